@@ -1,0 +1,405 @@
+/* graph.c - the SSA step program: building, checking and differentiating it.
+ *
+ * Invariants
+ *   1. A node's inputs are values declared before it: a slot, a constant or a node's output.
+ *   2. Every node was admitted: arity, dtype sets, shapes and attributes were checked here, so
+ *      nothing later can fail on them.
+ *   3. Gradients are ordinary nodes appended after the forward ones. Contributions to one
+ *      value are added left to right in the order of its consumers (rule 48). */
+#include "host.h"
+
+#include <string.h>
+
+/* ---- growing arrays in an arena ----------------------------------------------------------- */
+
+/* Room for one more element; the old array stays in the arena, doubling bounds the waste. */
+static ro_status grow(ro_arena *a, void **array, uint32_t count, uint32_t *room, size_t size,
+                      uint32_t limit, const char *what, ro_err *err)
+{
+    if (count < *room) return RO_OK;
+    if (count >= limit)
+        return RO_FAIL(err, RO_ELIMIT, "a graph has more than %u %s", limit, what);
+    uint32_t more = *room ? *room * 2 : 64;
+    void *p = ro_arena_alloc(a, more * size);
+    if (!p) return RO_FAIL(err, RO_ENOMEM, "no memory for %u %s of a graph", more, what);
+    if (count) memcpy(p, *array, count * size);
+    *array = p;
+    *room = more;
+    return RO_OK;
+}
+
+static ro_status add_value(ro_graph *g, ro_value_kind kind, uint32_t index, uint32_t output,
+                           const ro_type *type, ro_value *out, ro_err *err)
+{
+    void *p = g->values;
+    RO_TRY(grow(g->arena, &p, g->value_count, &g->value_room, sizeof *g->values, RO_VALUES_MAX,
+                "values", err));
+    g->values = p;
+    g->values[g->value_count] = (ro_value_info){kind, index, output, *type};
+    *out = g->value_count++;
+    return RO_OK;
+}
+
+ro_status ro_graph_new(ro_arena *arena, ro_graph **out, ro_err *err)
+{
+    ro_graph *g = ro_arena_alloc(arena, sizeof *g);
+    if (!g) return RO_FAIL(err, RO_ENOMEM, "no memory for a graph");
+    g->arena = arena;
+    *out = g;
+    return RO_OK;
+}
+
+static ro_status declare(ro_graph *g, ro_value_kind kind, uint32_t index, const ro_type *type,
+                         ro_value *out, ro_err *err)
+{
+    for (ro_value v = 0; v < g->value_count; v++)
+        if (g->values[v].kind == kind && g->values[v].index == index)
+            return RO_FAIL(err, RO_EUSAGE, "%s %u is declared twice in one graph",
+                           kind == RO_V_SLOT ? "slot" : "constant", index);
+    RO_TRY(ro_type_check(type, err));
+    return add_value(g, kind, index, 0, type, out, err);
+}
+
+ro_status ro_graph_slot(ro_graph *g, uint32_t index, const ro_type *type, ro_value *out,
+                        ro_err *err)
+{
+    RO_TRY(declare(g, RO_V_SLOT, index, type, out, err));
+    while (g->slot_count <= index) {
+        void *p = g->next;
+        RO_TRY(grow(g->arena, &p, g->slot_count, &g->slot_room, sizeof *g->next, RO_VALUES_MAX,
+                    "slots", err));
+        g->next = p;
+        g->next[g->slot_count++] = RO_NO_VALUE;
+    }
+    return RO_OK;
+}
+
+ro_status ro_graph_constant(ro_graph *g, uint32_t index, const ro_type *type, ro_value *out,
+                            ro_err *err)
+{
+    return declare(g, RO_V_CONSTANT, index, type, out, err);
+}
+
+const ro_type *ro_graph_type(const ro_graph *g, ro_value v)
+{
+    RO_ASSERT(v < g->value_count);
+    return &g->values[v].type;
+}
+
+ro_status ro_graph_set_next(ro_graph *g, uint32_t slot, ro_value v, ro_err *err)
+{
+    if (slot >= g->slot_count || v >= g->value_count)
+        return RO_FAIL(err, RO_EUSAGE, "slot %u or value %u is not in the graph", slot, v);
+    for (ro_value s = 0; s < g->value_count; s++) {
+        const ro_value_info *i = &g->values[s];
+        if (i->kind != RO_V_SLOT || i->index != slot) continue;
+        if (!ro_type_equal(&i->type, &g->values[v].type)) {
+            char a[96], b[96];
+            return RO_FAIL(err, RO_ESHAPE, "slot %u is %s and its next value is %s", slot,
+                           ro_type_text(&i->type, a, sizeof a),
+                           ro_type_text(&g->values[v].type, b, sizeof b));
+        }
+        g->next[slot] = v;
+        return RO_OK;
+    }
+    return RO_FAIL(err, RO_EUSAGE, "slot %u is not declared in this graph", slot);
+}
+
+ro_status ro_graph_add_output(ro_graph *g, ro_value v, ro_err *err)
+{
+    void *p = g->outputs;
+    if (v >= g->value_count) return RO_FAIL(err, RO_EUSAGE, "value %u is not in the graph", v);
+    RO_TRY(grow(g->arena, &p, g->output_count, &g->output_room, sizeof *g->outputs, RO_VALUES_MAX,
+                "outputs", err));
+    g->outputs = p;
+    g->outputs[g->output_count++] = v;
+    return RO_OK;
+}
+
+/* ---- signatures ------------------------------------------------------------------------------ */
+
+/* One declared input or output: "F x?" */
+typedef struct { char set[6]; int optional, variadic; } formal;
+
+/* Read one formal at *s; 0 at the end of the list ("->" or the string's end). */
+static int next_formal(const char **s, formal *f)
+{
+    const char *p = *s;
+    size_t n = 0;
+    while (*p == ' ' || *p == ',') p++;
+    if (!*p || (p[0] == '-' && p[1] == '>')) {
+        *s = p;
+        return 0;
+    }
+    memset(f, 0, sizeof *f);
+    while (*p && *p != ' ' && n + 1 < sizeof f->set) f->set[n++] = *p++;
+    while (*p && *p != ',' && !(p[0] == '-' && p[1] == '>')) {
+        if (*p == '?') f->optional = 1;
+        if (*p == '.') f->variadic = 1;
+        p++;
+    }
+    *s = p;
+    return 1;
+}
+
+static int in_set(const char *set, ro_dtype d)
+{
+    static const struct { const char *set; ro_dtype dtype; } singles[] = {
+        {"f32", RO_F32}, {"f64", RO_F64}, {"i32", RO_I32},
+        {"i64", RO_I64}, {"u8", RO_U8},   {"bool", RO_BOOL}};
+    switch (set[1] ? 0 : set[0]) {
+    case 'F': return d == RO_F32 || d == RO_F64;
+    case 'I': return d == RO_I32 || d == RO_I64;
+    case 'N': return d == RO_F32 || d == RO_F64 || d == RO_I32 || d == RO_I64 || d == RO_U8;
+    case 'A': return 1;
+    default: break;
+    }
+    for (size_t k = 0; k < sizeof singles / sizeof *singles; k++)
+        if (strcmp(set, singles[k].set) == 0) return d == singles[k].dtype;
+    return 0;
+}
+
+/* dtypes bound to the set letters so far: equal letters mean equal dtypes. */
+typedef struct { ro_dtype bound[26]; } bindings;
+
+static ro_status bind(const char *op, const formal *f, uint32_t k, const char *what, ro_dtype d,
+                      bindings *b, ro_err *err)
+{
+    if (!in_set(f->set, d))
+        return RO_FAIL(err, RO_ETYPE, "%s of %s number %u is %s; it takes %s", what, op, k,
+                       ro_dtypes[d].name, f->set);
+    if (f->set[1]) return RO_OK;
+    ro_dtype *slot = &b->bound[f->set[0] - 'A'];
+    if (*slot == RO_NONE) *slot = d;
+    if (*slot != d)
+        return RO_FAIL(err, RO_ETYPE, "%s %u of %s is %s where %s is needed", what, k, op,
+                       ro_dtypes[d].name, ro_dtypes[*slot].name);
+    return RO_OK;
+}
+
+static ro_status check_inputs(const ro_op_desc *d, const ro_type *in, uint32_t n, bindings *b,
+                              const char **rest, ro_err *err)
+{
+    const char *s = d->signature;
+    formal f;
+    uint32_t k = 0;
+    while (next_formal(&s, &f)) {
+        do {
+            int absent = k >= n || in[k].dtype == RO_NONE;
+            if (absent && f.variadic && k >= n && k > 0) break;
+            if (absent && !f.optional)
+                return RO_FAIL(err, RO_EUSAGE, "%s lacks its input %u", d->name, k);
+            if (!absent) RO_TRY(bind(d->name, &f, k, "input", in[k].dtype, b, err));
+            k++;
+        } while (f.variadic && k < n);
+    }
+    if (n > k) return RO_FAIL(err, RO_EUSAGE, "%s has %u inputs; it takes %u", d->name, n, k);
+    *rest = s[0] == '-' ? s + 2 : s;
+    return RO_OK;
+}
+
+static ro_status check_outputs(const ro_op_desc *d, const char *s, const ro_type *out, uint32_t n,
+                               bindings *b, ro_err *err)
+{
+    formal f;
+    uint32_t k = 0, required = 0;
+    while (next_formal(&s, &f)) {
+        do {
+            if (!f.optional && !f.variadic) required = k + 1;
+            if (out && k < n) RO_TRY(bind(d->name, &f, k, "output", out[k].dtype, b, err));
+            k++;
+        } while (f.variadic && k < n);
+    }
+    if (n < required || n > k || n == 0)
+        return RO_FAIL(err, RO_EUSAGE, "%s is asked for %u outputs; it has %u to %u", d->name, n,
+                       required, k);
+    return RO_OK;
+}
+
+static ro_status infer_node(ro_op op, const void *attrs, const ro_type *in, uint32_t n_in,
+                            ro_type *out, uint32_t n_out, ro_err *err)
+{
+    const ro_op_desc *d = &ro_ops[op];
+    bindings b;
+    const char *outputs = d->signature;
+    memset(&b, 0, sizeof b);
+    RO_TRY(check_inputs(d, in, n_in, &b, &outputs, err));
+    RO_TRY(check_outputs(d, outputs, NULL, n_out, &b, err));
+    ro_compute c = n_in ? ro_dtypes[in[0].dtype].compute : RO_C_F32;
+    if (!d->at[c])
+        return RO_FAIL(err, RO_ETYPE, "%s does not compute in %s", d->name,
+                       ro_dtypes[in[0].dtype].name);
+    RO_TRY(d->infer(attrs, in, n_in, out, n_out, err));
+    for (uint32_t k = 0; k < n_out; k++) RO_TRY(ro_type_check(&out[k], err));
+    return check_outputs(d, outputs, out, n_out, &b, err);
+}
+
+/* ---- nodes -------------------------------------------------------------------------------------- */
+
+static ro_status copy_node(ro_graph *g, ro_op op, const void *attrs, const ro_value *in,
+                           uint32_t inputs, ro_node *n, ro_err *err)
+{
+    n->op = op;
+    n->inputs = inputs;
+    n->attrs = ro_arena_alloc(g->arena, ro_ops[op].attrs_size);
+    n->in = ro_arena_alloc(g->arena, (inputs ? inputs : 1) * sizeof *n->in);
+    if (!n->attrs || !n->in) return RO_FAIL(err, RO_ENOMEM, "no memory for a node of a graph");
+    if (attrs) memcpy(n->attrs, attrs, ro_ops[op].attrs_size);
+    if (inputs) memcpy(n->in, in, inputs * sizeof *in);
+    return RO_OK;
+}
+
+ro_status ro_graph_node(ro_graph *g, ro_op op, const void *attrs, const ro_value *in,
+                        uint32_t inputs, uint32_t outputs, ro_value *first, ro_err *err)
+{
+    ro_type types[RO_INPUTS_MAX], made[RO_OUTPUTS_MAX];
+    if ((unsigned)op >= RO_OP_COUNT) return RO_FAIL(err, RO_EOP, "%d is not an operator", (int)op);
+    if (inputs > RO_INPUTS_MAX || outputs > RO_OUTPUTS_MAX)
+        return RO_FAIL(err, RO_ELIMIT, "%s has %u inputs and %u outputs; at most %u are allowed",
+                       ro_ops[op].name, inputs, outputs, RO_INPUTS_MAX);
+    memset(types, 0, sizeof types);
+    memset(made, 0, sizeof made);
+    for (uint32_t k = 0; k < inputs; k++) {
+        if (in[k] == RO_NO_VALUE) continue;
+        if (in[k] >= g->value_count)
+            return RO_FAIL(err, RO_EUSAGE, "%s reads value %u of %u", ro_ops[op].name, in[k],
+                           g->value_count);
+        types[k] = g->values[in[k]].type;
+    }
+    void *p = g->nodes;
+    RO_TRY(grow(g->arena, &p, g->node_count, &g->node_room, sizeof *g->nodes, RO_NODES_MAX,
+                "nodes", err));
+    g->nodes = p;
+    ro_node *n = &g->nodes[g->node_count];
+    memset(n, 0, sizeof *n);
+    RO_TRY(copy_node(g, op, attrs, in, inputs, n, err));
+    RO_TRY(infer_node(op, n->attrs, types, inputs, made, outputs, err));
+    n->outputs = outputs;
+    n->first_output = g->value_count;
+    for (uint32_t k = 0; k < outputs; k++) {
+        ro_value v;
+        RO_TRY(add_value(g, RO_V_NODE, g->node_count, k, &made[k], &v, err));
+    }
+    *first = n->first_output;
+    g->node_count++;
+    return RO_OK;
+}
+
+/* ---- emission ------------------------------------------------------------------------------------- */
+
+ro_status ro_emit(ro_graph *g, ro_op op, const void *attrs, const ro_value *in, uint32_t n,
+                  ro_value *out, ro_err *err)
+{
+    return ro_graph_node(g, op, attrs, in, n, 1, out, err);
+}
+
+ro_status ro_emit1(ro_graph *g, ro_op op, const void *attrs, ro_value a, ro_value *out,
+                   ro_err *err)
+{
+    return ro_emit(g, op, attrs, &a, 1, out, err);
+}
+
+ro_status ro_emit2(ro_graph *g, ro_op op, const void *attrs, ro_value a, ro_value b,
+                   ro_value *out, ro_err *err)
+{
+    ro_value in[2] = {a, b};
+    return ro_emit(g, op, attrs, in, 2, out, err);
+}
+
+/* ---- gradients -------------------------------------------------------------------------------------- */
+
+/* A gradient that reaches `value` through input `input` of a consumer. */
+typedef struct contribution { struct contribution *next; ro_value grad; } contribution;
+
+typedef struct {
+    ro_graph *g;
+    uint32_t values;      /* of the forward graph */
+    uint8_t *needed;      /* the value depends on a wrt value */
+    contribution **grads; /* ascending consumers */
+} reverse;
+
+static int is_float(const ro_type *t) { return t->dtype == RO_F32 || t->dtype == RO_F64; }
+
+static ro_status contribute(reverse *r, ro_value v, ro_value grad, ro_err *err)
+{
+    contribution *c = ro_arena_alloc(r->g->arena, sizeof *c);
+    if (!c) return RO_FAIL(err, RO_ENOMEM, "no memory for a gradient");
+    c->grad = grad;
+    c->next = r->grads[v]; /* consumers are visited last to first: the list is ascending */
+    r->grads[v] = c;
+    return RO_OK;
+}
+
+/* The gradient of v: its contributions added left to right; RO_NO_VALUE when there is none. */
+static ro_status total(reverse *r, ro_value v, ro_value *out, ro_err *err)
+{
+    const contribution *c = r->grads[v];
+    *out = c ? c->grad : RO_NO_VALUE;
+    for (c = c ? c->next : NULL; c; c = c->next)
+        RO_TRY(ro_emit2(r->g, RO_OP_Add, NULL, *out, c->grad, out, err));
+    return RO_OK;
+}
+
+static ro_status reverse_node(reverse *r, uint32_t index, ro_err *err)
+{
+    ro_node n = r->g->nodes[index]; /* a copy: emission moves the array */
+    ro_value dy[RO_OUTPUTS_MAX], dx[RO_INPUTS_MAX];
+    int wanted = 0, reached = 0;
+    for (uint32_t k = 0; k < n.inputs; k++) {
+        dx[k] = RO_NO_VALUE;
+        if (n.in[k] != RO_NO_VALUE && r->needed[n.in[k]]) wanted = 1;
+    }
+    for (uint32_t k = 0; k < n.outputs; k++)
+        if (r->grads[n.first_output + k]) reached = 1;
+    if (!wanted || !reached) return RO_OK;
+    for (uint32_t k = 0; k < n.outputs; k++) RO_TRY(total(r, n.first_output + k, &dy[k], err));
+    if (!ro_ops[n.op].grad)
+        return RO_FAIL(err, RO_EOP, "%s has no gradient; a model with it cannot be trained",
+                       ro_ops[n.op].name);
+    RO_TRY(ro_ops[n.op].grad(r->g, &n, dy, dx, err));
+    for (uint32_t k = n.inputs; k-- > 0;)
+        if (dx[k] != RO_NO_VALUE && r->needed[n.in[k]]) RO_TRY(contribute(r, n.in[k], dx[k], err));
+    return RO_OK;
+}
+
+static void mark_needed(reverse *r, const ro_value *wrt, uint32_t count)
+{
+    for (uint32_t k = 0; k < count; k++) r->needed[wrt[k]] = 1;
+    for (uint32_t i = 0; i < r->g->node_count; i++) {
+        const ro_node *n = &r->g->nodes[i];
+        int any = 0;
+        for (uint32_t k = 0; k < n->inputs; k++)
+            any |= n->in[k] != RO_NO_VALUE && r->needed[n->in[k]];
+        for (uint32_t k = 0; any && k < n->outputs; k++)
+            if (is_float(&r->g->values[n->first_output + k].type))
+                r->needed[n->first_output + k] = 1;
+    }
+}
+
+ro_status ro_graph_differentiate(ro_graph *g, ro_value loss, const ro_value *wrt, uint32_t count,
+                                 ro_value *grads, ro_err *err)
+{
+    reverse r = {g, g->value_count, NULL, NULL};
+    uint32_t nodes = g->node_count;
+    if (loss >= g->value_count || ro_graph_type(g, loss)->rank != 0 ||
+        !is_float(ro_graph_type(g, loss)))
+        return RO_FAIL(err, RO_ESHAPE, "a loss is one float: a scalar of rank 0");
+    for (uint32_t k = 0; k < count; k++)
+        if (wrt[k] >= g->value_count || !is_float(ro_graph_type(g, wrt[k])))
+            return RO_FAIL(err, RO_ETYPE, "parameter %u is not a float tensor of the graph", k);
+    r.needed = ro_arena_alloc(g->arena, r.values);
+    r.grads = ro_arena_alloc(g->arena, r.values * sizeof *r.grads);
+    if (!r.needed || !r.grads) return RO_FAIL(err, RO_ENOMEM, "no memory for gradients");
+    mark_needed(&r, wrt, count);
+    ro_value one;
+    RO_TRY(ro_emit_scalar(g, ro_graph_type(g, loss)->dtype, 1.0, &one, err));
+    RO_TRY(contribute(&r, loss, one, err));
+    for (uint32_t i = nodes; i-- > 0;) RO_TRY(reverse_node(&r, i, err));
+    for (uint32_t k = 0; k < count; k++) {
+        RO_TRY(total(&r, wrt[k], &grads[k], err));
+        if (grads[k] != RO_NO_VALUE) continue;
+        ro_type t = *ro_graph_type(g, wrt[k]);
+        RO_TRY(ro_emit_fill(g, &t, 0.0, &grads[k], err));
+    }
+    return RO_OK;
+}

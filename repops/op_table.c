@@ -1,0 +1,406 @@
+/* op_table.c - ops.def becomes the descriptor table; dtypes, types and attribute bytes.
+ *
+ * Invariants
+ *   1. This and the backends are the only files that expand ops.def; no C file names an
+ *      operator to compute it.
+ *   2. Attribute bytes are a function of the field list: fields in order, little-endian. */
+#include "host.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- dtypes and types ---------------------------------------------------------------------- */
+
+const ro_dtype_info ro_dtypes[RO_DTYPE_LIMIT] = {
+    [RO_F32] = {"float32", 4, RO_C_F32, 1},   [RO_F64] = {"float64", 8, RO_C_F64, 1},
+    [RO_I32] = {"int32", 4, RO_C_I64, 1},     [RO_I64] = {"int64", 8, RO_C_I64, 1},
+    [RO_U8] = {"uint8", 1, RO_C_U64, 1},      [RO_BOOL] = {"bool", 1, RO_C_U64, 1},
+    [RO_F16] = {"float16", 2, RO_C_F32, 0},   [RO_BF16] = {"bfloat16", 2, RO_C_F32, 0},
+    [RO_I8] = {"int8", 1, RO_C_I64, 0},       [RO_I16] = {"int16", 2, RO_C_I64, 0},
+    [RO_U16] = {"uint16", 2, RO_C_U64, 0},    [RO_U32] = {"uint32", 4, RO_C_U64, 0},
+    [RO_U64] = {"uint64", 8, RO_C_U64, 0},
+};
+
+ro_dtype ro_dtype_by_name(const char *name)
+{
+    for (int d = 0; d < RO_DTYPE_LIMIT; d++)
+        if (ro_dtypes[d].name && strcmp(ro_dtypes[d].name, name) == 0) return (ro_dtype)d;
+    return RO_NONE;
+}
+
+ro_type ro_type_of(ro_dtype dtype, uint32_t rank, const int64_t *dims)
+{
+    ro_type t;
+    memset(&t, 0, sizeof t);
+    t.dtype = dtype;
+    t.rank = rank;
+    for (uint32_t a = 0; a < rank; a++) t.dims[a] = dims[a];
+    return t;
+}
+
+int ro_type_equal(const ro_type *a, const ro_type *b)
+{
+    if (a->dtype != b->dtype || a->rank != b->rank) return 0;
+    for (uint32_t k = 0; k < a->rank; k++)
+        if (a->dims[k] != b->dims[k]) return 0;
+    return 1;
+}
+
+uint64_t ro_type_elements(const ro_type *t)
+{
+    uint64_t n = 1;
+    for (uint32_t a = 0; a < t->rank; a++) n *= (uint64_t)t->dims[a];
+    return n;
+}
+
+uint64_t ro_type_bytes(const ro_type *t) { return ro_type_elements(t) * ro_dtypes[t->dtype].size; }
+
+ro_status ro_type_check(const ro_type *t, ro_err *err)
+{
+    uint64_t n = 1, nonzero = 1;
+    if ((unsigned)t->dtype >= RO_DTYPE_LIMIT || !ro_dtypes[t->dtype].name)
+        return RO_FAIL(err, RO_ETYPE, "%d is not the code of a dtype", (int)t->dtype);
+    if (!ro_dtypes[t->dtype].supported)
+        return RO_FAIL(err, RO_ETYPE, "dtype %s is not supported by this version",
+                       ro_dtypes[t->dtype].name);
+    if (t->rank > RO_RANK_MAX)
+        return RO_FAIL(err, RO_ESHAPE, "a tensor has %u axes; at most %u are allowed", t->rank,
+                       RO_RANK_MAX);
+    for (uint32_t a = 0; a < t->rank; a++) {
+        if (t->dims[a] < 0)
+            return RO_FAIL(err, RO_ESHAPE, "axis %u has size %lld; 0 or more is allowed", a,
+                           (long long)t->dims[a]);
+        uint64_t d = (uint64_t)t->dims[a];
+        /* Without the zeros too: partial products of an empty tensor must not overflow. */
+        if (!ro_mul_size(nonzero, d ? d : 1, &nonzero) || nonzero > RO_ELEMENTS_MAX)
+            return RO_FAIL(err, RO_ELIMIT, "a tensor has more than %llu elements",
+                           (unsigned long long)RO_ELEMENTS_MAX);
+        n *= d;
+    }
+    (void)n;
+    return RO_OK;
+}
+
+const char *ro_type_text(const ro_type *t, char *text, size_t size)
+{
+    const char *name = (unsigned)t->dtype < RO_DTYPE_LIMIT ? ro_dtypes[t->dtype].name : NULL;
+    int at = snprintf(text, size, "%s[", name ? name : "none");
+    for (uint32_t a = 0; a < t->rank && at > 0 && (size_t)at < size; a++)
+        at += snprintf(text + at, size - (size_t)at, a ? ",%lld" : "%lld", (long long)t->dims[a]);
+    if (at > 0 && (size_t)at < size) snprintf(text + at, size - (size_t)at, "]");
+    return text;
+}
+
+void ro_canonical_bytes(ro_dtype dtype, const void *from, void *to, uint64_t elements)
+{
+    uint32_t w = ro_dtypes[dtype].size;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    const uint8_t *p = from;
+    uint8_t *q = to, one[8];
+    for (uint64_t i = 0; i < elements; i++) {
+        for (uint32_t b = 0; b < w; b++) one[b] = p[i * w + w - 1 - b];
+        memcpy(q + i * w, one, w);
+    }
+#else
+    if (from != to) memmove(to, from, elements * w);
+#endif
+}
+
+/* ---- the passes of ops.def ------------------------------------------------------------------ */
+
+#include "body.h"
+
+#define RO_PASS_ATTRS
+#include "ops.def"
+#undef RO_PASS_ATTRS
+
+#define RO_PASS_BODY
+#define RO_PASS_f32
+#include "body_pass.h"
+#include "ops.def"
+#undef RO_PASS_f32
+#define RO_PASS_f64
+#include "body_pass.h"
+#include "ops.def"
+#undef RO_PASS_f64
+#define RO_PASS_i64
+#include "body_pass.h"
+#include "ops.def"
+#undef RO_PASS_i64
+#define RO_PASS_u64
+#include "body_pass.h"
+#include "ops.def"
+#undef RO_PASS_u64
+#include "body_pass.h"
+#include "ops.def"
+#undef RO_PASS_BODY
+
+#define RO_PASS_HOST
+#include "ops.def"
+#undef RO_PASS_HOST
+
+#define FIELD_KIND_u32 RO_A_U32
+#define FIELD_KIND_u64 RO_A_U64
+#define FIELD_KIND_i64 RO_A_I64
+#define FIELD_KIND_f32 RO_A_F32
+#define FIELD_KIND_f64 RO_A_F64
+#define FIELD_KIND_ints RO_A_INTS
+/* A function an operator, because offsetof needs a struct name that the list cannot know. */
+#define FIELD_ROW(type, field) {#field, FIELD_KIND_##type, (uint32_t)offsetof(struct_of, field)},
+#define RO_OP(op, ...)                                                    \
+    static const ro_field *op##_fields(uint32_t *count)                   \
+    {                                                                     \
+        typedef ro_##op##_attrs struct_of;                                \
+        static const ro_field list[] = {                                  \
+            RO_##op##_ATTRS(FIELD_ROW){"end_", RO_A_U32, (uint32_t)offsetof(struct_of, end_)}}; \
+        *count = (uint32_t)(sizeof list / sizeof *list) - 1;              \
+        return list;                                                      \
+    }
+#include "ops.def"
+#undef RO_OP
+
+#define RO_AT_ALL(op) {ro_##op##_at_f32, ro_##op##_at_f64, ro_##op##_at_i64, ro_##op##_at_u64}
+#define RO_AT_FLOAT(op) {ro_##op##_at_f32, ro_##op##_at_f64, NULL, NULL}
+#define RO_AT_F32(op) {ro_##op##_at_f32, NULL, NULL, NULL}
+#define RO_AT_I64(op) {NULL, NULL, ro_##op##_at_i64, NULL}
+#define RO_AT_BITS(op) {ro_##op##_at_bits, ro_##op##_at_bits, ro_##op##_at_bits, ro_##op##_at_bits}
+#define RO_PARTIAL_ALL(op) \
+    {ro_##op##_partial_f32, ro_##op##_partial_f64, ro_##op##_partial_i64, ro_##op##_partial_u64}
+#define RO_PARTIAL_FLOAT(op) {ro_##op##_partial_f32, ro_##op##_partial_f64, NULL, NULL}
+
+const ro_op_desc ro_ops[RO_OP_COUNT] = {
+#define RO_OP(op, PATTERN, ...)                                                              \
+    [RO_OP_##op] = {.name = #op, .pattern = RO_P_##PATTERN, .fields = op##_fields,           \
+                    .attrs_size = sizeof(ro_##op##_attrs), __VA_ARGS__},
+#include "ops.def"
+#undef RO_OP
+};
+
+ro_op ro_op_find(const char *name, uint32_t version)
+{
+    for (int op = 0; op < RO_OP_COUNT; op++)
+        if (strcmp(ro_ops[op].name, name) == 0 && ro_ops[op].version == version) return (ro_op)op;
+    return RO_OP_COUNT;
+}
+
+uint64_t ro_at(ro_op op, const ro_reader *r, const void *attrs, uint32_t out, uint64_t i)
+{
+    ro_compute c = r->inputs ? ro_dtypes[r->in[0].dtype].compute : RO_C_F32;
+    RO_ASSERT(ro_ops[op].at[c]); /* the dtype was checked against the signature at admission */
+    return ro_ops[op].at[c](r, attrs, out, i);
+}
+
+/* ---- attribute bytes -------------------------------------------------------------------------- */
+
+static size_t put_le(uint8_t *p, uint64_t v, size_t n)
+{
+    for (size_t b = 0; b < n; b++) p[b] = (uint8_t)(v >> (8 * b));
+    return n;
+}
+
+static uint64_t get_le(const uint8_t *p, size_t n)
+{
+    uint64_t v = 0;
+    for (size_t b = 0; b < n; b++) v |= (uint64_t)p[b] << (8 * b);
+    return v;
+}
+
+size_t ro_attrs_encode(ro_op op, const void *attrs, uint8_t *out)
+{
+    uint32_t count;
+    const ro_field *f = ro_ops[op].fields(&count);
+    size_t n = 0;
+    for (uint32_t k = 0; k < count; k++) {
+        const char *at = (const char *)attrs + f[k].offset;
+        ro_ints list;
+        uint64_t v8;
+        uint32_t v4;
+        switch (f[k].kind) {
+        case RO_A_U32: case RO_A_F32:
+            memcpy(&v4, at, 4);
+            n += put_le(out + n, v4, 4);
+            break;
+        case RO_A_U64: case RO_A_I64: case RO_A_F64:
+            memcpy(&v8, at, 8);
+            n += put_le(out + n, v8, 8);
+            break;
+        case RO_A_INTS:
+            memcpy(&list, at, sizeof list);
+            n += put_le(out + n, list.n, 4);
+            for (uint32_t j = 0; j < list.n; j++) n += put_le(out + n, (uint64_t)list.v[j], 8);
+            break;
+        }
+    }
+    RO_ASSERT(n <= RO_ATTR_BYTES_MAX);
+    return n;
+}
+
+static ro_status decode_field(const ro_field *f, const uint8_t *bytes, size_t n, size_t *at,
+                              void *attrs, ro_err *err)
+{
+    char *to = (char *)attrs + f->offset;
+    size_t width = f->kind == RO_A_U32 || f->kind == RO_A_F32 || f->kind == RO_A_INTS ? 4 : 8;
+    if (n - *at < width)
+        return RO_FAIL(err, RO_EFORMAT, "attribute %s is cut off at byte %zu", f->name, n);
+    uint64_t v = get_le(bytes + *at, width);
+    *at += width;
+    if (f->kind == RO_A_INTS) {
+        ro_ints list;
+        memset(&list, 0, sizeof list);
+        if (v > RO_INTS_MAX)
+            return RO_FAIL(err, RO_ELIMIT, "attribute %s has %llu numbers; at most %u are allowed",
+                           f->name, (unsigned long long)v, RO_INTS_MAX);
+        list.n = (uint32_t)v;
+        if ((n - *at) / 8 < list.n)
+            return RO_FAIL(err, RO_EFORMAT, "attribute %s is cut off at byte %zu", f->name, n);
+        for (uint32_t j = 0; j < list.n; j++, *at += 8) list.v[j] = (int64_t)get_le(bytes + *at, 8);
+        memcpy(to, &list, sizeof list);
+    } else if (width == 4) {
+        uint32_t v4 = (uint32_t)v;
+        memcpy(to, &v4, 4);
+    } else {
+        memcpy(to, &v, 8);
+    }
+    return RO_OK;
+}
+
+ro_status ro_attrs_decode(ro_op op, const uint8_t *bytes, size_t n, void *attrs, ro_err *err)
+{
+    uint32_t count;
+    const ro_field *f = ro_ops[op].fields(&count);
+    size_t at = 0;
+    memset(attrs, 0, ro_ops[op].attrs_size);
+    for (uint32_t k = 0; k < count; k++) RO_TRY(decode_field(&f[k], bytes, n, &at, attrs, err));
+    if (at != n)
+        return RO_FAIL(err, RO_EFORMAT, "%s has %zu attribute bytes; its fields take %zu",
+                       ro_ops[op].name, n, at);
+    return RO_OK;
+}
+
+/* ---- inference and cost helpers ------------------------------------------------------------------ */
+
+ro_status ro_infer_same(RO_INFER_ARGS)
+{
+    (void)attrs, (void)n_in, (void)n_out, (void)err;
+    out[0] = in[0];
+    return RO_OK;
+}
+
+ro_status ro_broadcast(const ro_type *a, const ro_type *b, ro_type *out, ro_err *err)
+{
+    ro_type y = *a;
+    y.rank = a->rank > b->rank ? a->rank : b->rank;
+    for (uint32_t k = 0; k < y.rank; k++) { /* k counts axes from the last */
+        int64_t da = k < a->rank ? a->dims[a->rank - 1 - k] : 1;
+        int64_t db = k < b->rank ? b->dims[b->rank - 1 - k] : 1;
+        if (da != db && da != 1 && db != 1)
+            return RO_FAIL(err, RO_ESHAPE,
+                           "sizes %lld and %lld on axis %u do not broadcast; one must be 1",
+                           (long long)da, (long long)db, y.rank - 1 - k);
+        y.dims[y.rank - 1 - k] = da == 1 ? db : da;
+    }
+    *out = y;
+    return RO_OK;
+}
+
+ro_status ro_infer_broadcast(RO_INFER_ARGS)
+{
+    (void)attrs, (void)n_in, (void)n_out;
+    return ro_broadcast(&in[0], &in[1], &out[0], err);
+}
+
+ro_status ro_check_axis(int64_t axis, uint32_t rank, ro_err *err)
+{
+    if (axis < -(int64_t)rank || axis >= (int64_t)rank)
+        return RO_FAIL(err, RO_EATTR, "axis %lld is outside [%lld, %lld) of a rank %u tensor",
+                       (long long)axis, -(long long)rank, (long long)rank, rank);
+    return RO_OK;
+}
+
+uint64_t ro_saturating_mul(uint64_t a, uint64_t b)
+{
+    uint64_t r;
+    return __builtin_mul_overflow(a, b, &r) ? UINT64_MAX : r;
+}
+
+uint64_t ro_saturating_add(uint64_t a, uint64_t b)
+{
+    uint64_t r;
+    return __builtin_add_overflow(a, b, &r) ? UINT64_MAX : r;
+}
+
+#define RO_CONSTANT_FLOPS(n)                                  \
+    uint64_t ro_flops_##n(RO_FLOPS_ARGS)                      \
+    {                                                         \
+        (void)attrs, (void)in, (void)n_in, (void)out;         \
+        return n;                                             \
+    }
+RO_CONSTANT_FLOPS(0)
+RO_CONSTANT_FLOPS(1)
+RO_CONSTANT_FLOPS(2)
+RO_CONSTANT_FLOPS(32)
+
+uint64_t ro_reads_1(RO_FLOPS_ARGS, uint32_t input)
+{
+    (void)attrs, (void)in, (void)n_in, (void)out, (void)input;
+    return 1;
+}
+
+/* ---- emission that needs attribute structs --------------------------------------------------------- */
+
+static ro_ints ints_of_dims(const ro_type *t)
+{
+    ro_ints list;
+    memset(&list, 0, sizeof list);
+    list.n = t->rank;
+    for (uint32_t a = 0; a < t->rank; a++) list.v[a] = t->dims[a];
+    return list;
+}
+
+ro_status ro_emit_fill(ro_graph *g, const ro_type *type, double x, ro_value *out, ro_err *err)
+{
+    ro_ConstantOfShape_attrs t;
+    memset(&t, 0, sizeof t);
+    t.dtype = (uint32_t)type->dtype;
+    t.shape = ints_of_dims(type);
+    switch (ro_dtypes[type->dtype].compute) {
+    case RO_C_F32: t.bits = ro_canon_f32(ro_f64_to_f32(x)); break;
+    case RO_C_F64: t.bits = ro_canon_f64(x); break;
+    default: t.bits = ro_bits_of_i64(type->dtype, ro_f64_to_i64(x)); break;
+    }
+    return ro_emit(g, RO_OP_ConstantOfShape, &t, NULL, 0, out, err);
+}
+
+ro_status ro_emit_scalar(ro_graph *g, ro_dtype dtype, double x, ro_value *out, ro_err *err)
+{
+    ro_type t = ro_type_of(dtype, 0, NULL);
+    return ro_emit_fill(g, &t, x, out, err);
+}
+
+ro_status ro_emit_reshape(ro_graph *g, ro_value a, const ro_type *like, ro_value *out, ro_err *err)
+{
+    ro_Reshape_attrs t;
+    ro_type have = *ro_graph_type(g, a), want = *like;
+    want.dtype = have.dtype;
+    *out = a;
+    if (ro_type_equal(&have, &want)) return RO_OK;
+    memset(&t, 0, sizeof t);
+    t.shape = ints_of_dims(like);
+    return ro_emit1(g, RO_OP_Reshape, &t, a, out, err);
+}
+
+ro_status ro_emit_unbroadcast(ro_graph *g, ro_value dy, ro_value like, ro_value *out, ro_err *err)
+{
+    ro_type y = *ro_graph_type(g, dy), x = *ro_graph_type(g, like);
+    ro_ReduceSum_attrs t;
+    memset(&t, 0, sizeof t);
+    *out = dy;
+    for (uint32_t a = 0; a < y.rank; a++) {
+        uint32_t lead = y.rank - x.rank;
+        if (a < lead || (x.dims[a - lead] == 1 && y.dims[a] != 1)) t.axes.v[t.axes.n++] = a;
+    }
+    if (t.axes.n == 0) return RO_OK;
+    t.keepdims = 1;
+    RO_TRY(ro_emit1(g, RO_OP_ReduceSum, &t, dy, out, err));
+    return ro_emit_reshape(g, *out, &x, out, err);
+}
