@@ -1,0 +1,313 @@
+/* verde.h - the public interface of Verde: jobs, commitments, traces, stores and runs.
+ *
+ * What this file decides: what a job is, what a run commits to, and the files that carry both.
+ * docs/FORMATS.md states every byte.
+ *
+ * Invariants
+ *   1. Only canonical bytes are hashed; a decoder re-encodes and compares.
+ *   2. No number reaches a tensor except through a node of the job's graph.
+ *   3. A file appears under its final name complete or not at all. */
+#ifndef VERDE_H
+#define VERDE_H
+#include <stdio.h>
+
+#include "../repops/repops.h"
+#include "commit.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VD_VERSION "0.1.0"
+#define VD_DIGEST 32u
+
+typedef struct { uint8_t b[VD_DIGEST]; } vd_digest;
+int vd_digest_equal(const vd_digest *a, const vd_digest *b);
+void vd_digest_hex(const vd_digest *d, char hex[65]);
+ro_status vd_digest_parse(const char *hex, vd_digest *d, ro_err *err) RO_CHECKED;
+
+/* ---- jobs (job.c: canonical bytes; job_json.c: from JSON; model.c: the builders) ----------- */
+
+#define VD_PHASES_MAX 64u
+#define VD_SLOTS_MAX 65536u
+#define VD_CONSTANTS_MAX 4096u
+#define VD_STEPS_MAX ((UINT64_C(1) << 40) - 1)
+#define VD_SEGMENT_MAX 4096u
+#define VD_NAME_MAX 255u
+#define VD_JOB_BYTES_MAX (UINT64_C(64) << 20)
+#define VD_NODE_RECORD_MAX 4096u
+
+typedef enum { VD_RECORD_FULL = 0, VD_RECORD_CHECKPOINT = 1 } vd_record;
+
+typedef struct {
+    const char *name; /* UTF-8, unique among its kind; "step" is slot 0 */
+    ro_type type;
+    vd_digest digest; /* slot: its initial tensor; constant: its tensor */
+} vd_slot;            /* a slot, or a constant */
+
+typedef struct {
+    uint64_t steps;        /* >= 1 */
+    const ro_graph *graph; /* its slots and constants carry the job's numbers */
+    vd_digest graph_root;  /* tree over node records; filled by vd_job_seal */
+} vd_phase;
+
+/* Step programs over a state. Global step s runs phase p of repeat r; see vd_job_locate. */
+typedef struct {
+    ro_arena *arena; /* borrowed: everything below lies in it */
+    uint64_t repeats;
+    vd_record record;
+    uint32_t segment; /* K of checkpoint:K; 0 for full */
+    uint32_t phase_count, slot_count, constant_count;
+    vd_phase *phases;
+    vd_slot *slots;     /* slot 0: "step", int64 scalar */
+    vd_slot *constants;
+    /* filled by vd_job_seal */
+    uint64_t steps; /* T */
+    vd_digest slots_root, constants_root, phases_root, digest, first_state;
+} vd_job;
+
+/* Where a global step lies. */
+typedef struct { uint64_t repeat, step; uint32_t phase; } vd_place;
+vd_place vd_job_locate(const vd_job *j, uint64_t global_step);
+
+/* Check every limit and compute the roots and the digest. Must follow any change. */
+ro_status vd_job_seal(vd_job *j, ro_err *err) RO_CHECKED;
+/* Canonical bytes (arena memory). */
+ro_status vd_job_encode(const vd_job *j, uint8_t **bytes, uint64_t *size, ro_err *err) RO_CHECKED;
+/* The inverse: every count checked before use, graphs admitted through ro_graph_node, the
+ * result re-encoded and compared. Sealed on success. */
+ro_status vd_job_decode(const uint8_t *bytes, uint64_t size, ro_arena *arena, vd_job **out,
+                        ro_err *err) RO_CHECKED;
+
+/* Records, as hashed (docs/FORMATS.md): each returns its size; out NULL only sizes. */
+size_t vd_node_record(const ro_graph *g, uint32_t node, uint8_t *out);
+size_t vd_slot_record(const vd_slot *s, uint8_t *out);
+size_t vd_phase_record(const vd_job *j, uint32_t phase, uint8_t *out);
+size_t vd_job_body(const vd_job *j, uint8_t *out);
+vd_digest vd_node_descriptor(const ro_graph *g, uint32_t node); /* leaf hash of the record */
+
+/* ---- records of a run (trace.c) ------------------------------------------------------------ */
+
+typedef struct {
+    uint64_t repeat;
+    uint32_t phase;
+    uint64_t step;   /* in its phase */
+    uint64_t global;
+    vd_digest state, outputs, nodes;
+} vd_step_leaf;
+#define VD_STEP_LEAF_BYTES 124u
+
+typedef struct { uint64_t index, first, count; vd_digest state, outputs; } vd_segment_leaf;
+#define VD_SEGMENT_LEAF_BYTES 88u
+
+/* A node's leaf: digests of its present inputs in order, then of its outputs. */
+typedef struct {
+    uint64_t global;
+    uint32_t node;
+    vd_digest descriptor;
+    uint32_t inputs, outputs;
+    const vd_digest *digests; /* [inputs + outputs] */
+} vd_node_leaf;
+
+size_t vd_step_leaf_encode(const vd_step_leaf *l, uint8_t out[VD_STEP_LEAF_BYTES]);
+void vd_step_leaf_decode(const uint8_t in[VD_STEP_LEAF_BYTES], vd_step_leaf *l);
+size_t vd_segment_leaf_encode(const vd_segment_leaf *l, uint8_t out[VD_SEGMENT_LEAF_BYTES]);
+void vd_segment_leaf_decode(const uint8_t in[VD_SEGMENT_LEAF_BYTES], vd_segment_leaf *l);
+/* Size of node `node`'s leaf in a phase: a function of the job. */
+size_t vd_node_leaf_size(const ro_graph *g, uint32_t node);
+
+typedef struct {
+    vd_record record;
+    uint32_t segment;
+    vd_digest job;
+    uint64_t steps;      /* T */
+    uint64_t node_count; /* node records in the file: 0 at checkpoint level */
+    vd_digest first_state, last_state, outputs, tree; /* tree: of steps or of segments */
+} vd_trace_body;
+#define VD_TRACE_BODY_BYTES 192u
+size_t vd_trace_body_encode(const vd_trace_body *b, uint8_t out[VD_TRACE_BODY_BYTES]);
+ro_status vd_trace_body_decode(const uint8_t in[VD_TRACE_BODY_BYTES], vd_trace_body *b,
+                               ro_err *err) RO_CHECKED;
+vd_digest vd_trace_root(const vd_trace_body *b);
+
+/* ---- trace files ------------------------------------------------------------------------------ */
+
+/* A finished trace or segment claim, memory-mapped and checked: sizes are functions of the
+ * counts, the job decodes, the body is the job's (else RO_EDIFFER), the signature verifies. The
+ * trees are checked only where they are walked (vd_trace_verify checks all). */
+typedef struct vd_trace vd_trace;
+ro_status vd_trace_open(const char *path, vd_trace **out, ro_err *err) RO_CHECKED;
+void vd_trace_close(vd_trace *t);
+const vd_job *vd_trace_job(const vd_trace *t);
+const vd_trace_body *vd_trace_get_body(const vd_trace *t);
+const vd_digest *vd_trace_get_root(const vd_trace *t);
+const char *vd_trace_path(const vd_trace *t);
+const char *vd_trace_backend(const vd_trace *t);
+/* NULL when unsigned. */
+const uint8_t *vd_trace_key(const vd_trace *t);
+const uint8_t *vd_trace_signature(const vd_trace *t);
+/* Segment claims: the trace root and the segment they are for; 0 for a whole trace. */
+int vd_trace_is_segment(const vd_trace *t, vd_digest *trace_root, uint64_t *segment);
+
+/* Bytes in the mapped file, NULL when it has none at this level. Unverified: the caller hashes
+ * them up. */
+const uint8_t *vd_trace_step_leaf(const vd_trace *t, uint64_t step);
+const uint8_t *vd_trace_segment_leaf(const vd_trace *t, uint64_t segment);
+const uint8_t *vd_trace_node_leaf(const vd_trace *t, uint64_t step, uint32_t node, size_t *size);
+const vd_digest *vd_trace_outputs_digest(const vd_trace *t, uint64_t step);
+/* Hash of tree node (level, index) as stored; tree VD_STEPS, VD_SEGMENTS or VD_OUTPUTS. */
+const vd_digest *vd_trace_tree(const vd_trace *t, int tree, uint32_t level, uint64_t index);
+/* Recompute everything inside the file; RO_EFORMAT at the first thing that does not follow. */
+ro_status vd_trace_verify(const vd_trace *t, ro_err *err) RO_CHECKED;
+
+/* Writing. The file grows as PATH.partial and gets its name at the end. */
+typedef struct vd_writer vd_writer;
+/* Create, or continue a .partial of the same job: *done is the number of steps whose records
+ * are complete in it. segment >= 0: a segment claim of that segment for trace_root. */
+ro_status vd_writer_open(const char *path, const vd_job *j, int64_t segment,
+                         const vd_digest *trace_root, vd_writer **out, uint64_t *done,
+                         ro_err *err) RO_CHECKED;
+/* Forget records from `steps` on (a resume). *state: the state root there when recorded. */
+ro_status vd_writer_rewind(vd_writer *w, uint64_t steps, ro_err *err) RO_CHECKED;
+/* State root after step `global` if the partial file records it. */
+int vd_writer_state(const vd_writer *w, uint64_t global, vd_digest *state);
+/* digests: for each node in order its present inputs, then its outputs (full level only). */
+ro_status vd_writer_step(vd_writer *w, const vd_digest *state, const vd_digest *outputs,
+                         const vd_digest *digests, ro_err *err) RO_CHECKED;
+ro_status vd_writer_sync(vd_writer *w, ro_err *err) RO_CHECKED;
+/* Trees, body, signature (key NULL: unsigned), rename. */
+typedef struct vd_key vd_key;
+ro_status vd_writer_finish(vd_writer *w, const vd_key *key, const char *backend, vd_digest *root,
+                           ro_err *err) RO_CHECKED;
+void vd_writer_free(vd_writer *w); /* leaves the .partial file */
+
+/* ---- keys (key.c; Ed25519 by OpenSSL) ----------------------------------------------------------- */
+
+ro_status vd_key_new(const char *path, ro_err *err) RO_CHECKED; /* PEM, 0600, never overwrites */
+ro_status vd_key_load(const char *path, vd_key **out, ro_err *err) RO_CHECKED;
+void vd_key_free(vd_key *k);
+const uint8_t *vd_key_public(const vd_key *k);
+ro_status vd_sign(const vd_key *k, const void *bytes, size_t n, uint8_t sig[64], ro_err *err)
+    RO_CHECKED;
+/* RO_ESIGNATURE unless the key is canonical and not of small order, S < L, and it verifies. */
+ro_status vd_check_signature(const uint8_t key[32], const void *bytes, size_t n,
+                             const uint8_t sig[64], ro_err *err) RO_CHECKED;
+void vd_fingerprint(const uint8_t key[32], char text[65]); /* SHA-256 of the key, hex */
+
+/* ---- store (store.c): tensors by digest, states by root, snapshots by step ------------------------ */
+
+typedef struct vd_store vd_store;
+ro_status vd_store_open(const char *dir, int create, vd_store **out, ro_err *err) RO_CHECKED;
+void vd_store_close(vd_store *s);
+const char *vd_store_path(const vd_store *s);
+int vd_store_has(const vd_store *s, const vd_digest *d);
+/* Written to a temporary name, synced, renamed. Already there: nothing is done. */
+ro_status vd_store_put(vd_store *s, const ro_type *type, const void *data, const vd_digest *d,
+                       ro_err *err) RO_CHECKED;
+/* The whole tensor, digest checked; data is the caller's, of ro_type_bytes(type). */
+ro_status vd_store_get(vd_store *s, const vd_digest *d, const ro_type *type, void *data,
+                       ro_err *err) RO_CHECKED;
+/* A mapped tensor: header and canonical bytes, unchecked but for sizes; unmapped at close. */
+ro_status vd_store_map(vd_store *s, const vd_digest *d, ro_type *type, const uint8_t **bytes,
+                       ro_err *err) RO_CHECKED;
+/* The slot digests under a state root, and which step has a snapshot. */
+ro_status vd_store_put_state(vd_store *s, const vd_digest *root, const vd_digest *slots,
+                             uint32_t count, ro_err *err) RO_CHECKED;
+ro_status vd_store_get_state(vd_store *s, const vd_digest *root, vd_digest *slots, uint32_t count,
+                             ro_err *err) RO_CHECKED;
+ro_status vd_store_put_snapshot(vd_store *s, const vd_digest *job, uint64_t steps,
+                                const vd_digest *root, ro_err *err) RO_CHECKED;
+/* The greatest snapshot at or before `steps` completed steps; *steps_found = 0 with the job's
+ * first state when there is none. */
+ro_status vd_store_find_snapshot(vd_store *s, const vd_job *j, uint64_t steps,
+                                 uint64_t *steps_found, vd_digest *root, ro_err *err) RO_CHECKED;
+
+/* ---- runs (run.c) ---------------------------------------------------------------------------------- */
+
+/* A bit flipped on purpose, after node `node` of global step `step`. For tests and demonstrations. */
+typedef struct { uint64_t step; ro_fault fault; } vd_fault;
+#define VD_FAULTS_MAX 64u
+
+/* Executes the steps of a job one by one: for run, open, replay and the referee's operator, step
+ * and segment recomputations. */
+typedef struct vd_exec vd_exec;
+typedef struct {
+    const ro_backend *backend;
+    ro_pool *pool;
+    const void *const *constants; /* by number, machine byte order; borrowed */
+    int keep_all;                 /* every value stays readable after a step */
+    uint64_t byte_cap;            /* 0: none */
+    const vd_fault *faults;
+    uint32_t fault_count;
+} vd_exec_options;
+ro_status vd_exec_new(const vd_job *j, const vd_exec_options *o, vd_exec **out, ro_err *err)
+    RO_CHECKED;
+void vd_exec_free(vd_exec *e);
+/* Put the job's first state (slots named by digest come from the store). */
+ro_status vd_exec_first_state(vd_exec *e, vd_store *s, ro_err *err) RO_CHECKED;
+/* Put the state after `steps` steps, whose slot digests lie in the store under root. */
+ro_status vd_exec_load(vd_exec *e, vd_store *s, uint64_t steps, const vd_digest *root, ro_err *err)
+    RO_CHECKED;
+/* Put changed slots and the state's digests into the store, as the snapshot of this step. */
+ro_status vd_exec_save(vd_exec *e, vd_store *s, ro_err *err) RO_CHECKED;
+
+typedef struct {
+    uint64_t global;
+    vd_digest state, outputs;
+    int has_state;                /* the state root was computed at this step */
+    const vd_digest *digests;     /* full: for each node its present inputs, then its outputs */
+    uint32_t digest_count;
+} vd_step_result;
+/* Run the next step. nodes 1: digest everything; state 1: compute the state root. */
+ro_status vd_exec_step(vd_exec *e, int nodes, int state, vd_step_result *r, ro_err *err) RO_CHECKED;
+uint64_t vd_exec_steps(const vd_exec *e); /* done so far */
+uint64_t vd_exec_peak_bytes(const vd_exec *e);
+uint64_t vd_exec_hash_ns(const vd_exec *e); /* spent in digests, wall clock */
+/* A value of the last step (outputs; any with keep_all), and its digest when it was computed. */
+ro_status vd_exec_value(vd_exec *e, ro_value v, void *data, ro_err *err) RO_CHECKED;
+ro_status vd_exec_slot(vd_exec *e, uint32_t slot, void *data, ro_err *err) RO_CHECKED;
+const vd_digest *vd_exec_digest(const vd_exec *e, ro_value v);
+
+/* Constants of a job, from a store or from memory, in machine byte order. */
+ro_status vd_constants_load(const vd_job *j, vd_store *s, const void **data, ro_arena *arena,
+                            ro_err *err) RO_CHECKED;
+
+typedef struct {
+    uint64_t done, total, since; /* steps; since: done when this process began */
+    double seconds, loss;
+    int has_loss;
+} vd_progress;
+
+typedef struct {
+    const char *trace_path;
+    vd_store *store;
+    uint64_t snapshot;   /* S: keep the state every S steps, 0: choose */
+    uint64_t stop_after; /* stop, to be continued, after this many steps of this call; 0: never */
+    const vd_key *key;   /* NULL: unsigned */
+    const vd_digest *expect;
+    void (*progress)(void *ctx, const vd_progress *p);
+    void *ctx;
+    volatile int *interrupted; /* set by a signal handler: stop cleanly, to be continued */
+} vd_run_options;
+
+typedef struct {
+    int finished;
+    vd_digest root;
+    uint64_t steps, resumed_from, trace_bytes, peak_bytes;
+    double seconds, hash_seconds, loss;
+    int has_loss;
+} vd_run_result;
+/* Run a job to its end, or on from where an earlier call was cut off. */
+ro_status vd_run(const vd_job *j, const vd_exec_options *e, const vd_run_options *o,
+                 vd_run_result *r, ro_err *err) RO_CHECKED;
+/* Re-run step `step` of a finished trace from the nearest snapshot and put its tensors into the
+ * store; RO_EDIFFER when the re-run does not land on the trace's roots. */
+ro_status vd_open_step(const vd_trace *t, const vd_exec_options *e, vd_store *s, uint64_t step,
+                       uint64_t *replayed, ro_err *err) RO_CHECKED;
+/* Write a segment claim of a checkpoint trace. */
+ro_status vd_replay(const vd_trace *t, const vd_exec_options *e, vd_store *s, uint64_t segment,
+                    const char *path, const vd_key *key, vd_digest *root, ro_err *err) RO_CHECKED;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
