@@ -15,6 +15,21 @@ ro_status ro_infer_same(RO_INFER_ARGS);
 ro_status ro_infer_broadcast(RO_INFER_ARGS);
 /* Broadcast two shapes into *out (dtype of a kept). */
 ro_status ro_broadcast(const ro_type *a, const ro_type *b, ro_type *out, ro_err *err) RO_CHECKED;
+/* Output 0 has the type of input 0, and input 1 must have its shape. */
+ro_status ro_infer_alike(RO_INFER_ARGS);
+/* A type from a list of sizes that an attribute gives. RO_EATTR, RO_ELIMIT. */
+ro_status ro_infer_shape(ro_dtype dtype, const ro_ints *sizes, ro_type *out,
+                         ro_err *err) RO_CHECKED;
+/* RO_ESHAPE unless the shapes are equal, or t is a scalar (rank 0). */
+ro_status ro_check_shapes(const ro_type *a, const char *a_name, const ro_type *b,
+                          const char *b_name, ro_err *err) RO_CHECKED;
+ro_status ro_check_scalar(const ro_type *t, const char *name, ro_err *err) RO_CHECKED;
+/* RO_EATTR unless 0 or 1. */
+ro_status ro_check_flag(uint32_t value, const char *name, ro_err *err) RO_CHECKED;
+/* RO_EATTR unless x, the attribute `name`, is a finite number. */
+ro_status ro_check_finite(double x, const char *name, ro_err *err) RO_CHECKED;
+/* Is input k there (an optional one may be absent)? */
+int ro_given(const ro_type *in, uint32_t n_in, uint32_t k);
 /* Axis in [-rank, rank). */
 ro_status ro_check_axis(int64_t axis, uint32_t rank, ro_err *err) RO_CHECKED;
 

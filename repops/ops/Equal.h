@@ -1,0 +1,42 @@
+/* Equal, Greater - comparisons.
+ *   Equal    A a, A b (broadcast, right-aligned)   ->   bool y = a == b
+ *   Greater  N a, N b (broadcast, right-aligned)   ->   bool y = a > b
+ *   IEEE for floats: a NaN compares false, -0 equals +0 (rule 4); bools as 0 or 1
+ *   gradient  none
+ *   errors  RO_ESHAPE when the shapes do not broadcast
+ *   cost    1 flop an element      source  ONNX Equal-13, Greater-13                       */
+#if defined(RO_PASS_ATTRS)
+#define RO_Equal_ATTRS(F)
+#define RO_Greater_ATTRS(F)
+RO_ATTRS(Equal);
+RO_ATTRS(Greater);
+#elif defined(RO_PASS_BODY)
+#if !RO_IS_BITS
+RO_AT(Equal)
+{
+    RO_T a = READ(r, 0, ro_broadcast_index(&r->out[0], &r->in[0], i));
+    RO_T b = READ(r, 1, ro_broadcast_index(&r->out[0], &r->in[1], i));
+    (void)attrs, (void)out;
+    return a == b;
+}
+RO_AT(Greater)
+{
+    RO_T a = READ(r, 0, ro_broadcast_index(&r->out[0], &r->in[0], i));
+    RO_T b = READ(r, 1, ro_broadcast_index(&r->out[0], &r->in[1], i));
+    (void)attrs, (void)out;
+    return a > b;
+}
+#endif
+#elif defined(RO_PASS_HOST)
+static ro_status ro_compare_infer(RO_INFER_ARGS)
+{
+    RO_TRY(ro_infer_broadcast(attrs, in, n_in, out, n_out, err));
+    out[0].dtype = RO_BOOL;
+    return RO_OK;
+}
+#elif defined(RO_OP)
+RO_OP(Equal, AT, .version = 1, .signature = "A a, A b -> bool y", .at = RO_AT_ALL(Equal),
+      .infer = ro_compare_infer, .flops = ro_flops_1, .reads = ro_reads_1)
+RO_OP(Greater, AT, .version = 1, .signature = "N a, N b -> bool y", .at = RO_AT_ALL(Greater),
+      .infer = ro_compare_infer, .flops = ro_flops_1, .reads = ro_reads_1)
+#endif
