@@ -12,7 +12,7 @@ import struct
 import sys
 
 KINDS = ["chunks", "nodes", "steps", "segments", "outputs", "graph", "slots", "constants",
-         "state", "phases", "output records"]
+         "state", "phases", "step outputs"]
 SIZES = list(range(0, 20)) + [31, 32, 33, 63, 64, 65, 66, 127, 128, 129, 191, 255, 256, 257, 1000]
 DTYPES = {"float32": (1, 4), "uint8": (2, 1), "int32": (6, 4), "int64": (7, 8), "bool": (9, 1),
           "float64": (11, 8)}

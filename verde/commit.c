@@ -32,7 +32,7 @@ static const char *const KIND_NAMES[VD_TREE_KINDS] = {
     [VD_TREE_OUTPUTS] = "outputs",     [VD_TREE_GRAPH] = "graph",
     [VD_TREE_SLOTS] = "slots",         [VD_TREE_CONSTANTS] = "constants",
     [VD_TREE_STATE] = "state",         [VD_TREE_PHASES] = "phases",
-    [VD_TREE_OUTPUT_RECORDS] = "output records"};
+    [VD_TREE_STEP_OUTPUTS] = "step outputs"};
 
 static pthread_once_t tags_once = PTHREAD_ONCE_INIT;
 static vd_sha256_tag tags[VD_TREE_KINDS][2];

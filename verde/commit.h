@@ -32,7 +32,7 @@ typedef enum vd_tree_kind {
     VD_TREE_CONSTANTS,      /* "constants": a job's constants                 */
     VD_TREE_STATE,          /* "state": the slots' digests at one step        */
     VD_TREE_PHASES,         /* "phases": a job's phase records                */
-    VD_TREE_STEP_OUTPUTS,   /* "step outputs": the outputs of one step      */
+    VD_TREE_STEP_OUTPUTS,   /* "step outputs": the outputs of one step        */
     VD_TREE_KINDS
 } vd_tree_kind;
 
