@@ -94,17 +94,37 @@ RO_FN float ro_dd_to_f32(ro_dd a)
     return ro_f64_to_f32(ro_bits_f64(u));
 }
 
+/* a where c is 1, b where it is 0, by bits: with c ? a : b compilers move what only one side
+ * needs, table look-ups included, behind a branch and then cannot vectorise it. */
+RO_FN float ro_pick_f32(int c, float a, float b)
+{
+    uint32_t m = 0 - (uint32_t)c;
+    return ro_bits_f32((ro_f32_bits(a) & m) | (ro_f32_bits(b) & ~m));
+}
+RO_FN double ro_pick_f64(int c, double a, double b)
+{
+    uint64_t m = 0 - (uint64_t)c;
+    return ro_bits_f64((ro_f64_bits(a) & m) | (ro_f64_bits(b) & ~m));
+}
+
+/* y, or a NaN where x is one. */
+RO_FN float ro_keep_nan_f32(float y, float x)
+{
+    return ro_bits_f32(ro_f32_bits(y) | (0 - (uint32_t)(x != x)));
+}
+
 /* x with the sign bit of `from` (of the arguments, never of a computed NaN). */
 RO_FN float ro_sign_of_f32(float x, float from)
 {
     return ro_bits_f32((ro_f32_bits(x) & 0x7fffffffu) | (ro_f32_bits(from) & 0x80000000u));
 }
 
-/* |x| as a double, not over `most`; `most` for a NaN. */
-RO_FN double ro_capped(float x, double most)
+/* |x| as a double, not over `most`; `most` for a NaN. Positive floats order like their bits,
+ * and an integer minimum never becomes a branch. */
+RO_FN double ro_capped(float x, float most)
 {
-    double t = (double)ro_abs_f32(x);
-    return t < most ? t : most;
+    uint32_t u = ro_f32_bits(x) & 0x7fffffffu, m = ro_f32_bits(most);
+    return (double)ro_bits_f32(u < m ? u : m);
 }
 
 /* Adding this rounds to an integer, half to even, and leaves it in the low bits. */
@@ -146,10 +166,9 @@ RO_FN ro_dd ro_dd_exp(ro_dd y)
 /* exp(x); overflows to +inf, underflows to +0. */
 RO_FN float ro_exp_f32(float x)
 {
-    double y = (double)x, t, n, r, th, p;
+    double y = ro_capped(x, 110.0f), t, n, r, th, p;
     uint64_t bits;
-    y = y < -110.0 ? -110.0 : y;
-    y = y > 100.0 ? 100.0 : y;
+    y = ro_pick_f64(x < 0.0f, ro_neg_f64(y), y);
     t = ro_add_f64(ro_mul_f64(y, RO_INV_LN2_32), RO_ROUNDER);
     n = ro_neg_f64(ro_sub_f64(t, RO_ROUNDER));
     bits = ro_f64_bits(t);
@@ -162,7 +181,7 @@ RO_FN float ro_exp_f32(float x)
     p = ro_fma_f64(p, ro_mul_f64(r, r), r);
     p = ro_fma_f64(p, th, th);
     p = ro_bits_f64(ro_f64_bits(p) + ((bits >> 5) << 52));
-    return x == x ? ro_f64_to_f32(p) : x;
+    return ro_keep_nan_f32(ro_f64_to_f32(p), x);
 }
 
 /* exp(x) in binary64, rule 26's sequence. */
@@ -241,10 +260,10 @@ RO_FN float ro_log_f32(float x)
     double k = ro_sub_f64(ro_bits_f64(UINT64_C(0x4330000000000000) | e),
                           0x1p52 + 2048.0);
     float y = ro_dd_to_f32(ro_dd_log(k, ro_dd_make(ro_sub_f64(m, 1.0), 0.0)));
-    y = x == 0.0f ? ro_bits_f32(0xff800000u) : y;
-    y = x < 0.0f ? ro_bits_f32(RO_NAN_F32) : y;
-    y = ro_f32_bits(x) == 0x7f800000u ? x : y;
-    return x == x ? y : x;
+    y = ro_pick_f32(x == 0.0f, ro_bits_f32(0xff800000u), y);
+    y = ro_pick_f32(x < 0.0f, ro_bits_f32(RO_NAN_F32), y);
+    y = ro_pick_f32(ro_f32_bits(x) == 0x7f800000u, x, y);
+    return ro_keep_nan_f32(y, x);
 }
 
 /* log(x) in binary64, rule 26's sequence; subnormal arguments are scaled first, exactly. */
@@ -283,7 +302,7 @@ RO_FN double ro_log_f64(double x)
 /* tanh(x) = e / (e + 2), e = exp(2|x|) - 1 computed with a small relative error. */
 RO_FN float ro_tanh_f32(float x)
 {
-    double a = ro_capped(x, 10.0), y = ro_add_f64(a, a);
+    double a = ro_capped(x, 10.0f), y = ro_add_f64(a, a);
     double t = ro_add_f64(ro_mul_f64(y, RO_INV_LN2), RO_ROUNDER);
     double n = ro_neg_f64(ro_sub_f64(t, RO_ROUNDER));
     double r = ro_fma_f64(n, RO_LN2_HI, y), rl = ro_mul_f64(n, RO_LN2_LO);
@@ -303,14 +322,14 @@ RO_FN float ro_tanh_f32(float x)
     s = ro_bits_f64((ro_f64_bits(t) << 52) + UINT64_C(0x3ff0000000000000));
     e = ro_fma_f64(s, p, ro_sub_f64(s, 1.0));
     y = ro_div_f64(e, ro_add_f64(e, 2.0));
-    return x == x ? ro_sign_of_f32(ro_f64_to_f32(y), x) : x;
+    return ro_keep_nan_f32(ro_sign_of_f32(ro_f64_to_f32(y), x), x);
 }
 
 /* n / (1 + e) with n = e for a negative x and 1 otherwise; e = exp(-|something|) <= 1. */
 RO_FN ro_dd ro_dd_logistic(float x, ro_dd e)
 {
     ro_dd d = ro_dd_fast(1.0, e.h);
-    ro_dd n = ro_dd_make(x < 0.0f ? e.h : 1.0, x < 0.0f ? e.l : 0.0);
+    ro_dd n = ro_dd_make(ro_pick_f64(x < 0.0f, e.h, 1.0), ro_pick_f64(x < 0.0f, e.l, 0.0));
     d.l = ro_add_f64(d.l, e.l);
     return ro_dd_div(n, d);
 }
@@ -318,17 +337,18 @@ RO_FN ro_dd ro_dd_logistic(float x, ro_dd e)
 /* 1 / (1 + exp(-x)). */
 RO_FN float ro_sigmoid_f32(float x)
 {
-    ro_dd e = ro_dd_exp(ro_dd_make(ro_neg_f64(ro_capped(x, 120.0)), 0.0));
+    ro_dd e = ro_dd_exp(ro_dd_make(ro_neg_f64(ro_capped(x, 120.0f)), 0.0));
     float y = ro_dd_to_f32(ro_dd_logistic(x, e));
-    return x == x ? y : x;
+    return ro_keep_nan_f32(y, x);
 }
 
 /* log(1 + exp(x)) = max(x, 0) + log(1 + e), e = exp(-|x|); over sqrt(2) the sum is halved. */
 RO_FN float ro_softplus_f32(float x)
 {
-    ro_dd e = ro_dd_exp(ro_dd_make(ro_neg_f64(ro_capped(x, 120.0)), 0.0)), f, y;
+    ro_dd e = ro_dd_exp(ro_dd_make(ro_neg_f64(ro_capped(x, 120.0f)), 0.0)), f, y;
     int high = e.h > 0x1.a8p-2;
-    double k = high ? 1.0 : 0.0, half = high ? 0.5 : 1.0, base = x > 0.0f ? (double)x : 0.0;
+    double k = ro_pick_f64(high, 1.0, 0.0), half = ro_pick_f64(high, 0.5, 1.0);
+    double base = ro_pick_f64(x > 0.0f, (double)x, 0.0);
     float z;
     f = ro_dd_sum(e.h, ro_neg_f64(k));
     f.l = ro_add_f64(f.l, e.l);
@@ -336,37 +356,39 @@ RO_FN float ro_softplus_f32(float x)
     f = ro_dd_fast(f.h, f.l);
     y = ro_dd_sum(base, f.h);
     z = ro_dd_to_f32(ro_dd_make(y.h, ro_add_f64(y.l, f.l)));
-    z = ro_f32_bits(x) == 0x7f800000u ? x : z;
-    return x == x ? z : x;
+    z = ro_pick_f32(ro_f32_bits(x) == 0x7f800000u, x, z);
+    return ro_keep_nan_f32(z, x);
 }
 
 /* ---- erf, gelu and its derivative ------------------------------------------------------ */
 
-/* A row of a table at t: c0 + c1 d + c2 d^2 + ..., d = t - centre, which is exact. */
-RO_FN ro_dd ro_dd_row(const double *row, double t)
+/* Row i of a table at t: c0 + c1 d + c2 d^2 + ..., d = t - centre, which is exact. The table
+ * and the index come apart because a compiler gathers table[i][k], but not through a pointer
+ * to a row. */
+RO_FN ro_dd ro_dd_row(const double (*table)[RO_ROW], uint64_t i, double t)
 {
-    double d = ro_sub_f64(t, row[0]);
-    double q = ro_fma_f64(row[15], d, row[14]);
+    double d = ro_sub_f64(t, table[i][0]);
+    double q = ro_fma_f64(table[i][15], d, table[i][14]);
     ro_dd a;
-    q = ro_fma_f64(q, d, row[13]);
-    q = ro_fma_f64(q, d, row[12]);
-    q = ro_fma_f64(q, d, row[11]);
-    q = ro_fma_f64(q, d, row[10]);
-    q = ro_fma_f64(q, d, row[9]);
-    q = ro_fma_f64(q, d, row[8]);
-    q = ro_fma_f64(q, d, row[7]);
-    a = ro_dd_fast(row[5], ro_fma_f64(q, d, row[6]));
-    a = ro_dd_step(row[3], row[4], d, a);
-    return ro_dd_step(row[1], row[2], d, a);
+    q = ro_fma_f64(q, d, table[i][13]);
+    q = ro_fma_f64(q, d, table[i][12]);
+    q = ro_fma_f64(q, d, table[i][11]);
+    q = ro_fma_f64(q, d, table[i][10]);
+    q = ro_fma_f64(q, d, table[i][9]);
+    q = ro_fma_f64(q, d, table[i][8]);
+    q = ro_fma_f64(q, d, table[i][7]);
+    a = ro_dd_fast(table[i][5], ro_fma_f64(q, d, table[i][6]));
+    a = ro_dd_step(table[i][3], table[i][4], d, a);
+    return ro_dd_step(table[i][1], table[i][2], d, a);
 }
 
 /* erf(x); from 3.99 on it is 1 to the nearest float. */
 RO_FN float ro_erf_f32(float x)
 {
-    double t = ro_capped(x, 3.990234375);
+    double t = ro_capped(x, 3.990234375f);
     uint64_t i = (ro_f64_bits(ro_add_f64(t, 4.0)) >> 46) & 63;
-    float y = ro_dd_to_f32(ro_dd_row(ro_erf_table[i], t));
-    return x == x ? ro_sign_of_f32(y, x) : x;
+    float y = ro_dd_to_f32(ro_dd_row(ro_erf_table, i, t));
+    return ro_keep_nan_f32(ro_sign_of_f32(y, x), x);
 }
 
 /* The row for t in [0, 15): 16 to an octave of t + 1. */
@@ -386,35 +408,35 @@ RO_FN ro_dd ro_dd_tail(float x, ro_dd a)
 {
     ro_dd r = ro_dd_sum(1.0, ro_neg_f64(a.h));
     r.l = ro_sub_f64(r.l, a.l);
-    return ro_dd_make(x < 0.0f ? a.h : r.h, x < 0.0f ? a.l : r.l);
+    return ro_dd_make(ro_pick_f64(x < 0.0f, a.h, r.h), ro_pick_f64(x < 0.0f, a.l, r.l));
 }
 
 /* The float nearest to x p, p > 0; x = +inf stays, a NaN stays, and the sign is x's. `t` is
  * |x| where x is negative (capped, where the product underflows anyhow). */
 RO_FN float ro_times_f32(float x, double t, ro_dd p)
 {
-    double a = x < 0.0f ? t : (double)ro_abs_f32(x);
+    double a = ro_pick_f64(x < 0.0f, t, (double)ro_abs_f32(x));
     float y = ro_dd_to_f32(ro_dd_mul_f64(ro_dd_fast(p.h, p.l), a));
-    y = ro_f32_bits(x) == 0x7f800000u ? x : y;
-    return x == x ? ro_sign_of_f32(y, x) : x;
+    y = ro_pick_f32(ro_f32_bits(x) == 0x7f800000u, x, y);
+    return ro_keep_nan_f32(ro_sign_of_f32(y, x), x);
 }
 
 /* x Phi(x), Phi the normal distribution. Phi(-t) = exp(-t^2/2) times a tame function, which
  * keeps the relative error down to the last subnormal; gelu(-inf) = -0. */
 RO_FN float ro_gelu_f32(float x)
 {
-    double t = ro_capped(x, 14.9990234375);
-    ro_dd a = ro_dd_mul(ro_dd_bell(t), ro_dd_row(ro_mills_table[ro_octave_row(t)], t));
+    double t = ro_capped(x, 14.9990234375f);
+    ro_dd a = ro_dd_mul(ro_dd_bell(t), ro_dd_row(ro_mills_table, ro_octave_row(t), t));
     return ro_times_f32(x, t, ro_dd_tail(x, a));
 }
 
 /* Phi(x) + x phi(x), the derivative of gelu; d(x) + d(-x) = 1. */
 RO_FN float ro_dgelu_f32(float x)
 {
-    double t = ro_capped(x, 14.9990234375);
-    ro_dd a = ro_dd_mul(ro_dd_bell(t), ro_dd_row(ro_dgelu_table[ro_octave_row(t)], t));
+    double t = ro_capped(x, 14.9990234375f);
+    ro_dd a = ro_dd_mul(ro_dd_bell(t), ro_dd_row(ro_dgelu_table, ro_octave_row(t), t));
     float y = ro_dd_to_f32(ro_dd_tail(x, ro_dd_fast(a.h, a.l)));
-    return x == x ? y : x;
+    return ro_keep_nan_f32(y, x);
 }
 
 /* exp(-v), v = 2 sqrt(2/pi) (t + 0.044715 t^3) >= 0. */
@@ -432,7 +454,7 @@ RO_FN ro_dd ro_dd_gelu_tanh_exp(double t)
 /* 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) = x / (1 + exp(-v)). */
 RO_FN float ro_gelu_tanh_f32(float x)
 {
-    double t = ro_capped(x, 12.0);
+    double t = ro_capped(x, 12.0f);
     return ro_times_f32(x, t, ro_dd_logistic(x, ro_dd_gelu_tanh_exp(t)));
 }
 
@@ -440,7 +462,7 @@ RO_FN float ro_gelu_tanh_f32(float x)
  * bracket has a zero near 0.7525, about which it is taken from its own polynomial. */
 RO_FN float ro_dgelu_tanh_f32(float x)
 {
-    double t = ro_capped(x, 12.0), z = ro_mul_f64(t, t);
+    double t = ro_capped(x, 12.0f), z = ro_mul_f64(t, t);
     ro_dd e = ro_dd_gelu_tanh_exp(t), v, k, d, near_zero;
     int near = ro_abs_f64(ro_sub_f64(t, ro_dgelu_tanh_row[0][0])) < 0.0625;
     float y;
@@ -450,12 +472,12 @@ RO_FN float ro_dgelu_tanh_f32(float x)
     d.l = ro_add_f64(d.l, e.l);
     k = ro_dd_sum(d.h, v.h);
     k.l = ro_add_f64(k.l, ro_add_f64(d.l, v.l));
-    near_zero = ro_dd_row(ro_dgelu_tanh_row[0], t);
-    k.h = near ? near_zero.h : k.h;
-    k.l = near ? near_zero.l : k.l;
+    near_zero = ro_dd_row(ro_dgelu_tanh_row, 0, t);
+    k.h = ro_pick_f64(near, near_zero.h, k.h);
+    k.l = ro_pick_f64(near, near_zero.l, k.l);
     k = ro_dd_div(ro_dd_mul(e, ro_dd_fast(k.h, k.l)), ro_dd_mul(d, d));
     y = ro_dd_to_f32(ro_dd_tail(x, ro_dd_fast(k.h, k.l)));
-    return x == x ? y : x;
+    return ro_keep_nan_f32(y, x);
 }
 
 /* ---- sin and cos of whole turns -------------------------------------------------------- */
@@ -469,7 +491,7 @@ RO_FN float ro_turn_f32(float u, uint64_t quarter)
     int cosine;
     ro_dd a;
     float y;
-    w = w < 0x1p24 ? w : 0.0;
+    w = ro_pick_f64(w < 0x1p24, w, 0.0);
     t = ro_add_f64(ro_mul_f64(w, 4.0), RO_ROUNDER);
     r = ro_sub_f64(w, ro_mul_f64(ro_sub_f64(t, RO_ROUNDER), 0.25));
     turn = ro_f64_bits(t) + quarter;
@@ -492,9 +514,8 @@ RO_FN float ro_turn_f32(float u, uint64_t quarter)
     sign = quarter == 0 ? sign ^ (ro_f32_bits(u) & 0x80000000u) : sign;
     y = ro_bits_f32(ro_f32_bits(y) ^ (uint32_t)sign);
     /* A zero has the sign of u under sin and is +0 under cos (rule 24). */
-    t = (double)y;
-    y = t == 0.0 ? (quarter == 0 ? ro_sign_of_f32(0.0f, u) : 0.0f) : y;
-    return ro_abs_f32(u) < ro_bits_f32(0x7f800000u) ? y : ro_bits_f32(RO_NAN_F32);
+    y = ro_pick_f32(y == 0.0f, quarter == 0 ? ro_sign_of_f32(0.0f, u) : 0.0f, y);
+    return ro_pick_f32(ro_abs_f32(u) < ro_bits_f32(0x7f800000u), y, ro_bits_f32(RO_NAN_F32));
 }
 
 /* sin(2 pi u) and cos(2 pi u); NaN at the infinities. */

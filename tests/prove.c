@@ -1,24 +1,26 @@
 /* prove.c - checks a correctly rounded function on all 2^32 floats.
  *
  *   prove FUNCTION|all [--stride N] [--digest-only] [--threads N] [--pinned FILE]
+ *         [--level scalar|base|avx2|avx512]    which code runs: functions.h, or vmath.h's loops
  *   exit 0 nothing wrong, 1 a wrong output or digest, 2 usage, 3 the machine failed
  *
  * What this file decides: what "correctly rounded" is compared with.
  *
  * Invariants
- *   1. The reference shares nothing with repops: it is the C library's long double function,
- *      or a short formula of such functions, and MPFR wherever that cannot decide.
- *   2. The long double value L is trusted to a relative error of 2^-44, some 2^20 of its own
- *      ulps and far above what the formulas below lose. It decides only when every number
- *      within that distance rounds to the same float; else MPFR does, at 320 bits.
+ *   1. The reference shares nothing with repops: it is the C library's binary64 function, or
+ *      a short formula of such functions, and MPFR wherever that cannot decide.
+ *   2. The binary64 value is trusted to a relative error of 2^-41 only: 2^11 units and more,
+ *      where the library's own errors are a few and the worst formula loses 2^8. It decides
+ *      when every number within that distance rounds to the same float; else MPFR does, at
+ *      320 bits.
  *   3. Where a formula cancels (the zeros of dgelu and dgelu_tanh), MPFR always decides.
  *   4. The digest is SHA-256 over the outputs for the inputs 0, 1, ..., 2^32 - 1, each four
  *      bytes little-endian, NaN as 7fc00000. */
 #define _GNU_SOURCE
 #include "repops/arith.h"
+#include "repops/vmath.h"
 
 #include <errno.h>
-#include <float.h>
 #include <math.h>
 #include <mpfr.h>
 #include <openssl/evp.h>
@@ -29,74 +31,72 @@
 #include <string.h>
 #include <time.h>
 
-#if LDBL_MANT_DIG < 64
-#error "prove: the reference needs a long double of at least 64 bits"
-#endif
-
 enum {
     THREADS_MAX = 64,
+    PIECE = 4096,      /* inputs of one call */
     BLOCK = 1 << 18,   /* inputs a thread takes at a time */
     WAVE_BLOCKS = 64,  /* blocks between two updates of the digest */
     DIGITS = 320       /* bits MPFR works with: gelu(2^-149) needs 149 + 24 and a margin */
 };
 
-/* ---- long double references ------------------------------------------------------------ */
+/* ---- binary64 references --------------------------------------------------------------- */
 
-#define SQRT_HALF 0.707106781186547524400844362104849039L
-#define TWO_PI 6.283185307179586476925286766559005768L
-#define INV_SQRT_2PI 0.398942280401432677939946059934381868L
-#define GELU_A 1.595769121605730711759783339560105654L /* 2 sqrt(2/pi) */
+#define SQRT_HALF 0x1.6a09e667f3bcdp-1
+#define TWO_PI 0x1.921fb54442d18p+2
+#define INV_SQRT_2PI 0x1.9884533d43651p-2
+#define GELU_A 0x1.9884533d43651p+0 /* 2 sqrt(2/pi) */
 
-static long double sigmoid_ld(long double x)
+static double sigmoid_wide(double x)
 {
-    long double e = expl(x < 0 ? x : -x);
+    double e = exp(x < 0 ? x : -x);
     return (x < 0 ? e : 1) / (1 + e);
 }
 
-static long double softplus_ld(long double x)
+static double softplus_wide(double x)
 {
-    return (x > 0 ? x : 0) + log1pl(expl(x > 0 ? -x : x));
+    return (x > 0 ? x : 0) + log1p(exp(x > 0 ? -x : x));
 }
 
-static long double gelu_ld(long double x)
+/* erfc magnifies the rounding of its argument by x^2: 2^-45 where gelu underflows. */
+static double gelu_wide(double x)
 {
-    return 0.5L * x * erfcl(-x * SQRT_HALF);
+    return 0.5 * x * erfc(-x * SQRT_HALF);
 }
 
-static long double dgelu_ld(long double x)
+static double dgelu_wide(double x)
 {
-    if (fabsl(x + 0.75179L) < 0x1p-8L) return NAN;
-    if (x < -140) return -0.0L; /* below 0, and long double underflows in places */
-    return 0.5L * erfcl(-x * SQRT_HALF) + x * INV_SQRT_2PI * expl(-0.5L * x * x);
+    if (fabs(x + 0.75179) < 0x1p-8) return NAN;
+    if (x < -30) return -0.0; /* below 0, but the terms underflow apart */
+    return 0.5 * erfc(-x * SQRT_HALF) + x * INV_SQRT_2PI * exp(-0.5 * x * x);
 }
 
-static long double gelu_tanh_ld(long double x)
+static double gelu_tanh_wide(double x)
 {
-    return x * sigmoid_ld(GELU_A * (x + 0.044715L * x * x * x));
+    return x * sigmoid_wide(GELU_A * (x + 0.044715 * x * x * x));
 }
 
-static long double dgelu_tanh_ld(long double x)
+static double dgelu_tanh_wide(double x)
 {
-    long double v = GELU_A * (x + 0.044715L * x * x * x), s = sigmoid_ld(v);
-    if (fabsl(x + 0.75246L) < 0x1p-8L) return NAN;
+    double v = GELU_A * (x + 0.044715 * x * x * x), s = sigmoid_wide(v);
+    if (fabs(x + 0.75246) < 0x1p-8) return NAN;
     /* Where s is 0 or 1 to all digits the product below would be 0 times a huge number. */
-    if (fabsl(v) > 11000) return x < 0 ? -0.0L : 1;
-    return s + s * sigmoid_ld(-v) * x * GELU_A * (1 + 3 * 0.044715L * x * x);
+    if (fabs(v) > 600) return x < 0 ? -0.0 : 1;
+    return s + s * sigmoid_wide(-v) * x * GELU_A * (1 + 3 * 0.044715 * x * x);
 }
 
-/* fmodl and the subtraction are exact, so the argument of sinl is 2 pi r rounded once. */
-static long double turn_ld(long double u, int quarter)
+/* fmod and the subtraction are exact, so the argument of sin is 2 pi r rounded twice. */
+static double turn_wide(double u, int quarter)
 {
-    long double a = fmodl(fabsl(u), 1), k = rintl(4 * a), r = TWO_PI * (a - k / 4), y;
+    double a = fmod(fabs(u), 1), k = rint(4 * a), r = TWO_PI * (a - k / 4), y;
     int q = ((int)k + quarter) & 3;
-    y = (q & 1) ? cosl(r) : sinl(r);
-    if (!(q & 1) && a == k / 4) return quarter ? 0.0L : copysignl(0, u);
+    y = (q & 1) ? cos(r) : sin(r);
+    if (!(q & 1) && a == k / 4) return quarter ? 0.0 : copysign(0, u);
     y = (q & 2) ? -y : y;
     return !quarter && u < 0 ? -y : y;
 }
 
-static long double sin2pi_ld(long double u) { return turn_ld(u, 0); }
-static long double cos2pi_ld(long double u) { return turn_ld(u, 1); }
+static double sin2pi_wide(double u) { return turn_wide(u, 0); }
+static double cos2pi_wide(double u) { return turn_wide(u, 1); }
 
 /* ---- MPFR references: y = f(x) at DIGITS bits; t is scratch ----------------------------- */
 
@@ -220,43 +220,61 @@ static void cos2pi_mp(mpfr_t y, const mpfr_t x, mpfr_t *t)
 
 /* ---- the functions --------------------------------------------------------------------- */
 
-#define WRAP(name) static float name##_ro(float x) { return ro_##name##_f32(x); }
-WRAP(exp)
-WRAP(log)
-WRAP(tanh)
-WRAP(erf)
-WRAP(sigmoid)
-WRAP(softplus)
-WRAP(gelu)
-WRAP(gelu_tanh)
-WRAP(dgelu)
-WRAP(dgelu_tanh)
-WRAP(sin2pi)
-WRAP(cos2pi)
+/* The scalar functions as if they were a level. */
+#define LOOP(name, a)                                                               \
+    static void ro_v##name##_f32_scalar(const float *x, float *y, size_t n)          \
+    {                                                                               \
+        for (size_t i = 0; i < n; i++) y[i] = ro_bits_f32(ro_canon_f32(ro_##name##_f32(x[i]))); \
+    }
+RO_VMATH_EACH(LOOP, 0)
+static const ro_vmath level_scalar = RO_VMATH_TABLE(scalar);
+static const ro_vmath level_base = RO_VMATH_TABLE(base);
+#if defined(__x86_64__)
+static const ro_vmath level_avx2 = RO_VMATH_TABLE(avx2);
+static const ro_vmath level_avx512 = RO_VMATH_TABLE(avx512);
+#endif
+
+/* The level of that name, or NULL where this build or this processor lacks it. */
+static const ro_vmath *level_named(const char *name)
+{
+    if (strcmp(name, "scalar") == 0) return &level_scalar;
+    if (strcmp(name, "base") == 0) return &level_base;
+#if defined(__x86_64__)
+    if (strcmp(name, "avx2") == 0 && __builtin_cpu_supports("avx2") &&
+        __builtin_cpu_supports("fma"))
+        return &level_avx2;
+    if (strcmp(name, "avx512") == 0 && __builtin_cpu_supports("avx512f") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl"))
+        return &level_avx512;
+#endif
+    return NULL;
+}
 
 typedef struct {
     const char *name;
     int version;
-    float (*ours)(float);
-    long double (*wide)(long double);
+    size_t ours; /* offset of its loop in a level */
+    double (*wide)(double);
     void (*exact)(mpfr_t, const mpfr_t, mpfr_t *);
     float at_minus_inf, at_plus_inf; /* the limits of rule 23 */
 } function;
 
-#define FUNCTION(name, wide, minus, plus) {#name, 1, name##_ro, wide, name##_mp, minus, plus}
+#define FUNCTION(name, wide, minus, plus) \
+    {#name, 1, offsetof(ro_vmath, name), wide, name##_mp, minus, plus}
 static const function functions[] = {
-    FUNCTION(exp, expl, 0.0f, INFINITY),
-    FUNCTION(log, logl, NAN, INFINITY),
-    FUNCTION(tanh, tanhl, -1.0f, 1.0f),
-    FUNCTION(erf, erfl, -1.0f, 1.0f),
-    FUNCTION(sigmoid, sigmoid_ld, 0.0f, 1.0f),
-    FUNCTION(softplus, softplus_ld, 0.0f, INFINITY),
-    FUNCTION(gelu, gelu_ld, -0.0f, INFINITY),
-    FUNCTION(gelu_tanh, gelu_tanh_ld, -0.0f, INFINITY),
-    FUNCTION(dgelu, dgelu_ld, -0.0f, 1.0f),
-    FUNCTION(dgelu_tanh, dgelu_tanh_ld, -0.0f, 1.0f),
-    FUNCTION(sin2pi, sin2pi_ld, NAN, NAN),
-    FUNCTION(cos2pi, cos2pi_ld, NAN, NAN),
+    FUNCTION(exp, exp, 0.0f, INFINITY),
+    FUNCTION(log, log, NAN, INFINITY),
+    FUNCTION(tanh, tanh, -1.0f, 1.0f),
+    FUNCTION(erf, erf, -1.0f, 1.0f),
+    FUNCTION(sigmoid, sigmoid_wide, 0.0f, 1.0f),
+    FUNCTION(softplus, softplus_wide, 0.0f, INFINITY),
+    FUNCTION(gelu, gelu_wide, -0.0f, INFINITY),
+    FUNCTION(gelu_tanh, gelu_tanh_wide, -0.0f, INFINITY),
+    FUNCTION(dgelu, dgelu_wide, -0.0f, 1.0f),
+    FUNCTION(dgelu_tanh, dgelu_tanh_wide, -0.0f, 1.0f),
+    FUNCTION(sin2pi, sin2pi_wide, NAN, NAN),
+    FUNCTION(cos2pi, cos2pi_wide, NAN, NAN),
 };
 enum { FUNCTIONS = sizeof functions / sizeof functions[0] };
 
@@ -304,19 +322,19 @@ static float decide(const function *f, float x, scratch *s)
 
 static float reference(const function *f, float x, scratch *s, uint64_t *decided)
 {
-    long double y, slack;
+    double y, slack;
     float a, b;
     if (x != x) return NAN;
     if (isinf(x)) return x < 0 ? f->at_minus_inf : f->at_plus_inf;
-    y = f->wide((long double)x);
+    y = f->wide((double)x);
     /* Zeros are exact or far below the least float, infinities far above the greatest. */
     if (y == 0 || isinf(y)) return (float)y;
-    slack = fabsl(y) * 0x1p-44L;
+    slack = fabs(y) * 0x1p-41;
     a = (float)(y - slack);
     b = (float)(y + slack);
-    /* A long double NaN is the formula's refusal, or a true one: MPFR knows. */
+    /* A NaN is the formula's refusal, or a true one: MPFR knows. */
     if (y == y && ro_f32_bits(a) == ro_f32_bits(b)) return a;
-    if (y != y && f->wide == logl && x < 0) return NAN;
+    if (y != y && f->wide == log && x < 0) return NAN;
     ++*decided;
     return decide(f, x, s);
 }
@@ -325,6 +343,7 @@ static float reference(const function *f, float x, scratch *s, uint64_t *decided
 
 typedef struct {
     const function *f;
+    ro_vmath_fn *ours;
     uint64_t stride, wave; /* index of the wave's first input among those asked for */
     uint64_t count;        /* inputs in the wave */
     int compare;
@@ -332,19 +351,26 @@ typedef struct {
     atomic_ullong next, wrong, decided;
 } work;
 
+/* At most BLOCK inputs. */
 static void prove_block(work *w, uint64_t from, uint64_t to, scratch *s)
 {
     uint64_t wrong = 0, decided = 0;
+    float x[PIECE], y[PIECE];
     for (uint64_t i = from; i < to; i++) {
-        float x = ro_bits_f32((uint32_t)((w->wave + i) * w->stride));
-        uint32_t got = ro_canon_f32(w->f->ours(x)), want;
-        unsigned char *p = w->bytes + 4 * i;
-        for (int k = 0; k < 4; k++) p[k] = (unsigned char)(got >> (8 * k));
+        uint64_t j = (i - from) % PIECE, k = to - i < PIECE ? to - i : PIECE;
+        uint32_t got, want;
+        if (j == 0) {
+            for (uint64_t e = 0; e < k; e++)
+                x[e] = ro_bits_f32((uint32_t)((w->wave + i + e) * w->stride));
+            w->ours(x, y, (size_t)k);
+        }
+        got = ro_f32_bits(y[j]);
+        for (int b = 0; b < 4; b++) w->bytes[4 * i + (uint64_t)b] = (unsigned char)(got >> (8 * b));
         if (!w->compare) continue;
-        want = ro_canon_f32(reference(w->f, x, s, &decided));
+        want = ro_canon_f32(reference(w->f, x[j], s, &decided));
         if (got == want) continue;
         if (atomic_load(&w->wrong) + wrong++ < 10)
-            printf("  %s(%08x): %08x, should be %08x\n", w->f->name, ro_f32_bits(x), got, want);
+            printf("  %s(%08x): %08x, should be %08x\n", w->f->name, ro_f32_bits(x[j]), got, want);
     }
     atomic_fetch_add(&w->wrong, wrong);
     atomic_fetch_add(&w->decided, decided);
@@ -425,6 +451,7 @@ typedef struct {
     uint64_t stride;
     int compare, threads;
     const char *pinned;
+    const ro_vmath *level;
 } options;
 
 static int prove_function(const function *f, const options *o, unsigned char *bytes)
@@ -432,7 +459,9 @@ static int prove_function(const function *f, const options *o, unsigned char *by
     work w = {.f = f, .stride = o->stride, .compare = o->compare, .bytes = bytes};
     char hex[65] = "", want[65] = "";
     double start = seconds();
-    int rc = prove_inputs(&w, o->threads, hex);
+    int rc;
+    memcpy(&w.ours, (const char *)o->level + f->ours, sizeof w.ours);
+    rc = prove_inputs(&w, o->threads, hex);
     if (rc != 0) {
         fprintf(stderr, "prove: a thread or the digest could not be started\n");
         return rc;
@@ -459,7 +488,7 @@ static int prove_function(const function *f, const options *o, unsigned char *by
 static int usage(void)
 {
     fprintf(stderr, "usage: prove FUNCTION|all [--stride N] [--digest-only] [--threads N] "
-                    "[--pinned FILE]\nfunctions:");
+                    "[--pinned FILE]\n       [--level scalar|base|avx2|avx512]\nfunctions:");
     for (int i = 0; i < FUNCTIONS; i++) fprintf(stderr, " %s", functions[i].name);
     fprintf(stderr, "\n");
     return 2;
@@ -479,7 +508,7 @@ static uint64_t number(const char *text, uint64_t most)
 
 int main(int argc, char **argv)
 {
-    options o = {.stride = 1, .compare = 1, .threads = 2};
+    options o = {.stride = 1, .compare = 1, .threads = 2, .level = &level_scalar};
     unsigned char *bytes;
     int rc = 0, found = 0;
     if (argc < 2) return usage();
@@ -490,7 +519,13 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--threads") == 0)
             o.threads = (int)number(value, THREADS_MAX), i++;
         else if (strcmp(argv[i], "--pinned") == 0 && value != NULL) o.pinned = argv[++i];
+        else if (strcmp(argv[i], "--level") == 0 && value != NULL)
+            o.level = level_named(argv[++i]);
         else return usage();
+    }
+    if (o.level == NULL) {
+        fprintf(stderr, "prove: this machine or build has no such level\n");
+        return 2;
     }
     if (o.stride == 0 || o.threads == 0) return usage();
     bytes = malloc((size_t)BLOCK * WAVE_BLOCKS * 4);
