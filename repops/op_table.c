@@ -164,9 +164,10 @@ void ro_canonical_bytes(ro_dtype dtype, const void *from, void *to, uint64_t ele
 #define RO_AT_F32(op) {ro_##op##_at_f32, NULL, NULL, NULL}
 #define RO_AT_I64(op) {NULL, NULL, ro_##op##_at_i64, NULL}
 #define RO_AT_BITS(op) {ro_##op##_at_bits, ro_##op##_at_bits, ro_##op##_at_bits, ro_##op##_at_bits}
-#define RO_PARTIAL_ALL(op) \
-    {ro_##op##_partial_f32, ro_##op##_partial_f64, ro_##op##_partial_i64, ro_##op##_partial_u64}
-#define RO_PARTIAL_FLOAT(op) {ro_##op##_partial_f32, ro_##op##_partial_f64, NULL, NULL}
+#define RO_EXPLAIN_ALL(op) \
+    {&ro_##op##_explain_f32, &ro_##op##_explain_f64, &ro_##op##_explain_i64, \
+     &ro_##op##_explain_u64}
+#define RO_EXPLAIN_FLOAT(op) {&ro_##op##_explain_f32, &ro_##op##_explain_f64, NULL, NULL}
 
 const ro_op_desc ro_ops[RO_OP_COUNT] = {
 #define RO_OP(op, PATTERN, ...)                                                              \
@@ -277,6 +278,63 @@ ro_status ro_attrs_decode(ro_op op, const uint8_t *bytes, size_t n, void *attrs,
     return RO_OK;
 }
 
+static const ro_field *find_field(ro_op op, const char *name)
+{
+    uint32_t count;
+    const ro_field *f = ro_ops[op].fields(&count);
+    RO_ASSERT(ro_ops[op].attrs_size <= RO_ATTRS_SIZE_MAX);
+    for (uint32_t k = 0; k < count; k++)
+        if (strcmp(f[k].name, name) == 0) return &f[k];
+    return NULL;
+}
+
+static ro_status no_field(ro_op op, const char *name, ro_err *err)
+{
+    return RO_FAIL(err, RO_EATTR, "%s has no attribute %s of this type", ro_ops[op].name, name);
+}
+
+ro_status ro_attr_set_int(ro_op op, void *attrs, const char *name, int64_t v, ro_err *err)
+{
+    const ro_field *f = find_field(op, name);
+    uint32_t v4 = (uint32_t)v;
+    if (f && f->kind == RO_A_U32) {
+        if (v < 0 || v > UINT32_MAX)
+            return RO_FAIL(err, RO_EATTR, "%s of %s is %lld; 0 to 4294967295 are allowed", name,
+                           ro_ops[op].name, (long long)v);
+        memcpy((char *)attrs + f->offset, &v4, 4);
+        return RO_OK;
+    }
+    if (!f || (f->kind != RO_A_U64 && f->kind != RO_A_I64)) return no_field(op, name, err);
+    memcpy((char *)attrs + f->offset, &v, 8);
+    return RO_OK;
+}
+
+ro_status ro_attr_set_real(ro_op op, void *attrs, const char *name, double v, ro_err *err)
+{
+    const ro_field *f = find_field(op, name);
+    float v4 = ro_f64_to_f32(v);
+    if (!f || (f->kind != RO_A_F32 && f->kind != RO_A_F64)) return no_field(op, name, err);
+    if (f->kind == RO_A_F32) memcpy((char *)attrs + f->offset, &v4, 4);
+    else memcpy((char *)attrs + f->offset, &v, 8);
+    return RO_OK;
+}
+
+ro_status ro_attr_set_ints(ro_op op, void *attrs, const char *name, const int64_t *v, uint32_t n,
+                           ro_err *err)
+{
+    const ro_field *f = find_field(op, name);
+    ro_ints list;
+    if (!f || f->kind != RO_A_INTS) return no_field(op, name, err);
+    if (n > RO_INTS_MAX)
+        return RO_FAIL(err, RO_ELIMIT, "%s of %s has %u numbers; at most %u are allowed", name,
+                       ro_ops[op].name, n, RO_INTS_MAX);
+    memset(&list, 0, sizeof list);
+    list.n = n;
+    for (uint32_t k = 0; k < n; k++) list.v[k] = v[k];
+    memcpy((char *)attrs + f->offset, &list, sizeof list);
+    return RO_OK;
+}
+
 /* ---- inference and cost helpers ------------------------------------------------------------------ */
 
 ro_status ro_infer_same(RO_INFER_ARGS)
@@ -307,6 +365,65 @@ ro_status ro_infer_broadcast(RO_INFER_ARGS)
 {
     (void)attrs, (void)n_in, (void)n_out;
     return ro_broadcast(&in[0], &in[1], &out[0], err);
+}
+
+ro_status ro_check_shapes(const ro_type *a, const char *a_name, const ro_type *b,
+                          const char *b_name, ro_err *err)
+{
+    ro_type like = *b;
+    char ta[96], tb[96];
+    like.dtype = a->dtype;
+    if (!ro_type_equal(a, &like))
+        return RO_FAIL(err, RO_ESHAPE, "%s is %s and %s is %s; their shapes must be equal", a_name,
+                       ro_type_text(a, ta, sizeof ta), b_name, ro_type_text(b, tb, sizeof tb));
+    return RO_OK;
+}
+
+ro_status ro_check_scalar(const ro_type *t, const char *name, ro_err *err)
+{
+    char text[96];
+    if (t->rank != 0)
+        return RO_FAIL(err, RO_ESHAPE, "%s is %s; it must be a scalar", name,
+                       ro_type_text(t, text, sizeof text));
+    return RO_OK;
+}
+
+ro_status ro_check_flag(uint32_t value, const char *name, ro_err *err)
+{
+    if (value > 1)
+        return RO_FAIL(err, RO_EATTR, "%s is %u; 0 or 1 is allowed", name, value);
+    return RO_OK;
+}
+
+ro_status ro_check_finite(double x, const char *name, ro_err *err)
+{
+    if (!(x - x == 0))
+        return RO_FAIL(err, RO_EATTR, "%s is not a finite number", name);
+    return RO_OK;
+}
+
+int ro_given(const ro_type *in, uint32_t n_in, uint32_t k)
+{
+    return k < n_in && in[k].dtype != RO_NONE;
+}
+
+ro_status ro_infer_alike(RO_INFER_ARGS)
+{
+    RO_TRY(ro_check_shapes(&in[0], "the first input", &in[1], "the second", err));
+    return ro_infer_same(attrs, in, n_in, out, n_out, err);
+}
+
+ro_status ro_infer_shape(ro_dtype dtype, const ro_ints *sizes, ro_type *out, ro_err *err)
+{
+    if (sizes->n > RO_RANK_MAX)
+        return RO_FAIL(err, RO_EATTR, "a shape has %u sizes; at most %u are allowed", sizes->n,
+                       RO_RANK_MAX);
+    for (uint32_t a = 0; a < sizes->n; a++)
+        if (sizes->v[a] < 0)
+            return RO_FAIL(err, RO_EATTR, "size %u of a shape is %lld; 0 or more is allowed", a,
+                           (long long)sizes->v[a]);
+    *out = ro_type_of(dtype, sizes->n, sizes->v);
+    return ro_type_check(out, err);
 }
 
 ro_status ro_check_axis(int64_t axis, uint32_t rank, ro_err *err)

@@ -38,6 +38,11 @@ typedef enum {
 /* First failure wins; msg is a whole sentence with the value and the limit. */
 typedef struct { ro_status code; char msg[256]; } ro_err;
 
+#ifdef __cplusplus
+#define RO_NORETURN [[noreturn]]
+#else
+#define RO_NORETURN _Noreturn
+#endif
 #if defined(__GNUC__)
 #define RO_CHECKED __attribute__((warn_unused_result))
 #define RO_PRINTF(a, b) __attribute__((format(printf, a, b)))
@@ -49,7 +54,7 @@ typedef struct { ro_status code; char msg[256]; } ro_err;
 /* Record a failure. err may be NULL; an earlier failure in *err is kept. Returns code. */
 ro_status ro_fail(ro_err *err, ro_status code, const char *format, ...) RO_PRINTF(3, 4);
 const char *ro_status_name(ro_status code);
-_Noreturn void ro_assert_failed(const char *expression, const char *file, int line);
+RO_NORETURN void ro_assert_failed(const char *expression, const char *file, int line);
 
 #define RO_FAIL(err, code, ...) ro_fail((err), (code), __VA_ARGS__)
 #define RO_TRY(call)                                  \
@@ -169,8 +174,6 @@ typedef struct { const char *name; ro_field_kind kind; uint32_t offset; } ro_fie
 typedef enum {
     RO_P_MAP, RO_P_ROW, RO_P_CONTRACT, RO_P_MOVE, RO_P_AT
 } ro_pattern;
-/* How a dear element explains itself by partial results (docs/PROTOCOL.md, phase 3d). */
-typedef enum { RO_EXPLAIN_NONE, RO_EXPLAIN_CONTRACT, RO_EXPLAIN_ROW, RO_EXPLAIN_CHAIN } ro_explain;
 
 #define RO_OP_ID(name) RO_OP_##name
 typedef enum {
@@ -188,29 +191,66 @@ typedef uint32_t ro_value; /* index of a value in a graph */
 /* Element i of output `out`, as the bits stored in the output's dtype (low bytes). */
 typedef uint64_t ro_at_fn(const ro_reader *r, const void *attrs, uint32_t out, uint64_t i);
 
-/* Partial results of element i of output 0, for explanations: see body_pass.h. Exact bits of
- * the compute type. */
-typedef uint64_t ro_partial_fn(const ro_reader *r, const void *attrs, uint64_t i, uint32_t level,
-                               uint64_t index);
+/* ---- how a dear element explains itself (docs/PROTOCOL.md, phase 3d; explain.c)
+ *
+ * An element is cut into parts, numbered (level, index). A part is 64 bits: of the compute type
+ * (or of an accumulator), but the one part of the last level is the element's stored bits. What
+ * a part needs are runs of parts of lower levels or of lower index in its own level; part()
+ * computes it from those and from inputs, and from nothing else:
+ *   contraction  level 0 the block sums, 1 the group sums (16 blocks left to right), 2 the value
+ *   row          for each stage in program order its 4,096-chunk results, then these reduced by
+ *                the same rule until one is left; the value needs the last of every stage, a
+ *                chunk of a later stage those of the stages before it
+ *   chain        level 0 the accumulators after every 256 positions (and at the end), each
+ *                needing the one before it; the value lists all of them
+ * A referee whose two parties differ on part P (at first the value) asks both for the parts that
+ * P needs and are not agreed yet; an answer on which part(P) is not the answerer's P is refused.
+ * It goes on with the first need on which they differ, in the order of the list, and computes P
+ * itself where all needs are agreed. How many parts a level has, and what each needs, follows
+ * from types and attributes; input bits matter to part() alone. A part reads at most
+ * RO_PART_READS elements of an input. */
+#define RO_LEVELS_MAX 16u
+#define RO_NEEDS_MAX 8u
+#define RO_PART_READS 8192u
+typedef struct { uint32_t level; uint64_t begin, end; } ro_parts; /* a run of parts; not empty */
+/* Agreed or claimed parts, asked for only as needs lists them. */
+typedef struct ro_claims ro_claims;
+struct ro_claims {
+    uint64_t (*part)(const ro_claims *claims, uint32_t level, uint64_t index);
+    void *ctx;
+};
+typedef struct {
+    /* Parts of each level into count[RO_LEVELS_MAX]; returns the number of levels. */
+    uint32_t (*levels)(const ro_reader *r, const void *attrs, uint32_t out, uint64_t i,
+                       uint64_t *count);
+    /* What a part needs, into needs[RO_NEEDS_MAX], first to last; returns the number of runs. */
+    uint32_t (*needs)(const ro_reader *r, const void *attrs, uint32_t out, uint64_t i,
+                      uint32_t level, uint64_t index, ro_parts *needs);
+    uint64_t (*part)(const ro_reader *r, const void *attrs, uint32_t out, uint64_t i,
+                     uint32_t level, uint64_t index, const ro_claims *claims);
+} ro_explain;
 
 typedef struct {
     const char *name; /* ONNX's where ONNX has it */
     uint32_t version; /* rises when any output bit changes */
     ro_pattern pattern;
-    ro_explain explain;
     /* "F x, F y?, A z... -> F out, i64 indices?": a dtype set and a name each; ? optional,
      * ... variadic. Equal set letters mean equal dtypes. Sets: F float, N number, I int32 or
-     * int64, A any, or a dtype's name (f32 f64 i32 i64 u8 bool). */
+     * int64, A any, B any other, or a dtype's name (f32 f64 i32 i64 u8 bool). */
     const char *signature;
     const ro_field *(*fields)(uint32_t *count); /* attributes in committed order */
     uint32_t attrs_size;
     ro_at_fn *at[RO_C_COUNT]; /* by the compute type of the first T input; all equal: bits */
-    ro_partial_fn *partial[RO_C_COUNT];
+    const ro_explain *explain[RO_C_COUNT]; /* NULL: a cheap element, or one that cannot */
     /* Output types from input types. n_out is what the graph asks for. */
     ro_status (*infer)(const void *attrs, const ro_type *in, uint32_t n_in, ro_type *out,
                        uint32_t n_out, ro_err *err);
-    /* Operations for one element of an output: fma counts 2. Saturates at UINT64_MAX. */
+    /* Operations for one element of an output, computed alone: fma counts 2. Saturates at
+     * UINT64_MAX. */
     uint64_t (*flops)(const void *attrs, const ro_type *in, uint32_t n_in, const ro_type *out);
+    /* How many output elements share that work where all are computed: a whole output costs
+     * elements * flops / shared. NULL: none do, 1. */
+    uint64_t (*shared)(const void *attrs, const ro_type *in, uint32_t n_in, const ro_type *out);
     /* Static bound on the elements of input `input` that one output element reads. */
     uint64_t (*reads)(const void *attrs, const ro_type *in, uint32_t n_in, const ro_type *out,
                       uint32_t input);
@@ -232,8 +272,26 @@ size_t ro_attrs_encode(ro_op op, const void *attrs, uint8_t *out);
 /* The inverse; RO_EFORMAT unless exactly n bytes are one canonical encoding. */
 ro_status ro_attrs_decode(ro_op op, const uint8_t *bytes, size_t n, void *attrs, ro_err *err)
     RO_CHECKED;
+/* Set one attribute by name in zeroed storage of ro_ops[op].attrs_size bytes (at most
+ * RO_ATTRS_SIZE_MAX). A real is rounded once where the field is f32. RO_EATTR: no such field, or
+ * a value outside its type. */
+#define RO_ATTRS_SIZE_MAX 1024u
+ro_status ro_attr_set_int(ro_op op, void *attrs, const char *name, int64_t v, ro_err *err) RO_CHECKED;
+ro_status ro_attr_set_real(ro_op op, void *attrs, const char *name, double v, ro_err *err)
+    RO_CHECKED;
+ro_status ro_attr_set_ints(ro_op op, void *attrs, const char *name, const int64_t *v, uint32_t n,
+                           ro_err *err) RO_CHECKED;
 /* Run the scalar body. */
 uint64_t ro_at(ro_op op, const ro_reader *r, const void *attrs, uint32_t out, uint64_t i);
+/* How elements of this node explain themselves; NULL: they do not. */
+const ro_explain *ro_explain_of(ro_op op, const ro_reader *r);
+/* Every part of an element, as an honest party computes them: the parts of all levels, level by
+ * level, into *parts (freed by ro_free), the number of each level into count[RO_LEVELS_MAX].
+ *   returns   RO_OK; RO_EOP the operator has no explanation; RO_ENOMEM
+ *   cost      about that of the element once     thread  any                               */
+ro_status ro_explain_all(ro_op op, const ro_reader *r, const void *attrs, uint32_t out, uint64_t i,
+                         uint32_t *levels, uint64_t *count, uint64_t **parts, ro_err *err)
+    RO_CHECKED;
 
 /* ---- graphs (graph.c) --------------------------------------------------------------------- */
 

@@ -85,6 +85,59 @@ size_t vd_phase_record(const vd_job *j, uint32_t phase, uint8_t *out);
 size_t vd_job_body(const vd_job *j, uint8_t *out);
 vd_digest vd_node_descriptor(const ro_graph *g, uint32_t node); /* leaf hash of the record */
 
+/* ---- the builder (model.c): layers, loss, optimizer -> a sealed job ---------------------------------- */
+
+#define VD_LAYERS_MAX 256u
+
+typedef enum {
+    VD_L_CONV, VD_L_DENSE, VD_L_GEMM, VD_L_RELU, VD_L_TANH, VD_L_SIGMOID, VD_L_GELU, VD_L_GELU_TANH,
+    VD_L_MAX_POOL, VD_L_AVERAGE_POOL, VD_L_GLOBAL_AVERAGE_POOL, VD_L_FLATTEN, VD_L_LAYER_NORM,
+    VD_L_DROPOUT
+} vd_layer_kind;
+
+typedef struct {
+    vd_layer_kind kind;
+    uint32_t channels; /* conv, dense, gemm: outputs                       */
+    uint32_t kernel, stride, pad, dilation, group; /* square windows       */
+    double ratio;      /* dropout                                          */
+    double epsilon;    /* layer normalization                              */
+} vd_layer;
+
+typedef enum { VD_OPT_SGD, VD_OPT_ADAMW, VD_OPT_ADAM } vd_optimizer_kind;
+typedef enum { VD_LOSS_CROSS_ENTROPY, VD_LOSS_MSE } vd_loss;
+
+/* What a job file says, with every default filled in. */
+typedef struct {
+    vd_layer layers[VD_LAYERS_MAX];
+    uint32_t layer_count;
+    vd_loss loss;
+    uint32_t classes;
+    vd_slot images, labels; /* the data constants: (n, ...) and (n); integers or float32 */
+    double scale, mean, deviation; /* x = (x scale - mean) / deviation; no node where neutral */
+    vd_optimizer_kind optimizer;
+    double rate, momentum, dampening, weight_decay, beta1, beta2, epsilon;
+    int nesterov;
+    uint32_t schedule; /* LearningRate's kind */
+    double rate_min, gamma;
+    uint64_t warmup, period;
+    uint64_t batch, steps, seed;
+    vd_record record;
+    uint32_t segment;
+    /* Parameters whose first value is given by digest instead of drawn by the init phase. */
+    const vd_slot *given;
+    uint32_t given_count;
+} vd_spec;
+
+/* Defaults of every field; data and layers are the caller's. */
+void vd_spec_defaults(vd_spec *s);
+/* The job: an init phase of one step that draws the parameters (unless all are given) and a
+ * training phase of s->steps. Output of each training step: the loss. */
+ro_status vd_model_job(const vd_spec *s, ro_arena *arena, vd_job **out, ro_err *err) RO_CHECKED;
+/* A forward program over `batch` images: slot 1.. as the job's parameters, then the slots
+ * "images" and "labels"; outputs: logits and how many were classified right (int64). */
+ro_status vd_model_eval(const vd_spec *s, uint64_t batch, ro_arena *arena, vd_job **out,
+                        ro_err *err) RO_CHECKED;
+
 /* ---- records of a run (trace.c) ------------------------------------------------------------ */
 
 typedef struct {
