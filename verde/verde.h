@@ -23,7 +23,13 @@ extern "C" {
 typedef struct { uint8_t b[VD_DIGEST]; } vd_digest;
 int vd_digest_equal(const vd_digest *a, const vd_digest *b);
 void vd_digest_hex(const vd_digest *d, char hex[65]);
+/* Exactly 64 lower-case hexadecimal digits, else RO_EFORMAT. */
 ro_status vd_digest_parse(const char *hex, vd_digest *d, ro_err *err) RO_CHECKED;
+/* Roots of the trees over the tensor digests of a state's slots, of a step's outputs. */
+vd_digest vd_state_root(const vd_digest *slots, uint32_t count);
+vd_digest vd_outputs_digest(const vd_digest *outputs, uint32_t count);
+/* The tensor digest of slot 0 (step) when it is `step`: what the wiring puts there. */
+vd_digest vd_step_digest(uint64_t step);
 
 /* ---- jobs (job.c: canonical bytes; job_json.c: from JSON; model.c: the builders) ----------- */
 
@@ -34,7 +40,10 @@ ro_status vd_digest_parse(const char *hex, vd_digest *d, ro_err *err) RO_CHECKED
 #define VD_SEGMENT_MAX 4096u
 #define VD_NAME_MAX 255u
 #define VD_JOB_BYTES_MAX (UINT64_C(64) << 20)
-#define VD_NODE_RECORD_MAX 4096u
+#define VD_NODES_MAX 65536u      /* of all phases: bounds what a decoder does before it refuses */
+#define VD_NODE_RECORD_MAX 8192u /* 64 outputs of 8 axes, 1,024 attribute bytes: 6,480         */
+#define VD_SLOT_RECORD_MAX 512u
+#define VD_JOB_BODY_BYTES 128u
 
 typedef enum { VD_RECORD_FULL = 0, VD_RECORD_CHECKPOINT = 1 } vd_record;
 
@@ -83,6 +92,8 @@ size_t vd_node_record(const ro_graph *g, uint32_t node, uint8_t *out);
 size_t vd_slot_record(const vd_slot *s, uint8_t *out);
 size_t vd_phase_record(const vd_job *j, uint32_t phase, uint8_t *out);
 size_t vd_job_body(const vd_job *j, uint8_t *out);
+/* The value that a slot has after a step of the phase; RO_NO_VALUE: it keeps its value. */
+ro_value vd_phase_next(const vd_phase *p, uint32_t slot);
 vd_digest vd_node_descriptor(const ro_graph *g, uint32_t node); /* leaf hash of the record */
 
 /* ---- the builder (model.c): layers, loss, optimizer -> a sealed job ---------------------------------- */
@@ -137,6 +148,38 @@ ro_status vd_model_job(const vd_spec *s, ro_arena *arena, vd_job **out, ro_err *
  * "images" and "labels"; outputs: logits and how many were classified right (int64). */
 ro_status vd_model_eval(const vd_spec *s, uint64_t batch, ro_arena *arena, vd_job **out,
                         ro_err *err) RO_CHECKED;
+
+/* ---- data files (data.c: IDX, IDX.gz, .npy) and job files (job_json.c) -------------------------------- */
+
+/* Where bytes come from: fills at most n, returns how many, 0 at the end, -1 on a fault. */
+typedef struct { int64_t (*read)(void *ctx, void *to, uint64_t n); void *ctx; } vd_source;
+/* Read a tensor; the format is told by its first bytes. Memory: the arena, of the size that the
+ * checked header names; trailing bytes are refused. name: for messages. */
+ro_status vd_data_read(const vd_source *s, const char *name, ro_arena *arena, ro_tensor *out,
+                       ro_err *err) RO_CHECKED;
+ro_status vd_data_load(const char *path, ro_arena *arena, ro_tensor *out, ro_err *err) RO_CHECKED;
+/* Read a whole file of at most `limit` bytes; a 0 byte follows them. */
+ro_status vd_file_read(const char *path, uint64_t limit, ro_arena *arena, uint8_t **bytes,
+                       uint64_t *size, ro_err *err) RO_CHECKED;
+
+#define VD_JSON_BYTES_MAX (UINT64_C(16) << 20)
+typedef struct {
+    vd_spec spec;
+    const char *images, *labels;           /* paths, relative ones resolved */
+    const char *test_images, *test_labels; /* NULL: none */
+    ro_tensor data[2];                     /* as loaded, constants 0 and 1 */
+} vd_job_file;
+/* Parse strictly: unknown, missing or doubled keys, wrong types, numbers out of range are each a
+ * sentence. base: the folder that relative paths start from. Loads no data. */
+ro_status vd_job_parse(const char *text, uint64_t size, const char *base, ro_arena *arena,
+                       vd_job_file *out, ro_err *err) RO_CHECKED;
+/* "full" or "checkpoint:K". */
+ro_status vd_record_parse(const char *text, vd_record *record, uint32_t *segment, ro_err *err)
+    RO_CHECKED;
+/* Load the data a parsed job names and compute its constants' types and digests. */
+ro_status vd_job_load_data(vd_job_file *f, ro_pool *pool, ro_arena *arena, ro_err *err) RO_CHECKED;
+/* The text of a template: "mlp" or "cnn"; NULL: there is none of that name. */
+const char *vd_job_template(const char *name);
 
 /* ---- records of a run (trace.c) ------------------------------------------------------------ */
 
