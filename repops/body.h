@@ -228,6 +228,81 @@ RO_FN uint64_t ro_reduced_index(const ro_type *x, uint32_t mask, uint64_t i, uin
 #define RO_CHUNK 4096u         /* row elements in one lane reduction               */
 #define RO_LANE_LEVELS 4u      /* 4096^4 > RO_ELEMENTS_MAX                         */
 
+#define RO_GROUP_BLOCKS (RO_GROUP / RO_BLOCK)
+#define RO_CHAIN 256u          /* positions of a chain in one part of an explanation */
+enum { RO_STAGE_SUM, RO_STAGE_MAX, RO_STAGE_MEAN };
+
+/* ---- the shapes of explanations (see repops.h) ----------------------------------------------- */
+
+/* Parts [index * fan, + fan) of a level of n parts, as one run; returns 1, or 0 when empty. */
+RO_FN uint32_t ro_parts_of(uint32_t level, uint64_t n, uint64_t fan, uint64_t index, ro_parts *p)
+{
+    p->level = level;
+    p->begin = index * fan;
+    p->end = n - p->begin < fan ? n : p->begin + fan;
+    return n != 0;
+}
+
+RO_FN uint32_t ro_contract_levels(uint64_t K, uint64_t *count)
+{
+    count[0] = (K + RO_BLOCK - 1) / RO_BLOCK;
+    count[1] = (K + RO_GROUP - 1) / RO_GROUP;
+    count[2] = 1;
+    return 3;
+}
+RO_FN uint32_t ro_contract_needs(uint64_t K, uint32_t level, uint64_t index, ro_parts *needs)
+{
+    uint64_t count[RO_LEVELS_MAX];
+    ro_contract_levels(K, count);
+    if (level == 0) return 0;
+    return ro_parts_of(level - 1, count[level - 1], level == 1 ? RO_GROUP_BLOCKS : count[1], index,
+                       needs);
+}
+
+/* Levels of one stage over a row of n. */
+RO_FN uint32_t ro_row_height(uint64_t n)
+{
+    uint32_t h = 1;
+    for (; n > RO_CHUNK; n = (n + RO_CHUNK - 1) / RO_CHUNK) h++;
+    return h;
+}
+RO_FN uint32_t ro_row_levels(uint64_t n, uint32_t stages, uint64_t *count)
+{
+    uint32_t per = ro_row_height(n);
+    for (uint32_t s = 0; s < stages; s++) {
+        uint64_t m = n;
+        for (uint32_t v = 0; v < per; v++)
+            count[s * per + v] = m = m ? (m + RO_CHUNK - 1) / RO_CHUNK : 1;
+    }
+    count[stages * per] = 1;
+    return stages * per + 1;
+}
+RO_FN uint32_t ro_row_needs(uint64_t n, uint32_t stages, uint32_t level, uint64_t index,
+                            ro_parts *needs)
+{
+    uint64_t count[RO_LEVELS_MAX];
+    uint32_t per = ro_row_height(n), s = level / per, v = level % per;
+    ro_row_levels(n, stages, count);
+    if (v) return ro_parts_of(level - 1, count[level - 1], RO_CHUNK, index, needs);
+    for (uint32_t t = 0; t < s; t++) ro_parts_of(t * per + per - 1, 1, 1, 0, &needs[t]);
+    return s;
+}
+
+RO_FN uint32_t ro_chain_levels(uint64_t n, uint64_t *count)
+{
+    count[0] = (n + RO_CHAIN - 1) / RO_CHAIN;
+    count[1] = 1;
+    return 2;
+}
+RO_FN uint32_t ro_chain_needs(uint64_t n, uint32_t level, uint64_t index, ro_parts *needs)
+{
+    uint64_t parts = (n + RO_CHAIN - 1) / RO_CHAIN;
+    if (level == 1) return ro_parts_of(0, parts, parts, 0, needs);
+    return index ? ro_parts_of(0, parts, 1, index - 1, needs) : 0;
+}
+
 #define RO_CAT_(a, b) a##b
 #define RO_CAT(a, b) RO_CAT_(a, b)
+
+#include "window.h"
 #endif

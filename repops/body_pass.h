@@ -6,7 +6,8 @@
  *   RO_IS_F32 .. RO_IS_BITS, RO_IS_FLOAT, RO_IS_INT as 0 or 1
  *   ADD SUB MUL DIV FMA NEG ORDER, READ(r, in, j) -> RO_T, OUT(r, out, x) -> bits
  *   RO_N(ro_lanes): a row reduction by 32 lanes (rules 31, 9)
- *   RO_MAP1, RO_MAP2, RO_CONTRACT_BODY: bodies from their essential part */
+ *   RO_MAP1, RO_MAP2, RO_CONTRACT_BODY, RO_ROW_BODY, RO_CHAIN_BODY: bodies (and, for the last
+ *   three, explanations) from their essential part */
 #undef RO_T
 #undef RO_S
 #undef RO_IS_F32
@@ -64,33 +65,42 @@
 /* The bits of a compute value, exactly: partial results travel so. */
 #define TO_BITS(x) RO_N(ro_to_bits)(x)
 #define FROM_BITS(b) RO_N(ro_from_bits)(b)
-/* The signature of a body. */
-#define RO_AT(op) RO_FN uint64_t RO_N(ro_##op##_at)(const ro_reader *r, const void *attrs, \
-                                                    uint32_t out, uint64_t i)
+/* The signature of a body. kernels/at.cu puts a kernel before each. */
+#ifndef RO_AT_KERNEL
+#define RO_AT_KERNEL(op)
+#endif
+#define RO_AT(op)                                                                          \
+    RO_AT_KERNEL(op)                                                                       \
+    RO_FN uint64_t RO_N(ro_##op##_at)(const ro_reader *r, const void *attrs, uint32_t out, \
+                                      uint64_t i)
 
 /* Elementwise bodies from a map: RO_T op_map(const ro_<op>_attrs *t, RO_T a[, RO_T b]). Inputs
- * broadcast (right-aligned); exec_cpu.c loops over the same map. */
+ * broadcast (right-aligned). Who loops over the same map (exec_patterns.c) defines
+ * RO_MAP1_LOOP and RO_MAP2_LOOP. */
+#ifndef RO_MAP1_LOOP
+#define RO_MAP1_LOOP(op)
+#define RO_MAP2_LOOP(op)
+#endif
 #define RO_MAP1(op)                                                                            \
     RO_AT(op)                                                                                  \
     {                                                                                          \
         return OUT(r, out, RO_N(ro_##op##_map)((const ro_##op##_attrs *)attrs, READ(r, 0, i))); \
-    }
+    }                                                                                          \
+    RO_MAP1_LOOP(op)
 #define RO_MAP2(op)                                                                            \
     RO_AT(op)                                                                                  \
     {                                                                                          \
         RO_T a = READ(r, 0, ro_broadcast_index(&r->out[0], &r->in[0], i));                     \
         RO_T b = READ(r, 1, ro_broadcast_index(&r->out[0], &r->in[1], i));                     \
         return OUT(r, out, RO_N(ro_##op##_map)((const ro_##op##_attrs *)attrs, a, b));         \
-    }
+    }                                                                                          \
+    RO_MAP2_LOOP(op)
 
 /* A contraction (rule 27). The operator file gives
  *   uint64_t ro_<op>_terms(r, attrs, i)          K of output element i
  *   int ro_<op>_term(r, attrs, i, k, &a, &b)     0: tap k is skipped but keeps its number
  *   RO_T ro_<op>_finish(r, attrs, i, s)          what follows the last group sum
- * and gets the body and
- *   ro_<op>_partial(r, attrs, i, level, index)   level 0: block sum, one fma chain from +0;
- *       1: group sum, its block sums left to right; 2: all group sums, left to right (index 0;
- *       K = 0: +0); 3: finish of the stored bits `index` of a level 2 value. Bits of RO_T. */
+ * and gets the body and its explanation. */
 #define RO_CONTRACT_BODY(op)                                                                   \
     RO_FN RO_T RO_N(ro_##op##_block)(const ro_reader *r, const void *attrs, uint64_t i,        \
                                      uint64_t K, uint64_t block)                               \
@@ -104,8 +114,8 @@
     RO_FN RO_T RO_N(ro_##op##_group)(const ro_reader *r, const void *attrs, uint64_t i,        \
                                      uint64_t K, uint64_t group)                               \
     {                                                                                          \
-        uint64_t b = group * (RO_GROUP / RO_BLOCK), n = (K + RO_BLOCK - 1) / RO_BLOCK;         \
-        uint64_t end = n - b < RO_GROUP / RO_BLOCK ? n : b + RO_GROUP / RO_BLOCK;              \
+        uint64_t b = group * RO_GROUP_BLOCKS, n = (K + RO_BLOCK - 1) / RO_BLOCK;               \
+        uint64_t end = n - b < RO_GROUP_BLOCKS ? n : b + RO_GROUP_BLOCKS;                      \
         RO_T s = RO_N(ro_##op##_block)(r, attrs, i, K, b);                                     \
         for (b++; b < end; b++) s = ADD(s, RO_N(ro_##op##_block)(r, attrs, i, K, b));          \
         return s;                                                                              \
@@ -123,18 +133,197 @@
         RO_T s = RO_N(ro_##op##_sum)(r, attrs, i);                                             \
         return OUT(r, out, RO_N(ro_##op##_finish)(r, attrs, i, s));                            \
     }                                                                                          \
-    RO_FN uint64_t RO_N(ro_##op##_partial)(const ro_reader *r, const void *attrs, uint64_t i,  \
-                                           uint32_t level, uint64_t index)                     \
+    RO_CONTRACT_EXPLAIN(op)
+
+/* A row operator: one or more stages of lane reductions (rule 31) over a row, each of
+ * RO_STAGE_MAX, RO_STAGE_SUM or RO_STAGE_MEAN (a sum divided by RN(count)); then the element.
+ * The operator file gives
+ *   uint64_t ro_<op>_count(r, attrs, out, i)             positions in the row of element i
+ *   RO_T ro_<op>_term(r, attrs, out, i, s, st, j)        what position j brings to stage s;
+ *                                                        st[t] holds stage t < s
+ *   uint64_t ro_<op>_finish(r, attrs, out, i, st)        the stored bits
+ * and gets the body and its explanation from RO_ROW_BODY(op, stages, kind of each...). */
+#define RO_ROW_BODY(op, stages, ...)                                                           \
+    RO_FN int RO_N(ro_##op##_kind)(uint32_t s)                                                 \
     {                                                                                          \
+        const int kinds[stages] = {__VA_ARGS__};                                               \
+        return kinds[s];                                                                       \
+    }                                                                                          \
+    RO_FN void RO_N(ro_##op##_begin)(const ro_reader *r, uint32_t s, RO_N(ro_lanes) *lanes)    \
+    {                                                                                          \
+        int is_max = RO_N(ro_##op##_kind)(s) == RO_STAGE_MAX;                                  \
+        RO_N(ro_lanes_init)(lanes, is_max, is_max ? RO_N(ro_least)(r->in[0].dtype) : 0);       \
+    }                                                                                          \
+    RO_FN RO_T RO_N(ro_##op##_settle)(uint32_t s, uint64_t n, RO_T folded)                     \
+    {                                                                                          \
+        return RO_N(ro_##op##_kind)(s) == RO_STAGE_MEAN ? DIV(folded, RO_N(ro_count)(n))       \
+                                                        : folded;                              \
+    }                                                                                          \
+    RO_AT(op)                                                                                  \
+    {                                                                                          \
+        RO_N(ro_lanes) lanes;                                                                  \
+        RO_T st[stages] = {0};                                                                 \
+        uint64_t n = RO_N(ro_##op##_count)(r, attrs, out, i);                                  \
+        for (uint32_t s = 0; s < stages; s++) {                                                \
+            RO_N(ro_##op##_begin)(r, s, &lanes);                                               \
+            for (uint64_t j = 0; j < n; j++)                                                   \
+                RO_N(ro_lanes_push)(&lanes, RO_N(ro_##op##_term)(r, attrs, out, i, s, st, j)); \
+            st[s] = RO_N(ro_##op##_settle)(s, n, RO_N(ro_lanes_end)(&lanes));                  \
+        }                                                                                      \
+        return RO_N(ro_##op##_finish)(r, attrs, out, i, st);                                   \
+    }                                                                                          \
+    RO_ROW_EXPLAIN(op, stages)
+
+/* A chain: an accumulator that goes through positions in order. The operator file gives
+ *   uint64_t ro_<op>_count(r, attrs, out, i)             positions
+ *   uint64_t ro_<op>_start(r, attrs, out, i)             the accumulator before the first, as bits
+ *   uint64_t ro_<op>_step(r, attrs, out, i, p, acc)      the accumulator after position p
+ *   uint64_t ro_<op>_finish(r, attrs, out, i, acc)       the stored bits
+ * and gets the body and its explanation. */
+#define RO_CHAIN_BODY(op)                                                                      \
+    RO_AT(op)                                                                                  \
+    {                                                                                          \
+        uint64_t n = RO_N(ro_##op##_count)(r, attrs, out, i);                                  \
+        uint64_t acc = RO_N(ro_##op##_start)(r, attrs, out, i);                                \
+        for (uint64_t p = 0; p < n; p++) acc = RO_N(ro_##op##_step)(r, attrs, out, i, p, acc); \
+        return RO_N(ro_##op##_finish)(r, attrs, out, i, acc);                                  \
+    }                                                                                          \
+    RO_CHAIN_EXPLAIN(op)
+
+/* ---- the explanations: see repops.h. The device has no use for them. */
+#define RO_AT_ARGS const ro_reader *r, const void *attrs, uint32_t out, uint64_t i
+#ifdef __CUDACC__
+#define RO_CONTRACT_EXPLAIN(op)
+#define RO_ROW_EXPLAIN(op, stages)
+#define RO_CHAIN_EXPLAIN(op)
+#else
+#define RO_EXPLAIN_TABLE(op)                                                                   \
+    static const ro_explain RO_N(ro_##op##_explain) __attribute__((unused)) = {                \
+        RO_N(ro_##op##_levels), RO_N(ro_##op##_needs), RO_N(ro_##op##_part)};
+
+#define RO_CONTRACT_EXPLAIN(op)                                                                \
+    RO_FN uint32_t RO_N(ro_##op##_levels)(RO_AT_ARGS, uint64_t *count)                    \
+    {                                                                                          \
+        (void)out;                                                                             \
+        return ro_contract_levels(RO_N(ro_##op##_terms)(r, attrs, i), count);                  \
+    }                                                                                          \
+    RO_FN uint32_t RO_N(ro_##op##_needs)(RO_AT_ARGS, uint32_t level, uint64_t index,      \
+                                         ro_parts *needs)                                      \
+    {                                                                                          \
+        (void)out;                                                                             \
+        return ro_contract_needs(RO_N(ro_##op##_terms)(r, attrs, i), level, index, needs);     \
+    }                                                                                          \
+    RO_FN uint64_t RO_N(ro_##op##_part)(RO_AT_ARGS, uint32_t level, uint64_t index,       \
+                                        const ro_claims *claims)                                 \
+    {                                                                                          \
+        ro_parts from;                                                                         \
         uint64_t K = RO_N(ro_##op##_terms)(r, attrs, i);                                       \
+        RO_T s = 0;                                                                            \
         if (level == 0) return TO_BITS(RO_N(ro_##op##_block)(r, attrs, i, K, index));          \
-        if (level == 1) return TO_BITS(RO_N(ro_##op##_group)(r, attrs, i, K, index));          \
-        if (level == 2) return TO_BITS(RO_N(ro_##op##_sum)(r, attrs, i));                      \
-        return OUT(r, 0, RO_N(ro_##op##_finish)(r, attrs, i, FROM_BITS(index)));               \
-    }
+        if (ro_contract_needs(K, level, index, &from)) {                                       \
+            s = FROM_BITS(claims->part(claims, from.level, from.begin));                         \
+            for (uint64_t k = from.begin + 1; k < from.end; k++)                               \
+                s = ADD(s, FROM_BITS(claims->part(claims, from.level, k)));                      \
+        }                                                                                      \
+        if (level == 1) return TO_BITS(s);                                                     \
+        return OUT(r, out, RO_N(ro_##op##_finish)(r, attrs, i, s));                            \
+    }                                                                                          \
+    RO_EXPLAIN_TABLE(op)
+
+#define RO_ROW_EXPLAIN(op, stages)                                                             \
+    RO_FN uint32_t RO_N(ro_##op##_levels)(RO_AT_ARGS, uint64_t *count)                    \
+    {                                                                                          \
+        return ro_row_levels(RO_N(ro_##op##_count)(r, attrs, out, i), stages, count);          \
+    }                                                                                          \
+    RO_FN uint32_t RO_N(ro_##op##_needs)(RO_AT_ARGS, uint32_t level, uint64_t index,      \
+                                         ro_parts *needs)                                      \
+    {                                                                                          \
+        uint64_t n = RO_N(ro_##op##_count)(r, attrs, out, i);                                  \
+        return ro_row_needs(n, stages, level, index, needs);                                   \
+    }                                                                                          \
+    RO_FN uint64_t RO_N(ro_##op##_part)(RO_AT_ARGS, uint32_t level, uint64_t index,       \
+                                        const ro_claims *claims)                                 \
+    {                                                                                          \
+        RO_N(ro_lanes) lanes;                                                                  \
+        RO_T st[stages] = {0};                                                                 \
+        ro_parts from[RO_NEEDS_MAX];                                                           \
+        uint64_t n = RO_N(ro_##op##_count)(r, attrs, out, i);                                  \
+        uint32_t per = ro_row_height(n), s = level / per, v = level % per;                     \
+        uint32_t runs = ro_row_needs(n, stages, level, index, from);                           \
+        if (v == 0) { /* a first chunk, or the value: the stages before it are given */        \
+            for (uint32_t t = 0; t < runs; t++)                                                \
+                st[t] = RO_N(ro_##op##_settle)(                                                \
+                    t, n, FROM_BITS(claims->part(claims, from[t].level, 0)));                    \
+            if (s == stages) return RO_N(ro_##op##_finish)(r, attrs, out, i, st);              \
+            uint64_t j = index * RO_CHUNK, end = n - j < RO_CHUNK ? n : j + RO_CHUNK;          \
+            RO_N(ro_##op##_begin)(r, s, &lanes);                                               \
+            for (; j < end; j++)                                                               \
+                RO_N(ro_lanes_push)(&lanes, RO_N(ro_##op##_term)(r, attrs, out, i, s, st, j)); \
+        } else {                                                                               \
+            RO_N(ro_##op##_begin)(r, s, &lanes);                                               \
+            for (uint64_t k = from[0].begin; k < from[0].end; k++)                             \
+                RO_N(ro_lanes_push)(&lanes, FROM_BITS(claims->part(claims, from[0].level, k)));  \
+        }                                                                                      \
+        return TO_BITS(RO_N(ro_lanes_end)(&lanes));                                            \
+    }                                                                                          \
+    RO_EXPLAIN_TABLE(op)
+
+#define RO_CHAIN_EXPLAIN(op)                                                                   \
+    RO_FN uint32_t RO_N(ro_##op##_levels)(RO_AT_ARGS, uint64_t *count)                    \
+    {                                                                                          \
+        return ro_chain_levels(RO_N(ro_##op##_count)(r, attrs, out, i), count);                \
+    }                                                                                          \
+    RO_FN uint32_t RO_N(ro_##op##_needs)(RO_AT_ARGS, uint32_t level, uint64_t index,      \
+                                         ro_parts *needs)                                      \
+    {                                                                                          \
+        uint64_t n = RO_N(ro_##op##_count)(r, attrs, out, i);                                  \
+        return ro_chain_needs(n, level, index, needs);                                         \
+    }                                                                                          \
+    RO_FN uint64_t RO_N(ro_##op##_part)(RO_AT_ARGS, uint32_t level, uint64_t index,       \
+                                        const ro_claims *claims)                                 \
+    {                                                                                          \
+        uint64_t n = RO_N(ro_##op##_count)(r, attrs, out, i), acc;                             \
+        if (level == 1) {                                                                      \
+            acc = n ? claims->part(claims, 0, (n - 1) / RO_CHAIN)                                \
+                    : RO_N(ro_##op##_start)(r, attrs, out, i);                                 \
+            return RO_N(ro_##op##_finish)(r, attrs, out, i, acc);                              \
+        }                                                                                      \
+        acc = index ? claims->part(claims, 0, index - 1)                                         \
+                    : RO_N(ro_##op##_start)(r, attrs, out, i);                                 \
+        uint64_t p = index * RO_CHAIN, end = n - p < RO_CHAIN ? n : p + RO_CHAIN;              \
+        for (; p < end; p++) acc = RO_N(ro_##op##_step)(r, attrs, out, i, p, acc);             \
+        return acc;                                                                            \
+    }                                                                                          \
+    RO_EXPLAIN_TABLE(op)
+#endif
 #endif
 
 #if !RO_IS_BITS
+/* What the greatest of no elements is: -inf, or the dtype's least integer. */
+RO_FN RO_T RO_N(ro_least)(ro_dtype d)
+{
+    (void)d;
+#if RO_IS_F32
+    return ro_bits_f32(0xff800000u);
+#elif RO_IS_F64
+    return ro_bits_f64(UINT64_C(0xfff0000000000000));
+#elif RO_IS_I64
+    return d == RO_I8 ? INT8_MIN : d == RO_I16 ? INT16_MIN : d == RO_I32 ? INT32_MIN : INT64_MIN;
+#else
+    return 0;
+#endif
+}
+
+/* RN(n) of the compute type, as means divide by it. */
+RO_FN RO_T RO_N(ro_count)(uint64_t n)
+{
+#if RO_IS_FLOAT
+    return RO_N(ro_u64_to)(n);
+#else
+    return (RO_T)n;
+#endif
+}
+
 /* A row reduction fed in order: lane l folds elements l, l+32, ... from the identity; at 4,096
  * elements, or the end, the lanes fold by halves and the result enters the next level. */
 typedef struct {
@@ -160,19 +349,18 @@ RO_FN void RO_N(ro_lanes_init)(RO_N(ro_lanes) *s, int is_max, RO_T identity)
 {
     s->identity = identity;
     s->is_max = is_max;
-    for (uint32_t v = 0; v < RO_LANE_LEVELS; v++) {
-        s->count[v] = 0;
-        RO_N(ro_lanes_clear)(s, v);
-    }
+    for (uint32_t v = 0; v < RO_LANE_LEVELS; v++) s->count[v] = 0;
+    RO_N(ro_lanes_clear)(s, 0); /* upper levels: when the first chunk result reaches them */
 }
 
 /* Fold the 32 lanes of one level by halves: 16, 8, 4, 2, 1. */
 RO_FN RO_T RO_N(ro_lanes_chunk)(RO_N(ro_lanes) *s, uint32_t level)
 {
+    RO_T *acc = s->acc[level];
     for (uint32_t h = RO_LANES / 2; h; h /= 2)
         for (uint32_t l = 0; l < h; l++)
-            s->acc[level][l] = RO_N(ro_lane_fold)(s->is_max, s->acc[level][l], s->acc[level][l + h]);
-    RO_T y = s->acc[level][0];
+            acc[l] = RO_N(ro_lane_fold)(s->is_max, acc[l], acc[l + h]);
+    RO_T y = acc[0];
     RO_N(ro_lanes_clear)(s, level);
     return y;
 }
@@ -181,6 +369,7 @@ RO_FN RO_T RO_N(ro_lanes_chunk)(RO_N(ro_lanes) *s, uint32_t level)
 RO_FN void RO_N(ro_lanes_feed)(RO_N(ro_lanes) *s, uint32_t level, RO_T x)
 {
     for (uint32_t v = level; v < RO_LANE_LEVELS; v++) {
+        if (v && s->count[v] == 0) RO_N(ro_lanes_clear)(s, v);
         int full = s->count[v] != 0 && s->count[v] % RO_CHUNK == 0;
         RO_T up = full ? RO_N(ro_lanes_chunk)(s, v) : x;
         RO_T *lane = &s->acc[v][s->count[v] % RO_LANES];

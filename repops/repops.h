@@ -408,6 +408,32 @@ const char *ro_cpu_isa(void);
 /* Peak bytes of a plan of this graph on the CPU, without making it. */
 ro_status ro_plan_bytes(const ro_graph *g, int keep_all, uint64_t *bytes, ro_err *err) RO_CHECKED;
 
+/* ---- conformance vectors (vectors.c; vectors/README.md) ------------------------------------- */
+
+typedef struct {
+    const char *name; /* of the operator */
+    uint32_t version;
+    uint64_t cases, failed, elements;
+    char first[384];  /* the first failure, as a sentence; empty when there is none */
+} ro_vectors_result;
+
+typedef struct {
+    const char *dir;           /* holds <operator>.vec                                      */
+    const char *only;          /* one operator's name; NULL: all                            */
+    const ro_backend *backend; /* NULL: the scalar bodies                                   */
+    ro_pool *pool;             /* for the backend; may be NULL                              */
+    void (*sha256)(const void *data, size_t size, uint8_t digest[32]);
+    void (*report)(void *ctx, const ro_vectors_result *result); /* once an operator         */
+    void *ctx;
+} ro_vectors_options;
+
+/* Run the vectors of every operator, and report each. An operator without a file, or whose file
+ * is of another version, has failed.
+ *   returns   RO_OK however many cases failed; RO_EFORMAT a file is not one of vectors, or
+ *             RO_ELIMIT; RO_EOP `only` names no operator; RO_EIO; RO_ENOMEM; what open returns
+ *   thread    any, but the calling thread's floating-point mode is set                      */
+ro_status ro_vectors_check(const ro_vectors_options *o, ro_err *err) RO_CHECKED;
+
 #ifdef __cplusplus
 }
 #endif

@@ -156,6 +156,6 @@ RO_GRAD(MatMul)
 }
 #elif defined(RO_OP)
 RO_OP(MatMul, CONTRACT, .version = 1, .signature = "N a, N b -> N y", .at = RO_AT_ALL(MatMul),
-      .explain = RO_EXPLAIN_CONTRACT, .partial = RO_PARTIAL_ALL(MatMul), .infer = ro_MatMul_infer,
+      .explain = RO_EXPLAIN_ALL(MatMul), .infer = ro_MatMul_infer,
       .flops = ro_MatMul_flops, .reads = ro_MatMul_reads, .grad = ro_MatMul_grad)
 #endif

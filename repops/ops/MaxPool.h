@@ -1,0 +1,240 @@
+/* MaxPool, MaxPoolGrad - the greatest element of a sliding window.
+ *   N x (N, C, d..), 1 to 3 spatial axes; ints kernel_shape, ints strides, ints pads (begins,
+ *       then ends), ints dilations, u32 ceil_mode   ->   N y (N, C, o..), i64 indices?
+ *   Grad   F dy (as y), F x, the same attributes   ->   F dx
+ *   y = the greatest in the total order (rule 9) of the taps inside x; padding does not take
+ *       part. indices: where it is, flat over all of x; of equals the first. No tap inside: y is
+ *       -inf or the least integer, indices -1, and no gradient (rule 37)
+ *   Grad   from +0, add(dx, dy) for each window that chose this element, windows ascending
+ *   gradients  MaxPool: MaxPoolGrad
+ *   errors  RO_ESHAPE, RO_EATTR (window.h)
+ *   cost    1 flop a tap; Grad: the taps of every window over the element
+ *   source  ONNX MaxPool-12 (storage_order 0)                                                  */
+#if defined(RO_PASS_ATTRS)
+#define RO_MaxPool_ATTRS(F) \
+    F(ints, kernel_shape) F(ints, strides) F(ints, pads) F(ints, dilations) F(u32, ceil_mode)
+#define RO_MaxPoolGrad_ATTRS(F) RO_MaxPool_ATTRS(F)
+RO_ATTRS(MaxPool);
+typedef ro_MaxPool_attrs ro_MaxPoolGrad_attrs;
+RO_FN ro_window ro_maxpool_window(const void *attrs, const ro_type *x, const ro_type *y)
+{
+    const ro_MaxPool_attrs *t = (const ro_MaxPool_attrs *)attrs;
+    return ro_window_of(x, y, t->kernel_shape.v, &t->strides, &t->pads, &t->dilations);
+}
+#define RO_MAXPOOL_PART 4096u /* taps in one part of MaxPoolGrad's explanation */
+/* Windows that may cover element i of MaxPoolGrad, and parts for the taps of each. */
+typedef struct { uint64_t windows, parts; } ro_maxpool_shape;
+RO_FN ro_maxpool_shape ro_maxpool_shape_of(const ro_reader *r, const void *attrs, uint64_t i)
+{
+    ro_window w = ro_maxpool_window(attrs, &r->in[1], &r->in[0]);
+    int64_t at[RO_SPATIAL_MAX];
+    ro_maxpool_shape s;
+    uint64_t taps = 1;
+    for (uint32_t a = 0; a < w.axes; a++)
+        taps *= (uint64_t)(w.kernel[a] < w.x[a] ? w.kernel[a] : w.x[a]);
+    s.windows = ro_window_covering(&w, i, at).count;
+    s.parts = (taps + RO_MAXPOOL_PART - 1) / RO_MAXPOOL_PART;
+    return s;
+}
+#elif defined(RO_PASS_BODY)
+#if !RO_IS_BITS
+RO_FN uint64_t RO_N(ro_MaxPool_count)(RO_AT_ARGS)
+{
+    ro_window w = ro_maxpool_window(attrs, &r->in[0], &r->out[0]);
+    (void)out;
+    return ro_window_taps(&w, i, 0).count;
+}
+RO_FN uint64_t RO_N(ro_MaxPool_start)(RO_AT_ARGS)
+{
+    (void)r, (void)attrs, (void)out, (void)i;
+    return UINT64_MAX;
+}
+/* The accumulator is a tap; one that is not before p (the start, or a wild claim) is none. */
+RO_FN uint64_t RO_N(ro_MaxPool_step)(RO_AT_ARGS, uint64_t p, uint64_t acc)
+{
+    ro_window w = ro_maxpool_window(attrs, &r->in[0], &r->out[0]);
+    ro_box taps = ro_window_taps(&w, i, 0);
+    (void)out;
+    if (acc >= p) return p;
+    RO_T best = READ(r, 0, ro_box_index(&taps, acc));
+    return ORDER(READ(r, 0, ro_box_index(&taps, p))) > ORDER(best) ? p : acc;
+}
+RO_FN uint64_t RO_N(ro_MaxPool_finish)(RO_AT_ARGS, uint64_t acc)
+{
+    ro_window w = ro_maxpool_window(attrs, &r->in[0], &r->out[0]);
+    ro_box taps = ro_window_taps(&w, i, 0);
+    int none = acc >= taps.count;
+    uint64_t j = none ? UINT64_MAX : ro_box_index(&taps, acc);
+    if (out == 1) return ro_out_u64(r, out, j);
+    return OUT(r, out, none ? RO_N(ro_least)(r->in[0].dtype) : READ(r, 0, j));
+}
+RO_CHAIN_BODY(MaxPool)
+#if RO_IS_FLOAT
+/* Window number p of those around element i: its output element, or UINT64_MAX where it does not
+ * cover i; *taps, and *own, the tap that i is. */
+RO_FN uint64_t RO_N(ro_maxpool_over)(const ro_reader *r, const void *attrs, uint64_t i, uint64_t p,
+                                     ro_box *taps, uint64_t *own)
+{
+    ro_window w = ro_maxpool_window(attrs, &r->in[1], &r->in[0]);
+    int64_t at[RO_SPATIAL_MAX], o[RO_SPATIAL_MAX];
+    ro_box windows = ro_window_covering(&w, i, at);
+    ro_box_at(&windows, p, o);
+    if (!ro_window_covers(&w, o, at)) return UINT64_MAX;
+    uint64_t j = ro_box_index(&windows, p);
+    *taps = ro_window_taps(&w, j, 0);
+    *own = 0;
+    for (uint32_t a = 0; a < w.axes; a++)
+        *own = *own * taps->n[a] + (uint64_t)((at[a] - taps->first[a]) / taps->step[a]);
+    return j;
+}
+/* Does one of taps [from, to) keep the window from choosing its tap `own`, element i? */
+RO_FN int RO_N(ro_maxpool_beaten)(const ro_reader *r, const ro_box *taps, uint64_t own, uint64_t i,
+                                  uint64_t from, uint64_t to)
+{
+    RO_T x = READ(r, 1, i);
+    for (uint64_t p = from; p < to; p++) {
+        RO_T y = READ(r, 1, ro_box_index(taps, p));
+        if (p < own ? ORDER(y) >= ORDER(x) : ORDER(y) > ORDER(x)) return 1;
+    }
+    return 0;
+}
+RO_AT(MaxPoolGrad)
+{
+    uint64_t n = ro_maxpool_shape_of(r, attrs, i).windows, own;
+    RO_T acc = 0;
+    ro_box taps;
+    for (uint64_t p = 0; p < n; p++) {
+        uint64_t j = RO_N(ro_maxpool_over)(r, attrs, i, p, &taps, &own);
+        if (j == UINT64_MAX || RO_N(ro_maxpool_beaten)(r, &taps, own, i, 0, taps.count)) continue;
+        acc = ADD(acc, READ(r, 0, j));
+    }
+    return OUT(r, out, acc);
+}
+#ifndef __CUDACC__
+/* Explanation: level 0, for each window around i and each 4,096 of its taps, whether one of them
+ * beats i (or the window does not cover i); level 1 the chain over windows; level 2 the value. */
+RO_FN uint32_t RO_N(ro_MaxPoolGrad_levels)(RO_AT_ARGS, uint64_t *count)
+{
+    ro_maxpool_shape s = ro_maxpool_shape_of(r, attrs, i);
+    (void)out;
+    count[0] = s.windows * s.parts;
+    ro_chain_levels(s.windows, count + 1);
+    return 3;
+}
+RO_FN uint32_t RO_N(ro_MaxPoolGrad_needs)(RO_AT_ARGS, uint32_t level, uint64_t index,
+                                          ro_parts *needs)
+{
+    ro_maxpool_shape s = ro_maxpool_shape_of(r, attrs, i);
+    uint32_t runs = 0;
+    (void)out;
+    if (level == 0) return 0;
+    if (level == 1) runs = ro_parts_of(0, s.windows * s.parts, RO_CHAIN * s.parts, index, needs);
+    uint32_t chain = ro_chain_needs(s.windows, level - 1, index, needs + runs);
+    if (chain) needs[runs].level = 1;
+    return runs + chain;
+}
+RO_FN uint64_t RO_N(ro_MaxPoolGrad_part)(RO_AT_ARGS, uint32_t level, uint64_t index,
+                                         const ro_claims *claims)
+{
+    ro_maxpool_shape s = ro_maxpool_shape_of(r, attrs, i);
+    uint64_t own, p, from, end;
+    ro_box taps;
+    if (level == 0) {
+        p = index / s.parts;
+        if (RO_N(ro_maxpool_over)(r, attrs, i, p, &taps, &own) == UINT64_MAX) return 1;
+        from = index % s.parts * RO_MAXPOOL_PART;
+        end = taps.count < from + RO_MAXPOOL_PART ? taps.count : from + RO_MAXPOOL_PART;
+        return (uint64_t)RO_N(ro_maxpool_beaten)(r, &taps, own, i, from, end);
+    }
+    if (level == 2) {
+        uint64_t parts = (s.windows + RO_CHAIN - 1) / RO_CHAIN;
+        return OUT(r, out, parts ? FROM_BITS(claims->part(claims, 1, parts - 1)) : 0);
+    }
+    RO_T acc = index ? FROM_BITS(claims->part(claims, 1, index - 1)) : 0;
+    p = index * RO_CHAIN;
+    end = s.windows - p < RO_CHAIN ? s.windows : p + RO_CHAIN;
+    for (; p < end; p++) {
+        uint64_t beaten = 0;
+        for (uint64_t k = 0; k < s.parts; k++) beaten |= claims->part(claims, 0, p * s.parts + k);
+        uint64_t j = RO_N(ro_maxpool_over)(r, attrs, i, p, &taps, &own);
+        if (!beaten && j != UINT64_MAX) acc = ADD(acc, READ(r, 0, j));
+    }
+    return TO_BITS(acc);
+}
+RO_EXPLAIN_TABLE(MaxPoolGrad)
+#endif
+#endif
+#endif
+#elif defined(RO_PASS_HOST)
+static ro_status ro_maxpool_infer(const ro_MaxPool_attrs *t, const ro_type *x, ro_type *y,
+                                  ro_err *err)
+{
+    RO_TRY(ro_check_flag(t->ceil_mode, "ceil_mode", err));
+    if (x->rank < 3 || t->kernel_shape.n != x->rank - 2)
+        return RO_FAIL(err, RO_ESHAPE, "a pool of %u spatial axes goes over a tensor of rank %u",
+                       t->kernel_shape.n, x->rank);
+    *y = *x;
+    return ro_window_infer(x, t->kernel_shape.v, &t->strides, &t->pads, &t->dilations,
+                           t->ceil_mode, y->dims + 2, err);
+}
+RO_INFER(MaxPool)
+{
+    (void)n_in;
+    RO_TRY(ro_maxpool_infer(attrs, &in[0], &out[0], err));
+    if (n_out > 1) out[1] = ro_type_of(RO_I64, out[0].rank, out[0].dims);
+    return RO_OK;
+}
+RO_INFER(MaxPoolGrad)
+{
+    ro_type y;
+    (void)n_in, (void)n_out;
+    RO_TRY(ro_maxpool_infer(attrs, &in[1], &y, err));
+    RO_TRY(ro_check_shapes(&in[0], "the gradient dy", &y, "MaxPool's output", err));
+    *out = in[1];
+    return RO_OK;
+}
+static uint64_t ro_window_volume(const ro_ints *kernel, const ro_type *x)
+{
+    uint64_t n = 1;
+    for (uint32_t a = 0; a < kernel->n; a++)
+        n *= (uint64_t)(kernel->v[a] < x->dims[2 + a] ? kernel->v[a] : x->dims[2 + a]);
+    return n;
+}
+/* The most windows that cover one element. */
+static uint64_t ro_window_overlap(const ro_ints *kernel, const ro_ints *strides, const ro_type *y)
+{
+    uint64_t n = 1;
+    for (uint32_t a = 0; a < kernel->n; a++) {
+        int64_t most = (kernel->v[a] - 1) / strides->v[a] + 1;
+        n *= (uint64_t)(most < y->dims[2 + a] ? most : y->dims[2 + a]);
+    }
+    return n;
+}
+RO_READS(MaxPool)
+{
+    (void)n_in, (void)out, (void)input;
+    return ro_window_volume(&((const ro_MaxPool_attrs *)attrs)->kernel_shape, &in[0]);
+}
+RO_FLOPS(MaxPool) { return ro_MaxPool_reads(attrs, in, n_in, out, 0); }
+RO_READS(MaxPoolGrad)
+{
+    const ro_MaxPool_attrs *t = attrs;
+    uint64_t windows = ro_window_overlap(&t->kernel_shape, &t->strides, &in[0]);
+    (void)n_in, (void)out;
+    if (input == 0) return windows;
+    return ro_saturating_mul(windows, ro_window_volume(&t->kernel_shape, &in[1]));
+}
+RO_FLOPS(MaxPoolGrad) { return ro_MaxPoolGrad_reads(attrs, in, n_in, out, 1); }
+RO_GRAD(MaxPool)
+{
+    return ro_emit2(g, RO_OP_MaxPoolGrad, node->attrs, dy[0], node->in[0], &dx[0], err);
+}
+#elif defined(RO_OP)
+RO_OP(MaxPool, AT, .version = 1, .signature = "N x -> N y, i64 indices?", .at = RO_AT_ALL(MaxPool),
+      .explain = RO_EXPLAIN_ALL(MaxPool), .infer = ro_MaxPool_infer, .flops = ro_MaxPool_flops,
+      .reads = ro_MaxPool_reads, .grad = ro_MaxPool_grad)
+RO_OP(MaxPoolGrad, AT, .version = 1, .signature = "F dy, F x -> F dx",
+      .at = RO_AT_FLOAT(MaxPoolGrad), .explain = RO_EXPLAIN_FLOAT(MaxPoolGrad),
+      .infer = ro_MaxPoolGrad_infer, .flops = ro_MaxPoolGrad_flops, .reads = ro_MaxPoolGrad_reads,
+      .grad = NULL)
+#endif
