@@ -13,15 +13,22 @@ import time
 
 import cases_contract
 import cases_map
+import cases_move
+import cases_random
 import cases_row
+import cases_window
 import ops_contract
 import ops_map
+import ops_move
+import ops_random
 import ops_row
+import ops_window
 from book import ATTRS, Book
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.dirname(HERE)
-MODULES = ((ops_map, cases_map), (ops_contract, cases_contract), (ops_row, cases_row))
+MODULES = ((ops_map, cases_map), (ops_contract, cases_contract), (ops_row, cases_row),
+           (ops_window, cases_window), (ops_move, cases_move), (ops_random, cases_random))
 
 
 def tables():
@@ -29,7 +36,7 @@ def tables():
     for ops, cases in MODULES:
         oracles.update(ops.OPS)
         fillers.update(cases.CASES)
-    odd = (set(oracles) ^ set(fillers)) | (set(oracles) - set(ATTRS))
+    odd = (set(oracles) ^ set(ATTRS)) | (set(fillers) ^ set(ATTRS))
     if odd:
         sys.exit("generate: without attributes, oracle or cases: %s" % " ".join(sorted(odd)))
     return oracles, fillers

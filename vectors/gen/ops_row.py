@@ -66,6 +66,11 @@ def _max(t, row):
     return t.ninf if t in (F32, F64) else t.least
 
 
+def global_average_pool(_, xs, __):
+    rows = Rows(xs[0].dims, range(2, len(xs[0].dims)), 1)
+    return [Tensor(xs[0].dtype, rows.dims, [_mean(xs[0].t, _take(xs[0], r)) for r in rows.places])]
+
+
 def reduce_max_grad(a, xs, _):
     dy, x = xs
     t = x.t
@@ -258,6 +263,7 @@ def cross_entropy_grad(a, xs, _):
 OPS = {
     "ReduceSum": _reduce(lane_sum), "ReduceMean": _reduce(_mean), "ReduceMax": _reduce(_max),
     "ReduceMaxGrad": reduce_max_grad, "ArgMax": arg_max,
+    "GlobalAveragePool": global_average_pool,
     "Softmax": _along_axis(softmax_row), "LogSoftmax": _along_axis(log_softmax_row),
     "SoftmaxGrad": _along_axis(_softmax_grad_row),
     "LogSoftmaxGrad": _along_axis(_log_softmax_grad_row),
