@@ -100,40 +100,39 @@ INLINE void store_be32(uint8_t *p, uint32_t v)
 
 #define ROUND(a, b, c, d, e, f, g, h, k, w) \
     do { \
-        h += BIG1(e) + CHOOSE(e, f, g) + (w) + (k); \
+        h += (w) + (k); \
+        h += CHOOSE(e, f, g); \
+        h += BIG1(e); \
         d += h; \
         h += BIG0(a) + MAJORITY(a, b, c); \
     } while (0)
 
-#define EIGHT_ROUNDS(w, i, t) \
-    do { \
-        ROUND(a, b, c, d, e, f, g, h, K[(t) + 0], w[(i) + 0]); \
-        ROUND(h, a, b, c, d, e, f, g, K[(t) + 1], w[(i) + 1]); \
-        ROUND(g, h, a, b, c, d, e, f, K[(t) + 2], w[(i) + 2]); \
-        ROUND(f, g, h, a, b, c, d, e, K[(t) + 3], w[(i) + 3]); \
-        ROUND(e, f, g, h, a, b, c, d, K[(t) + 4], w[(i) + 4]); \
-        ROUND(d, e, f, g, h, a, b, c, K[(t) + 5], w[(i) + 5]); \
-        ROUND(c, d, e, f, g, h, a, b, K[(t) + 6], w[(i) + 6]); \
-        ROUND(b, c, d, e, f, g, h, a, K[(t) + 7], w[(i) + 7]); \
-    } while (0)
-
+/* The schedule keeps 16 words; each is replaced in the round that uses its successor, which
+ * gives the processor independent work (2 to 5 % faster than eight at a time). */
+#define GIVEN_WORD(w, i) w[i]
 #define NEXT_WORD(w, i) \
     (w[i] += SMALL1(w[((i) + 14) & 15]) + w[((i) + 9) & 15] + SMALL0(w[((i) + 1) & 15]))
 
-#define NEXT_EIGHT(w, i) \
-    (NEXT_WORD(w, (i) + 0), NEXT_WORD(w, (i) + 1), NEXT_WORD(w, (i) + 2), NEXT_WORD(w, (i) + 3), \
-     NEXT_WORD(w, (i) + 4), NEXT_WORD(w, (i) + 5), NEXT_WORD(w, (i) + 6), NEXT_WORD(w, (i) + 7))
+#define EIGHT_ROUNDS(w, i, t, WORD) \
+    do { \
+        ROUND(a, b, c, d, e, f, g, h, K[(t) + 0], WORD(w, (i) + 0)); \
+        ROUND(h, a, b, c, d, e, f, g, K[(t) + 1], WORD(w, (i) + 1)); \
+        ROUND(g, h, a, b, c, d, e, f, K[(t) + 2], WORD(w, (i) + 2)); \
+        ROUND(f, g, h, a, b, c, d, e, K[(t) + 3], WORD(w, (i) + 3)); \
+        ROUND(e, f, g, h, a, b, c, d, K[(t) + 4], WORD(w, (i) + 4)); \
+        ROUND(d, e, f, g, h, a, b, c, K[(t) + 5], WORD(w, (i) + 5)); \
+        ROUND(c, d, e, f, g, h, a, b, K[(t) + 6], WORD(w, (i) + 6)); \
+        ROUND(b, c, d, e, f, g, h, a, K[(t) + 7], WORD(w, (i) + 7)); \
+    } while (0)
 
 #define COMPRESS(T, s, w) \
     do { \
         T a = s[0], b = s[1], c = s[2], d = s[3], e = s[4], f = s[5], g = s[6], h = s[7]; \
-        EIGHT_ROUNDS(w, 0, 0); \
-        EIGHT_ROUNDS(w, 8, 8); \
+        EIGHT_ROUNDS(w, 0, 0, GIVEN_WORD); \
+        EIGHT_ROUNDS(w, 8, 8, GIVEN_WORD); \
         for (int t = 16; t < 64; t += 16) { \
-            NEXT_EIGHT(w, 0); \
-            EIGHT_ROUNDS(w, 0, t); \
-            NEXT_EIGHT(w, 8); \
-            EIGHT_ROUNDS(w, 8, t + 8); \
+            EIGHT_ROUNDS(w, 0, t, NEXT_WORD); \
+            EIGHT_ROUNDS(w, 8, t + 8, NEXT_WORD); \
         } \
         s[0] += a, s[1] += b, s[2] += c, s[3] += d; \
         s[4] += e, s[5] += f, s[6] += g, s[7] += h; \
@@ -517,17 +516,27 @@ static selection fastest(void)
     return best;
 }
 
+static bool select_by_name(const char *name)
+{
+    const implementation *im;
+    if (strcmp(name, "auto") == 0) {
+        in_use = fastest();
+        return true;
+    }
+    im = find(name);
+    if (im == NULL) return false;
+    in_use = (selection){im, im};
+    return true;
+}
+
 static void select_now(void)
 {
     const char *name = getenv("VERDE_SHA");
-    const implementation *im = NULL;
-    if (name != NULL && name[0] != '\0') {
-        im = find(name);
-        if (im == NULL)
-            (void)fprintf(stderr, "verde: VERDE_SHA names no SHA-256 that this build and "
-                                  "processor have; the fastest one is used\n");
-    }
-    in_use = im != NULL ? (selection){im, im} : fastest();
+    if (name == NULL || name[0] == '\0') name = "auto";
+    if (select_by_name(name)) return;
+    (void)fprintf(stderr, "verde: VERDE_SHA names no SHA-256 that this build and processor have; "
+                          "the fastest one is used\n");
+    (void)select_by_name("auto");
 }
 
 static const selection *selected(void)
@@ -542,11 +551,8 @@ const char *vd_sha256_name(void) { return selected()->large->name; }
 
 bool vd_sha256_use(const char *name)
 {
-    const implementation *im = find(name);
     (void)selected();
-    if (im == NULL) return false;
-    in_use = (selection){im, im};
-    return true;
+    return select_by_name(name);
 }
 
 /* ---- one message ------------------------------------------------------------------------- */

@@ -61,7 +61,8 @@ void vd_sha256_many(const vd_sha256_tag *tag, const uint8_t *data, size_t size, 
  * the fastest is used. */
 const char *vd_sha256_name(void);
 
-/* Use the implementation of this name from now on (for tests and benches).
+/* Use the implementation of this name from now on, "auto" the one that is fastest now (for
+ * tests and benches).
  *   returns   false, and changes nothing, when this build or processor lacks it
  *   thread    none may be hashing                                                  */
 bool vd_sha256_use(const char *name);
