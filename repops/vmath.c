@@ -22,21 +22,24 @@
 
 enum { BLOCK = 64 };
 
-#define RO_VMATH_DEFINE(name, level)                                      \
-    void RO_JOIN(ro_v, name, level)(const float *x, float *y, size_t n)   \
-    {                                                                     \
-        while (n > 0) {                                                   \
-            float in[BLOCK] = {0}, out[BLOCK];                            \
-            size_t k = n < BLOCK ? n : BLOCK;                             \
-            memcpy(in, x, k * sizeof *in);                                \
-            for (int i = 0; i < BLOCK; i++) {                             \
-                out[i] = ro_bits_f32(ro_canon_f32(ro_##name##_f32(in[i]))); \
-            }                                                             \
-            memcpy(y, out, k * sizeof *out);                              \
-            x += k;                                                       \
-            y += k;                                                       \
-            n -= k;                                                       \
-        }                                                                 \
+/* One block. The copies have a length known here, so they are a few vector moves. */
+#define RO_VMATH_DEFINE(name, level)                                          \
+    static void name##_block(const float *x, float *y)                        \
+    {                                                                         \
+        float in[BLOCK], out[BLOCK];                                          \
+        memcpy(in, x, sizeof in);                                             \
+        for (int i = 0; i < BLOCK; i++)                                       \
+            out[i] = ro_bits_f32(ro_canon_f32(ro_##name##_f32(in[i])));       \
+        memcpy(y, out, sizeof out);                                           \
+    }                                                                         \
+    void RO_JOIN(ro_v, name, level)(const float *x, float *y, size_t n)       \
+    {                                                                         \
+        float rest[BLOCK] = {0};                                              \
+        for (; n >= BLOCK; n -= BLOCK, x += BLOCK, y += BLOCK) name##_block(x, y); \
+        if (n == 0) return;                                                   \
+        memcpy(rest, x, n * sizeof *rest);                                    \
+        name##_block(rest, rest);                                             \
+        memcpy(y, rest, n * sizeof *rest);                                    \
     }
 
 RO_VMATH_EACH(RO_VMATH_DEFINE, RO_ISA)
