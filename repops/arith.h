@@ -23,7 +23,12 @@
 
 #ifdef __CUDACC__
 #define RO_FN static __host__ __device__ __forceinline__
+/* nvcc compiles this text twice: the host's pass has its own copy of every table. */
+#ifdef __CUDA_ARCH__
 #define RO_TABLE static __device__ const
+#else
+#define RO_TABLE static const
+#endif
 #else
 #define RO_FN static inline __attribute__((unused))
 #define RO_TABLE static const

@@ -444,16 +444,13 @@ RO_FN float ro_dgelu_f32(float x)
     return ro_keep_nan_f32(y, x);
 }
 
-/* exp(-v), v = 2 sqrt(2/pi) (t + 0.044715 t^3) >= 0. */
+/* exp(-v), v = t (A + B t^2) = 2 sqrt(2/pi) (t + 0.044715 t^3) >= 0. */
 RO_FN ro_dd ro_dd_gelu_tanh_exp(double t)
 {
-    double z = ro_mul_f64(t, t);
-    ro_dd v = ro_dd_mul_f64(ro_dd_make(RO_GELU_B_H, RO_GELU_B_L), z);
-    ro_dd s = ro_dd_fast(RO_GELU_A_H, v.h);
-    ro_dd y = ro_dd_sum(RO_GELU_A_H, v.h);
-    s.l = ro_add_f64(y.l, ro_add_f64(RO_GELU_A_L, v.l));
-    y = ro_dd_mul_f64(ro_dd_make(y.h, s.l), ro_neg_f64(t));
-    return ro_dd_exp(y);
+    ro_dd b = ro_dd_mul_f64(ro_dd_make(RO_GELU_B_H, RO_GELU_B_L), ro_mul_f64(t, t));
+    ro_dd s = ro_dd_sum(RO_GELU_A_H, b.h);
+    s.l = ro_add_f64(s.l, ro_add_f64(RO_GELU_A_L, b.l));
+    return ro_dd_exp(ro_dd_mul_f64(s, ro_neg_f64(t)));
 }
 
 /* 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) = x / (1 + exp(-v)). */
@@ -487,8 +484,8 @@ RO_FN float ro_dgelu_tanh_f32(float x)
 
 /* ---- sin and cos of whole turns -------------------------------------------------------- */
 
-/* sin(2 pi u) for quarter = 0, cos(2 pi u) for quarter = 1, times the sign given apart. The
- * reduction is exact: u = q/4 + r, |r| <= 1/8. */
+/* sin(2 pi u) for quarter = 0, cos(2 pi u) for quarter = 1. The reduction is exact:
+ * u = q/4 + r, |r| <= 1/8; from 2^24 on every float is a whole number. */
 RO_FN float ro_turn_f32(float u, uint64_t quarter)
 {
     double w = (double)ro_abs_f32(u), t, r, z, q;
