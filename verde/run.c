@@ -618,6 +618,21 @@ ro_status vd_open_step(const vd_trace *t, const vd_exec_options *o, vd_store *s,
     return st;
 }
 
+ro_status vd_recheck_step(const vd_trace *t, const vd_exec_options *o, vd_store *s, uint64_t step,
+                          ro_err *err)
+{
+    vd_exec *e = NULL;
+    vd_step_result r;
+    RO_ASSERT(step < vd_trace_job(t)->steps);
+    RO_TRY(vd_exec_new(vd_trace_job(t), o, &e, err));
+    ro_status st = load_before(t, e, s, step, err);
+    while (!st && vd_exec_steps(e) < step) st = vd_exec_step(e, 0, 0, &r, err);
+    if (!st) st = vd_exec_step(e, 1, 1, &r, err);
+    if (!st) st = compare_step(t, &r, err);
+    vd_exec_free(e);
+    return st;
+}
+
 /* ---- segment claims ------------------------------------------------------------------------------------ */
 
 static ro_status replay_segment(const vd_trace *t, vd_exec *e, vd_store *s, uint64_t segment,

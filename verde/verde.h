@@ -201,15 +201,22 @@ typedef struct {
     uint32_t node;
     vd_digest descriptor;
     uint32_t inputs, outputs;
-    const vd_digest *digests; /* [inputs + outputs] */
+    const vd_digest *in, *out;
 } vd_node_leaf;
+#define VD_NODE_LEAF_BYTES(inputs, outputs) (52u + VD_DIGEST * ((inputs) + (outputs)))
 
 size_t vd_step_leaf_encode(const vd_step_leaf *l, uint8_t out[VD_STEP_LEAF_BYTES]);
 void vd_step_leaf_decode(const uint8_t in[VD_STEP_LEAF_BYTES], vd_step_leaf *l);
 size_t vd_segment_leaf_encode(const vd_segment_leaf *l, uint8_t out[VD_SEGMENT_LEAF_BYTES]);
 void vd_segment_leaf_decode(const uint8_t in[VD_SEGMENT_LEAF_BYTES], vd_segment_leaf *l);
-/* Size of node `node`'s leaf in a phase: a function of the job. */
+/* Present inputs of a node, and the size of its leaf: functions of the job. */
+uint32_t vd_node_inputs(const ro_node *n);
 size_t vd_node_leaf_size(const ro_graph *g, uint32_t node);
+size_t vd_node_leaf_encode(const vd_node_leaf *l, uint8_t *out);
+/* in and out of *l point into the bytes, which are of any origin: RO_EFORMAT unless their counts
+ * give their size. Whether they are what the job prescribes is the caller's to compare. */
+ro_status vd_node_leaf_decode(const uint8_t *bytes, size_t size, vd_node_leaf *l, ro_err *err)
+    RO_CHECKED;
 
 typedef struct {
     vd_record record;
@@ -221,56 +228,125 @@ typedef struct {
 } vd_trace_body;
 #define VD_TRACE_BODY_BYTES 192u
 size_t vd_trace_body_encode(const vd_trace_body *b, uint8_t out[VD_TRACE_BODY_BYTES]);
+/* RO_EFORMAT unless version, level, K and the reserved number are ones that encode writes. */
 ro_status vd_trace_body_decode(const uint8_t in[VD_TRACE_BODY_BYTES], vd_trace_body *b,
                                ro_err *err) RO_CHECKED;
 vd_digest vd_trace_root(const vd_trace_body *b);
+
+/* What a segment claim says: for segment `segment` of the trace with root `trace`, these are
+ * the steps. */
+typedef struct {
+    vd_digest job, trace;
+    uint64_t segment, steps;
+    vd_digest tree; /* over its step leaves */
+} vd_claim_body;
+#define VD_CLAIM_BODY_BYTES 120u
+size_t vd_claim_body_encode(const vd_claim_body *b, uint8_t out[VD_CLAIM_BODY_BYTES]);
+ro_status vd_claim_body_decode(const uint8_t in[VD_CLAIM_BODY_BYTES], vd_claim_body *b,
+                               ro_err *err) RO_CHECKED;
+vd_digest vd_claim_root(const vd_claim_body *b);
+
+/* The bytes that are signed: tag block, backend, root. */
+#define VD_BACKEND_BYTES 64u
+#define VD_SIGNED_BYTES 160u
+void vd_signed_bytes(int is_segment, const char backend[VD_BACKEND_BYTES], const vd_digest *root,
+                     uint8_t out[VD_SIGNED_BYTES]);
+
+/* How many segments a job has (0 at full level), and the steps of one: [first, first + count). */
+uint64_t vd_job_segments(const vd_job *j);
+void vd_job_segment(const vd_job *j, uint64_t segment, uint64_t *first, uint64_t *count);
 
 /* ---- trace files ------------------------------------------------------------------------------ */
 
 /* A finished trace or segment claim, memory-mapped and checked: sizes are functions of the
  * counts, the job decodes, the body is the job's (else RO_EDIFFER), the signature verifies. The
- * trees are checked only where they are walked (vd_trace_verify checks all). */
+ * trees are checked only where they are walked (vd_trace_verify checks all), and last state,
+ * outputs root and tree root are the signer's claims: nothing here compares them.
+ *   path      borrowed
+ *   *out      to be closed
+ *   returns   RO_OK; RO_ENOTFOUND, RO_EIO no such file, or it cannot be read; RO_EFORMAT,
+ *             RO_ELIMIT malformed; RO_EOP the job needs an operator that this program lacks;
+ *             RO_EDIFFER; RO_ESIGNATURE; RO_ENOMEM
+ *   cost      the job's size, whatever the number of steps; files are not read otherwise
+ *   thread    any; a trace may be read by several at once                              */
 typedef struct vd_trace vd_trace;
 ro_status vd_trace_open(const char *path, vd_trace **out, ro_err *err) RO_CHECKED;
 void vd_trace_close(vd_trace *t);
 const vd_job *vd_trace_job(const vd_trace *t);
+/* The body of a trace, of a segment claim; NULL for the other kind. */
 const vd_trace_body *vd_trace_get_body(const vd_trace *t);
+const vd_claim_body *vd_trace_get_claim(const vd_trace *t);
+/* The bytes whose tagged hash is the root. */
+const uint8_t *vd_trace_body_bytes(const vd_trace *t, size_t *size);
 const vd_digest *vd_trace_get_root(const vd_trace *t);
 const char *vd_trace_path(const vd_trace *t);
-const char *vd_trace_backend(const vd_trace *t);
+const char *vd_trace_backend(const vd_trace *t); /* VD_BACKEND_BYTES, the last of them 0 */
+/* The canonical job in the file. */
+const uint8_t *vd_trace_job_bytes(const vd_trace *t, uint64_t *size);
+uint64_t vd_trace_bytes(const vd_trace *t); /* size of the file */
 /* NULL when unsigned. */
 const uint8_t *vd_trace_key(const vd_trace *t);
 const uint8_t *vd_trace_signature(const vd_trace *t);
-/* Segment claims: the trace root and the segment they are for; 0 for a whole trace. */
+/* 0 when it is unsigned, or this program was built without a library for signatures. */
+int vd_trace_signature_checked(const vd_trace *t);
+/* Segment claims: the trace root and the segment they are for; 0 for a whole trace. Either may
+ * be NULL. */
 int vd_trace_is_segment(const vd_trace *t, vd_digest *trace_root, uint64_t *segment);
+/* The global steps that the file covers: [first, first + count). */
+void vd_trace_steps(const vd_trace *t, uint64_t *first, uint64_t *count);
 
-/* Bytes in the mapped file, NULL when it has none at this level. Unverified: the caller hashes
- * them up. */
+/* Bytes in the mapped file, NULL when it has none at this level or there. Steps are global.
+ * Unverified: the caller hashes them up. */
 const uint8_t *vd_trace_step_leaf(const vd_trace *t, uint64_t step);
 const uint8_t *vd_trace_segment_leaf(const vd_trace *t, uint64_t segment);
 const uint8_t *vd_trace_node_leaf(const vd_trace *t, uint64_t step, uint32_t node, size_t *size);
 const vd_digest *vd_trace_outputs_digest(const vd_trace *t, uint64_t step);
-/* Hash of tree node (level, index) as stored; tree VD_STEPS, VD_SEGMENTS or VD_OUTPUTS. */
+/* Hash of tree node (level, index) as stored, NULL when the file has no such tree or node. tree:
+ * VD_TREE_STEPS, VD_TREE_SEGMENTS or VD_TREE_OUTPUTS. A segment claim's step tree counts from 0.
+ * The levels lie one after the other: (0, 0) points to a whole stored tree of commit.h. */
 const vd_digest *vd_trace_tree(const vd_trace *t, int tree, uint32_t level, uint64_t index);
-/* Recompute everything inside the file; RO_EFORMAT at the first thing that does not follow. */
+/* Leaves of a tree: of the above, of VD_TREE_NODES at a global step. 0: the file has none. */
+uint64_t vd_trace_leaves(const vd_trace *t, int tree, uint64_t step);
+/* Answer "the hashes `depth` levels below node [lo, hi)" (vd_descend_verify checks it).
+ *   tree      VD_TREE_STEPS, VD_TREE_SEGMENTS, VD_TREE_OUTPUTS, or VD_TREE_NODES of global step
+ *             `step`, whose hashes are made from its node leaves
+ *   out       VD_DESCEND_MAX x 32 bytes; *count of them are set
+ *   returns   RO_OK; RO_ENOTFOUND the file has no such tree; RO_EUSAGE [lo, hi) is no node of it
+ *             or depth is over VD_DESCEND_DEPTH_MAX
+ *   cost      stored trees: the answer; VD_TREE_NODES: hi - lo leaves      thread  any      */
+ro_status vd_trace_descend(const vd_trace *t, int tree, uint64_t step, uint64_t lo, uint64_t hi,
+                           uint32_t depth, uint8_t *out, uint32_t *count, ro_err *err) RO_CHECKED;
+/* Recompute everything that follows inside the file: leaves, wiring (each input is what its
+ * producer put out), states, trees, body. RO_EFORMAT at the first thing that does not follow.
+ * What operators compute is not recomputed. A segment claim's start state is taken as it is. */
 ro_status vd_trace_verify(const vd_trace *t, ro_err *err) RO_CHECKED;
 
-/* Writing. The file grows as PATH.partial and gets its name at the end. */
+/* Writing. The file grows as PATH.partial and gets its name at the end; a step that was handed
+ * over survives the end of this process. One process writes a file at a time. */
 typedef struct vd_writer vd_writer;
 /* Create, or continue a .partial of the same job: *done is the number of steps whose records
- * are complete in it. segment >= 0: a segment claim of that segment for trace_root. */
+ * are complete in it. segment >= 0: a segment claim of that segment for trace_root.
+ *   path      borrowed; must not exist yet
+ *   j         sealed; kept until vd_writer_free
+ *   returns   RO_OK; RO_EUSAGE path exists; RO_EDIFFER the .partial is of another job; RO_EIO
+ *             refused by the system, or another process is writing it; RO_ELIMIT; RO_ENOMEM   */
 ro_status vd_writer_open(const char *path, const vd_job *j, int64_t segment,
                          const vd_digest *trace_root, vd_writer **out, uint64_t *done,
                          ro_err *err) RO_CHECKED;
-/* Forget records from `steps` on (a resume). *state: the state root there when recorded. */
+/* Forget records from `steps` (<= done) on: a resume. */
 ro_status vd_writer_rewind(vd_writer *w, uint64_t steps, ro_err *err) RO_CHECKED;
-/* State root after step `global` if the partial file records it. */
+/* State root after step `global` if the partial file records it; else 0. */
 int vd_writer_state(const vd_writer *w, uint64_t global, vd_digest *state);
-/* digests: for each node in order its present inputs, then its outputs (full level only). */
+/* Append the next step. After a failure nothing more is written.
+ *   state     root after it; NULL where the level does not record it (checkpoint, but at the end
+ *             of a segment)
+ *   digests   for each node in order its present inputs, then its outputs; NULL at checkpoint  */
 ro_status vd_writer_step(vd_writer *w, const vd_digest *state, const vd_digest *outputs,
                          const vd_digest *digests, ro_err *err) RO_CHECKED;
 ro_status vd_writer_sync(vd_writer *w, ro_err *err) RO_CHECKED;
-/* Trees, body, signature (key NULL: unsigned), rename. */
+/* Trees, body, signature (key NULL: unsigned), rename. Every step must have been appended.
+ *   backend   1 to 63 printable ASCII characters
+ *   *root     out: of the trace or claim                                                     */
 typedef struct vd_key vd_key;
 ro_status vd_writer_finish(vd_writer *w, const vd_key *key, const char *backend, vd_digest *root,
                            ro_err *err) RO_CHECKED;
@@ -402,6 +478,26 @@ ro_status vd_open_step(const vd_trace *t, const vd_exec_options *e, vd_store *s,
 /* Write a segment claim of a checkpoint trace. */
 ro_status vd_replay(const vd_trace *t, const vd_exec_options *e, vd_store *s, uint64_t segment,
                     const char *path, const vd_key *key, vd_digest *root, ro_err *err) RO_CHECKED;
+
+/* Re-run a step of a finished trace and compare it, keeping nothing. */
+ro_status vd_recheck_step(const vd_trace *t, const vd_exec_options *e, vd_store *s, uint64_t step,
+                          ro_err *err) RO_CHECKED;
+
+/* ---- cost (cost.c) ------------------------------------------------------------------------------------ */
+
+#define VD_DISPUTE_BYTES_MAX (UINT64_C(256) << 20) /* admission's defaults: one element's inputs, */
+#define VD_DISPUTE_FLOPS_MAX UINT64_C(1000000000)  /* and its operations                          */
+
+typedef struct {
+    uint64_t flops; /* of all steps, saturating */
+    uint64_t state_bytes, constant_bytes, peak_bytes;
+    uint32_t phase, node; /* whose single element is dearest to judge */
+    uint64_t element_flops, element_bytes, evidence_bytes; /* static bounds for that element */
+} vd_cost;
+ro_status vd_job_cost(const vd_job *j, vd_cost *c, ro_err *err) RO_CHECKED;
+/* RO_ELIMIT when the dearest element is over a limit. */
+ro_status vd_job_admit(const vd_job *j, const vd_cost *c, uint64_t bytes, uint64_t flops,
+                       ro_err *err) RO_CHECKED;
 
 #ifdef __cplusplus
 }

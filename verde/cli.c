@@ -1,0 +1,332 @@
+/* cli.c - options, tables, progress and JSON for the commands of `verde`.
+ *
+ * Invariants
+ *   1. stdout carries results (with --json one document and nothing else), stderr the rest.
+ *   2. No option is ignored: what a command does not know is refused. */
+#define _GNU_SOURCE
+#include "cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int cli_exit_code(ro_status st)
+{
+    switch (st) {
+    case RO_OK: return 0;
+    case RO_EDIFFER: return 1;
+    case RO_EUSAGE: return 2;
+    case RO_EFORMAT: case RO_ELIMIT: case RO_ESHAPE: case RO_ETYPE: case RO_EATTR:
+    case RO_ESIGNATURE: return 3;
+    case RO_EIO: case RO_ENOTFOUND: return 4;
+    case RO_EOP: return 5;
+    default: return 6;
+    }
+}
+
+/* ---- options ------------------------------------------------------------------------------- */
+
+static cli_option *find(cli_args *a, const char *name, size_t n)
+{
+    for (cli_option *o = a->options; o->name; o++)
+        if (strlen(o->name) == n && memcmp(o->name, name, n) == 0) return o;
+    return NULL;
+}
+
+ro_status cli_parse(int argc, char **argv, cli_args *a, uint32_t min_words, uint32_t max_words,
+                    ro_err *err)
+{
+    int words_only = 0;
+    for (int k = 0; k < argc; k++) {
+        const char *s = argv[k], *eq = strchr(s, '=');
+        if (!words_only && strcmp(s, "--") == 0) {
+            words_only = 1;
+            continue;
+        }
+        if (words_only || s[0] != '-' || s[1] == 0) {
+            if (a->word_count >= max_words)
+                return RO_FAIL(err, RO_EUSAGE, "\"%.60s\" is one argument too many", s);
+            a->words[a->word_count++] = s;
+            continue;
+        }
+        cli_option *o = find(a, s, eq ? (size_t)(eq - s) : strlen(s));
+        if (!o) return RO_FAIL(err, RO_EUSAGE, "there is no option %.60s here", s);
+        if (!o->has_value && eq) return RO_FAIL(err, RO_EUSAGE, "%s takes no value", o->name);
+        if (o->has_value && !eq && k + 1 >= argc)
+            return RO_FAIL(err, RO_EUSAGE, "%s needs a value", o->name);
+        o->value = !o->has_value ? "" : eq ? eq + 1 : argv[++k];
+        if (o->count >= sizeof o->all / sizeof *o->all)
+            return RO_FAIL(err, RO_EUSAGE, "%s is given more than %zu times", o->name,
+                           sizeof o->all / sizeof *o->all);
+        o->all[o->count++] = o->value;
+    }
+    if (a->word_count < min_words)
+        return RO_FAIL(err, RO_EUSAGE, "an argument is missing; --help shows what is needed");
+    return RO_OK;
+}
+
+const cli_option *cli_get(const cli_args *a, const char *name)
+{
+    for (const cli_option *o = a->options; o->name; o++)
+        if (strcmp(o->name, name) == 0) return o;
+    RO_ASSERT(!"the command declares the options it reads");
+    return NULL;
+}
+
+const char *cli_value(const cli_args *a, const char *name) { return cli_get(a, name)->value; }
+
+ro_status cli_number(const cli_args *a, const char *name, uint64_t low, uint64_t high,
+                     uint64_t *out, ro_err *err)
+{
+    const char *s = cli_value(a, name);
+    uint64_t v = 0;
+    if (!s) return RO_OK;
+    for (const char *p = s; *p || p == s; p++) {
+        if (*p < '0' || *p > '9' || v > (UINT64_MAX - (uint64_t)(*p - '0')) / 10)
+            return RO_FAIL(err, RO_EUSAGE, "%s is \"%.40s\", no whole number", name, s);
+        v = v * 10 + (uint64_t)(*p - '0');
+    }
+    if (v < low || v > high)
+        return RO_FAIL(err, RO_EUSAGE, "%s is %llu; %llu to %llu are allowed", name,
+                       (unsigned long long)v, (unsigned long long)low, (unsigned long long)high);
+    *out = v;
+    return RO_OK;
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------ */
+
+void cli_json(cJSON *doc)
+{
+    char *text = cJSON_Print(doc);
+    if (text) puts(text);
+    cJSON_free(text);
+    cJSON_Delete(doc);
+}
+
+void cli_json_u64(cJSON *o, const char *key, uint64_t v)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)v);
+    if (v <= UINT64_C(1) << 53) cJSON_AddRawToObject(o, key, text);
+    else cJSON_AddStringToObject(o, key, text);
+}
+
+void cli_json_digest(cJSON *o, const char *key, const vd_digest *d)
+{
+    char hex[65];
+    vd_digest_hex(d, hex);
+    cJSON_AddStringToObject(o, key, hex);
+}
+
+/* ---- figures for people ---------------------------------------------------------------------- */
+
+const char *cli_amount(double n, char text[32])
+{
+    static const char units[] = " kMGTPE";
+    int u = 0;
+    for (; n >= 999.5 && u < 6; u++) n /= 1000;
+    if (u == 0) snprintf(text, 32, "%.0f ", n);
+    else snprintf(text, 32, n < 9.995 ? "%.2f %c" : n < 99.95 ? "%.1f %c" : "%.0f %c", n, units[u]);
+    return text;
+}
+
+const char *cli_bytes(uint64_t n, char text[32])
+{
+    char amount[32];
+    snprintf(text, 32, "%.29sB", cli_amount((double)n, amount));
+    return text;
+}
+
+const char *cli_count(uint64_t n, char text[32])
+{
+    char digits[24];
+    int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n), at = 0;
+    for (int k = 0; k < len; k++) {
+        if (k && (len - k) % 3 == 0) text[at++] = ',';
+        text[at++] = digits[k];
+    }
+    text[at] = 0;
+    return text;
+}
+
+const char *cli_time(double s, char text[32])
+{
+    if (s < 0.9995) snprintf(text, 32, "%.0f ms", s * 1e3);
+    else if (s < 99.95) snprintf(text, 32, "%.1f s", s);
+    else if (s < 5940) snprintf(text, 32, "%d min %d s", (int)(s / 60), (int)s % 60);
+    else snprintf(text, 32, "%d h %d min", (int)(s / 3600), (int)(s / 60) % 60);
+    return text;
+}
+
+/* ---- progress ---------------------------------------------------------------------------------- */
+
+ro_status cli_progress_init(cli_progress *p, const char *kind, const char *label, ro_err *err)
+{
+    memset(p, 0, sizeof *p);
+    p->label = label;
+    p->kind = CLI_AUTO;
+    p->last = -1;
+    if (!kind || strcmp(kind, "auto") == 0) p->kind = isatty(2) ? CLI_AUTO : CLI_NONE;
+    else if (strcmp(kind, "plain") == 0) p->kind = CLI_PLAIN;
+    else if (strcmp(kind, "json") == 0) p->kind = CLI_JSON;
+    else if (strcmp(kind, "none") == 0) p->kind = CLI_NONE;
+    else
+        return RO_FAIL(err, RO_EUSAGE,
+                       "--progress is \"%.20s\"; it can be auto, plain, json or none", kind);
+    return RO_OK;
+}
+
+static void draw_bar(cli_progress *p, const vd_progress *v, double eta)
+{
+    char bar[31], a[32], b[32], c[32], loss[32] = "";
+    int full = (int)(30 * v->done / v->total);
+    for (int k = 0; k < 30; k++) bar[k] = k < full ? '#' : '.';
+    bar[30] = 0;
+    if (v->has_loss) snprintf(loss, sizeof loss, "  loss %.4f", v->loss);
+    fprintf(stderr, "\r\033[K%s [%s] %s / %s%s  %s left", p->label, bar, cli_count(v->done, a),
+            cli_count(v->total, b), loss, cli_time(eta, c));
+    fflush(stderr);
+    p->drawn = 1;
+}
+
+void cli_progress_step(void *ctx, const vd_progress *v)
+{
+    cli_progress *p = ctx;
+    double every = p->kind == CLI_AUTO ? 0.1 : p->kind == CLI_JSON ? 1.0 : 5.0;
+    if (p->kind == CLI_NONE) return;
+    if (v->done < v->total && p->last >= 0 && v->seconds - p->last < every) return;
+    p->last = v->seconds;
+    uint64_t here = v->done - v->since;
+    double eta = here ? v->seconds * (double)(v->total - v->done) / (double)here : 0;
+    char a[32], b[32], c[32];
+    if (p->kind == CLI_AUTO) {
+        draw_bar(p, v, eta);
+    } else if (p->kind == CLI_PLAIN) {
+        fprintf(stderr, "%s: step %s of %s", p->label, cli_count(v->done, a),
+                cli_count(v->total, b));
+        if (v->has_loss) fprintf(stderr, ", loss %.4f", v->loss);
+        fprintf(stderr, ", %s left\n", cli_time(eta, c));
+    } else {
+        fprintf(stderr, "{\"step\":%llu,\"steps\":%llu,\"seconds\":%.3f,\"eta\":%.3f",
+                (unsigned long long)v->done, (unsigned long long)v->total, v->seconds, eta);
+        if (v->has_loss && v->loss - v->loss == 0) fprintf(stderr, ",\"loss\":%.9g", v->loss);
+        fprintf(stderr, "}\n");
+    }
+}
+
+void cli_progress_end(cli_progress *p)
+{
+    if (p->drawn) fprintf(stderr, "\r\033[K");
+}
+
+/* ---- jobs, stores, faults ------------------------------------------------------------------------ */
+
+ro_status cli_pool(const cli_args *a, ro_pool **pool, ro_err *err)
+{
+    uint64_t n = 0;
+    RO_TRY(cli_number(a, "--threads", 1, RO_THREADS_MAX, &n, err));
+    return ro_pool_new((uint32_t)n, pool, err);
+}
+
+ro_status cli_store(const cli_args *a, const char *trace, int create, vd_store **out, ro_err *err)
+{
+    const char *given = cli_value(a, "--store");
+    char path[4096];
+    if (given) return vd_store_open(given, create, out, err);
+    size_t n = strlen(trace);
+    if (n > 6 && strcmp(trace + n - 6, ".trace") == 0) n -= 6;
+    if (n + 7 > sizeof path) return RO_FAIL(err, RO_EUSAGE, "the trace's path is too long");
+    memcpy(path, trace, n);
+    memcpy(path + n, ".store", 7);
+    return vd_store_open(path, create, out, err);
+}
+
+/* step:node:element:bit */
+static ro_status parse_fault(const char *s, vd_fault *f, ro_err *err)
+{
+    uint64_t v[4] = {0};
+    const char *p = s;
+    for (int k = 0; k < 4; k++) {
+        const char *start = p;
+        for (; *p >= '0' && *p <= '9'; p++) {
+            if (v[k] > (UINT64_MAX - 9) / 10) break;
+            v[k] = v[k] * 10 + (uint64_t)(*p - '0');
+        }
+        if (p == start || *p != (k < 3 ? ':' : 0) || (k % 2 && v[k] > UINT32_MAX))
+            return RO_FAIL(err, RO_EUSAGE,
+                           "--inject is \"%.60s\"; it is step:node:element:bit, four whole numbers",
+                           s);
+        p++;
+    }
+    memset(f, 0, sizeof *f);
+    f->step = v[0];
+    f->fault.node = (uint32_t)v[1];
+    f->fault.element = v[2];
+    f->fault.bit = (uint32_t)v[3];
+    return RO_OK;
+}
+
+ro_status cli_faults(const cli_args *a, vd_fault *f, uint32_t *count, ro_err *err)
+{
+    const cli_option *o = cli_get(a, "--inject");
+    for (uint32_t k = 0; k < o->count; k++) RO_TRY(parse_fault(o->all[k], &f[k], err));
+    *count = o->count;
+    return RO_OK;
+}
+
+static ro_status build_json(cli_job *j, const char *path, const char *record, const uint8_t *bytes,
+                            uint64_t size, ro_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *base = ro_arena_string(j->arena, path, slash ? (size_t)(slash - path) : 0);
+    if (!base) return RO_FAIL(err, RO_ENOMEM, "no memory to read %s", path);
+    if (slash == path) base = "/";
+    j->is_json = 1;
+    RO_TRY(vd_job_parse((const char *)bytes, size, base, j->arena, &j->file, err));
+    if (record)
+        RO_TRY(vd_record_parse(record, &j->file.spec.record, &j->file.spec.segment, err));
+    RO_TRY(vd_job_load_data(&j->file, j->pool, j->arena, err));
+    return vd_model_job(&j->file.spec, j->arena, &j->job, err);
+}
+
+ro_status cli_job_load(cli_job *j, const char *path, const cli_args *a, int data, ro_err *err)
+{
+    uint8_t *bytes;
+    uint64_t size;
+    const char *record = NULL;
+    (void)data;
+    for (const cli_option *o = a->options; o->name; o++)
+        if (strcmp(o->name, "--record") == 0) record = o->value;
+    j->arena = ro_arena_new();
+    if (!j->arena) return RO_FAIL(err, RO_ENOMEM, "no memory for a job");
+    RO_TRY(cli_pool(a, &j->pool, err));
+    RO_TRY(vd_file_read(path, VD_JOB_BYTES_MAX, j->arena, &bytes, &size, err));
+    if (size >= 8 && memcmp(bytes, "VERDEJOB", 8) == 0) {
+        if (record)
+            return RO_FAIL(err, RO_EUSAGE, "--record cannot change a job in canonical form");
+        RO_TRY(vd_job_decode(bytes, size, j->arena, &j->job, err));
+    } else {
+        RO_TRY(build_json(j, path, record, bytes, size, err));
+    }
+    j->constants = ro_arena_alloc(j->arena, (j->job->constant_count + 1) * sizeof *j->constants);
+    if (!j->constants) return RO_FAIL(err, RO_ENOMEM, "no memory for a job's constants");
+    if (j->is_json)
+        for (uint32_t k = 0; k < j->job->constant_count; k++) j->constants[k] = j->file.data[k].data;
+    return RO_OK;
+}
+
+ro_status cli_job_constants(cli_job *j, ro_err *err)
+{
+    for (uint32_t k = 0; k < j->job->constant_count; k++)
+        if (j->constants[k])
+            RO_TRY(vd_store_put(j->store, &j->job->constants[k].type, j->constants[k],
+                                &j->job->constants[k].digest, err));
+    return vd_constants_load(j->job, j->store, j->constants, j->arena, err);
+}
+
+void cli_job_free(cli_job *j)
+{
+    vd_store_close(j->store);
+    ro_pool_free(j->pool);
+    ro_arena_free(j->arena);
+}

@@ -1,0 +1,86 @@
+/* cli.h - what the commands of `verde` share: options, exit codes, progress, JSON. Private to
+ * the program. */
+#ifndef VD_CLI_H
+#define VD_CLI_H
+#include <cjson/cJSON.h>
+
+#include "verde.h"
+
+/* Exit codes: 0 done, 1 it differs, 2 usage, 3 malformed input or bad signature, 4 I/O, 5 another
+ * operator or version, 6 a fault of this machine. */
+int cli_exit_code(ro_status st);
+
+/* One option of a command: "--name" with or without a value, perhaps many times. */
+typedef struct {
+    const char *name;
+    int has_value;
+    const char *value; /* the last one given */
+    uint32_t count;
+    const char *all[64];
+} cli_option;
+
+typedef struct {
+    cli_option *options; /* the last has name NULL */
+    const char *words[8];
+    uint32_t word_count;
+} cli_args;
+
+/* Sort argv into options and words; RO_EUSAGE names what is wrong. */
+ro_status cli_parse(int argc, char **argv, cli_args *a, uint32_t min_words, uint32_t max_words,
+                    ro_err *err) RO_CHECKED;
+const cli_option *cli_get(const cli_args *a, const char *name);
+const char *cli_value(const cli_args *a, const char *name); /* NULL: not given */
+ro_status cli_number(const cli_args *a, const char *name, uint64_t low, uint64_t high,
+                     uint64_t *out, ro_err *err) RO_CHECKED;
+
+/* Print one JSON document and free it. */
+void cli_json(cJSON *doc);
+void cli_json_u64(cJSON *o, const char *key, uint64_t v); /* a number up to 2^53, else a string */
+void cli_json_digest(cJSON *o, const char *key, const vd_digest *d);
+
+const char *cli_bytes(uint64_t n, char text[32]);   /* "47.04 MB" */
+const char *cli_count(uint64_t n, char text[32]);   /* "1,876"    */
+const char *cli_amount(double n, char text[32]);    /* "370.4 G"  */
+const char *cli_time(double seconds, char text[32]);/* "1 min 12 s" */
+
+/* Progress on stderr: a bar with ETA on a terminal, a line now and then with plain, one JSON
+ * object a line with json. */
+typedef enum { CLI_AUTO, CLI_PLAIN, CLI_JSON, CLI_NONE } cli_progress_kind;
+typedef struct { cli_progress_kind kind; const char *label; double last; int drawn; } cli_progress;
+ro_status cli_progress_init(cli_progress *p, const char *kind, const char *label, ro_err *err)
+    RO_CHECKED;
+void cli_progress_step(void *ctx, const vd_progress *p);
+void cli_progress_end(cli_progress *p);
+
+/* A job from JSON, canonical bytes or a trace, with what is needed to run it. */
+typedef struct {
+    ro_arena *arena;
+    ro_pool *pool;
+    vd_job *job;
+    vd_job_file file; /* from JSON only */
+    int is_json;
+    const void **constants;
+    vd_store *store;
+} cli_job;
+ro_status cli_job_load(cli_job *j, const char *path, const cli_args *a, int data, ro_err *err)
+    RO_CHECKED;
+/* Constants from the loaded data or the store; into the store where it lacks them. */
+ro_status cli_job_constants(cli_job *j, ro_err *err) RO_CHECKED;
+void cli_job_free(cli_job *j);
+ro_status cli_pool(const cli_args *a, ro_pool **pool, ro_err *err) RO_CHECKED;
+/* X.trace -> X.store unless --store names another. */
+ro_status cli_store(const cli_args *a, const char *trace, int create, vd_store **out, ro_err *err)
+    RO_CHECKED;
+ro_status cli_faults(const cli_args *a, vd_fault *f, uint32_t *count, ro_err *err) RO_CHECKED;
+
+/* safetensors.c */
+typedef struct { const char *name; ro_type type; const uint8_t *bytes; } vd_named_tensor;
+ro_status vd_safetensors_write(const char *path, const vd_named_tensor *t, uint32_t count,
+                               ro_err *err) RO_CHECKED;
+ro_status vd_safetensors_read(const char *path, ro_arena *arena, vd_named_tensor **t,
+                              uint32_t *count, ro_err *err) RO_CHECKED;
+
+typedef ro_status cli_command(int argc, char **argv, int *exit_code, ro_err *err);
+cli_command cmd_job_new, cmd_job_check, cmd_eval, cmd_run, cmd_open, cmd_replay, cmd_keygen,
+    cmd_inspect, cmd_verify, cmd_diff, cmd_check, cmd_vectors;
+#endif
