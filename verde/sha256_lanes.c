@@ -312,7 +312,8 @@ static bool avx2_present(void)
 #define AVX512 "avx512f,avx512bw"
 
 /* Compilers find the one-instruction form of the other functions, not of this one (4 % of the
- * instructions). The macro is expanded where COMPRESS is used, so everything above has the plain one. */
+ * instructions). The macro is expanded where COMPRESS is used, so everything above has the
+ * plain one. */
 #undef MAJORITY
 #define MAJORITY(a, b, c) \
     ((u32x16)_mm512_ternarylogic_epi32((__m512i)(a), (__m512i)(b), (__m512i)(c), 0xe8))
