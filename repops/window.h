@@ -183,5 +183,28 @@ RO_FN ro_status ro_window_infer(const ro_type *x, const int64_t *kernel, const r
     }
     return RO_OK;
 }
+
+/* Taps of a window that can lie inside x. */
+RO_FN uint64_t ro_window_volume(const ro_ints *kernel, const ro_type *x)
+{
+    uint64_t n = 1;
+    for (uint32_t a = 0; a < kernel->n; a++) {
+        int64_t k = kernel->v[a], d = x->dims[2 + a];
+        n *= (uint64_t)(k < d ? k : d);
+    }
+    return n;
+}
+/* A bound on the windows that cover one element: each tap is that of at most one. */
+RO_FN uint64_t ro_window_overlap(const ro_ints *kernel, const ro_ints *strides,
+                                 const ro_ints *dilations, const ro_type *y)
+{
+    uint64_t n = 1;
+    for (uint32_t a = 0; a < kernel->n; a++) {
+        int64_t k = kernel->v[a], most = (k - 1) * dilations->v[a] / strides->v[a] + 1;
+        if (most > k) most = k;
+        n *= (uint64_t)(most < y->dims[2 + a] ? most : y->dims[2 + a]);
+    }
+    return n;
+}
 #endif
 #endif

@@ -165,14 +165,8 @@ RO_INFER(GlobalAveragePool)
 }
 RO_READS(AveragePool)
 {
-    const ro_AveragePool_attrs *t = attrs;
-    uint64_t n = 1;
     (void)n_in, (void)out, (void)input;
-    for (uint32_t a = 0; a < t->kernel_shape.n; a++) {
-        int64_t k = t->kernel_shape.v[a], d = in[0].dims[2 + a];
-        n *= (uint64_t)(k < d ? k : d);
-    }
-    return n;
+    return ro_window_volume(&((const ro_AveragePool_attrs *)attrs)->kernel_shape, &in[0]);
 }
 RO_FLOPS(AveragePool)
 {
@@ -181,13 +175,8 @@ RO_FLOPS(AveragePool)
 RO_READS(AveragePoolGrad)
 {
     const ro_AveragePoolGrad_attrs *t = attrs;
-    uint64_t n = 1;
     (void)n_in, (void)out, (void)input;
-    for (uint32_t a = 0; a < t->kernel_shape.n; a++) {
-        int64_t most = (t->kernel_shape.v[a] - 1) / t->strides.v[a] + 1;
-        n *= (uint64_t)(most < in[0].dims[2 + a] ? most : in[0].dims[2 + a]);
-    }
-    return n;
+    return ro_window_overlap(&t->kernel_shape, &t->strides, &t->dilations, &in[0]);
 }
 RO_FLOPS(AveragePoolGrad)
 {

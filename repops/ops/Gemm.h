@@ -45,6 +45,8 @@ RO_INFER(Gemm)
     (void)n_out;
     RO_TRY(ro_check_flag(t->transA, "transA", err));
     RO_TRY(ro_check_flag(t->transB, "transB", err));
+    RO_TRY(ro_check_finite((double)t->alpha, "alpha", err));
+    RO_TRY(ro_check_finite((double)t->beta, "beta", err));
     if (a->rank != 2 || b->rank != 2)
         return RO_FAIL(err, RO_ESHAPE, "Gemm multiplies ranks %u and %u; both must be 2", a->rank,
                        b->rank);

@@ -123,6 +123,7 @@ RO_INFER(LayerNormalization)
 {
     const ro_LayerNormalization_attrs *t = attrs;
     ro_type rows, row;
+    RO_TRY(ro_check_finite((double)t->epsilon, "epsilon", err));
     RO_TRY(ro_layernorm_split(&in[0], t->axis, &rows, &row, err));
     if (ro_given(in, n_in, 1)) RO_TRY(ro_check_shapes(&in[1], "scale", &row, "the row", err));
     if (ro_given(in, n_in, 2)) RO_TRY(ro_check_shapes(&in[2], "bias", &row, "the row", err));

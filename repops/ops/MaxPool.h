@@ -193,23 +193,6 @@ RO_INFER(MaxPoolGrad)
     *out = in[1];
     return RO_OK;
 }
-static uint64_t ro_window_volume(const ro_ints *kernel, const ro_type *x)
-{
-    uint64_t n = 1;
-    for (uint32_t a = 0; a < kernel->n; a++)
-        n *= (uint64_t)(kernel->v[a] < x->dims[2 + a] ? kernel->v[a] : x->dims[2 + a]);
-    return n;
-}
-/* The most windows that cover one element. */
-static uint64_t ro_window_overlap(const ro_ints *kernel, const ro_ints *strides, const ro_type *y)
-{
-    uint64_t n = 1;
-    for (uint32_t a = 0; a < kernel->n; a++) {
-        int64_t most = (kernel->v[a] - 1) / strides->v[a] + 1;
-        n *= (uint64_t)(most < y->dims[2 + a] ? most : y->dims[2 + a]);
-    }
-    return n;
-}
 RO_READS(MaxPool)
 {
     (void)n_in, (void)out, (void)input;
@@ -219,7 +202,8 @@ RO_FLOPS(MaxPool) { return ro_MaxPool_reads(attrs, in, n_in, out, 0); }
 RO_READS(MaxPoolGrad)
 {
     const ro_MaxPool_attrs *t = attrs;
-    uint64_t windows = ro_window_overlap(&t->kernel_shape, &t->strides, &in[0]);
+    uint64_t windows =
+        ro_window_overlap(&t->kernel_shape, &t->strides, &t->dilations, &in[0]);
     (void)n_in, (void)out;
     if (input == 0) return windows;
     return ro_saturating_mul(windows, ro_window_volume(&t->kernel_shape, &in[1]));

@@ -1,0 +1,661 @@
+/* ops_cases.h - random admissible nodes of every operator, for the tests that walk the table.
+ *
+ * Invariants
+ *   1. Every operator has a case: the table below is made from ops.def, so one without does not
+ *      compile.
+ *   2. A case is admitted; case_make fails the test otherwise, with the operator's own sentence. */
+#ifndef OPS_CASES_H
+#define OPS_CASES_H
+#include "../repops/host.h"
+
+#include "../repops/body.h"
+#define RO_PASS_ATTRS
+#include "../repops/ops.def"
+#undef RO_PASS_ATTRS
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct { uint64_t s; } rng;
+static inline uint64_t rng_next(rng *g) /* splitmix64 */
+{
+    uint64_t z = g->s += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+static inline int64_t rng_in(rng *g, int64_t lo, int64_t hi) /* both ends included */
+{
+    return lo + (int64_t)(rng_next(g) % (uint64_t)(hi - lo + 1));
+}
+
+#define CASE_INPUTS 8
+typedef struct {
+    ro_op op;
+    union { uint8_t bytes[RO_ATTRS_SIZE_MAX]; uint64_t align; } attrs;
+    uint32_t inputs, outputs;
+    ro_type in[CASE_INPUTS], out[CASE_INPUTS];
+    /* What the test asks for: a dtype for each set letter (RO_NONE: random) and rows that reach
+     * over the bounds of blocks and chunks. */
+    ro_dtype force;
+    int big, empty;         /* empty: sizes may be 0 */
+    int64_t most;           /* the largest small size; 0: 4 */
+    double lo[CASE_INPUTS]; /* where a finite difference is well behaved: values in [lo, hi]; */
+    double hi[CASE_INPUTS]; /* integers: the range of valid indices                           */
+} node_case;
+
+#define CASE(op)                                            \
+    static void case_##op(node_case *c, rng *g, ro_##op##_attrs *t); \
+    static void case_##op##_any(node_case *c, rng *g)       \
+    {                                                       \
+        case_##op(c, g, (ro_##op##_attrs *)(void *)c->attrs.bytes); \
+    }                                                       \
+    static void case_##op(node_case *c, rng *g, ro_##op##_attrs *t)
+#define UNUSED (void)g, (void)t
+
+/* ---- parts of cases --------------------------------------------------------------------------- */
+
+static ro_dtype case_dtype(node_case *c, rng *g, char set)
+{
+    static const ro_dtype all[] = {RO_F32, RO_F64, RO_I32, RO_I64, RO_U8, RO_BOOL};
+    if (c->force && (set != 'F' || c->force == RO_F32 || c->force == RO_F64)) return c->force;
+    return all[rng_in(g, 0, set == 'F' ? 1 : set == 'N' ? 4 : 5)];
+}
+/* A size: small, or with `big` around the bounds of blocks (256), groups and chunks (4,096). */
+static int64_t case_size(const node_case *c, rng *g)
+{
+    return rng_in(g, c->empty && rng_in(g, 0, 9) == 0 ? 0 : 1, c->most ? c->most : 4);
+}
+static int64_t case_length(const node_case *c, rng *g)
+{
+    static const int64_t lengths[] = {1, 255, 256, 257, 4095, 4096, 4097, 8193, 12345};
+    return c->big ? lengths[rng_in(g, 0, 8)] : case_size(c, g) + rng_in(g, 0, 3);
+}
+static ro_type *case_in(node_case *c, ro_dtype d, uint32_t rank, const int64_t *dims)
+{
+    ro_type *t = &c->in[c->inputs++];
+    *t = ro_type_of(d, rank, dims);
+    return t;
+}
+#define IN(dtype, rank, ...) case_in(c, dtype, rank, (const int64_t[]){__VA_ARGS__})
+static ro_type *case_like(node_case *c, const ro_type *t)
+{
+    return case_in(c, t->dtype, t->rank, t->dims);
+}
+/* A tensor of random rank and shape. */
+static ro_type *case_tensor(node_case *c, rng *g, ro_dtype d, uint32_t least_rank)
+{
+    int64_t dims[RO_RANK_MAX];
+    uint32_t rank = (uint32_t)rng_in(g, least_rank, 4);
+    for (uint32_t a = 0; a < rank; a++) dims[a] = case_size(c, g);
+    return case_in(c, d, rank, dims);
+}
+/* A second operand that broadcasts with t: some axes 1, some leading axes missing. */
+static void case_broadcast(node_case *c, rng *g, const ro_type *t, ro_dtype d)
+{
+    uint32_t skip = (uint32_t)rng_in(g, 0, t->rank);
+    ro_type *b = case_in(c, d, t->rank - skip, t->dims + skip);
+    for (uint32_t a = 0; a < b->rank; a++)
+        if (rng_in(g, 0, 2) == 0) b->dims[a] = 1;
+}
+static void case_range(node_case *c, uint32_t input, double lo, double hi)
+{
+    c->lo[input] = lo;
+    c->hi[input] = hi;
+}
+static int64_t case_axis(rng *g, uint32_t rank)
+{
+    return rng_in(g, -(int64_t)rank, (int64_t)rank - 1);
+}
+static void case_step(node_case *c)
+{
+    case_range(c, c->inputs, 0, 1000);
+    case_in(c, RO_I64, 0, NULL);
+}
+static ro_ints case_dims(const ro_type *t, uint32_t from)
+{
+    ro_ints l;
+    memset(&l, 0, sizeof l);
+    for (uint32_t a = from; a < t->rank; a++) l.v[l.n++] = t->dims[a];
+    return l;
+}
+/* The output types of a forward operator, for the case of its gradient. */
+static ro_type case_forward(ro_op op, const void *attrs, const ro_type *in, uint32_t n)
+{
+    ro_err err = {0};
+    ro_type out[CASE_INPUTS];
+    memset(out, 0, sizeof out);
+    if (ro_ops[op].infer(attrs, in, n, out, 1, &err)) {
+        fprintf(stderr, "%s: %s\n", ro_ops[op].name, err.msg);
+        abort();
+    }
+    return out[0];
+}
+
+/* ---- elementwise, movement -------------------------------------------------------------------- */
+
+#define UNARY(op, set)                                      \
+    CASE(op)                                                \
+    {                                                       \
+        UNUSED;                                             \
+        case_tensor(c, g, case_dtype(c, g, set), 0);        \
+    }
+#define UNARY_F32(op) CASE(op) { UNUSED; case_tensor(c, g, RO_F32, 0); }
+#define TWO_F32(op) CASE(op) { UNUSED; case_like(c, case_tensor(c, g, RO_F32, 0)); }
+#define BINARY(op, set)                                     \
+    CASE(op)                                                \
+    {                                                       \
+        UNUSED;                                             \
+        ro_dtype d = case_dtype(c, g, set);                 \
+        case_broadcast(c, g, case_tensor(c, g, d, 0), d);   \
+        case_range(c, 1, 0.5, 4.5);                         \
+    }
+UNARY(Neg, 'N')
+UNARY(Relu, 'N')
+UNARY(Exp, 'F')
+UNARY(Identity, 'A')
+UNARY_F32(Tanh)
+UNARY_F32(Sigmoid)
+TWO_F32(TanhGrad)
+TWO_F32(SigmoidGrad)
+BINARY(Add, 'N')
+BINARY(Sub, 'N')
+BINARY(Mul, 'N')
+BINARY(Div, 'N')
+BINARY(Equal, 'A')
+BINARY(Greater, 'N')
+CASE(ReluGrad) { UNUSED; case_like(c, case_tensor(c, g, case_dtype(c, g, 'F'), 0)); }
+CASE(Log) { UNUSED; case_tensor(c, g, case_dtype(c, g, 'F'), 0); case_range(c, 0, 0.5, 4.5); }
+CASE(Sqrt) { UNUSED; case_tensor(c, g, case_dtype(c, g, 'F'), 0); case_range(c, 0, 0.5, 4.5); }
+CASE(Gelu) { case_tensor(c, g, RO_F32, 0); t->approximate = (uint32_t)rng_in(g, 0, 1); }
+CASE(GeluGrad)
+{
+    case_like(c, case_tensor(c, g, RO_F32, 0));
+    t->approximate = (uint32_t)rng_in(g, 0, 1);
+}
+CASE(Cast)
+{
+    static const ro_dtype to[] = {RO_F32, RO_F64, RO_I32, RO_I64, RO_U8, RO_BOOL};
+    case_tensor(c, g, case_dtype(c, g, 'A'), 0);
+    t->to = to[rng_in(g, 0, c->force ? 1 : 5)];
+}
+CASE(Where)
+{
+    UNUSED;
+    ro_type *b = case_tensor(c, g, RO_BOOL, 0);
+    ro_dtype d = case_dtype(c, g, 'A');
+    case_range(c, 0, 0, 1);
+    case_in(c, d, b->rank, b->dims);
+    case_broadcast(c, g, b, d);
+}
+CASE(Transpose)
+{
+    const ro_type *x = case_tensor(c, g, case_dtype(c, g, 'A'), 0);
+    t->perm.n = x->rank;
+    for (uint32_t a = 0; a < x->rank; a++) {
+        uint32_t k = (uint32_t)rng_in(g, 0, a);
+        t->perm.v[a] = t->perm.v[k];
+        t->perm.v[k] = a;
+    }
+}
+CASE(Reshape)
+{
+    const ro_type *x = case_tensor(c, g, case_dtype(c, g, 'A'), 1);
+    t->shape = case_dims(x, 1);
+    t->shape.v[t->shape.n++] = x->dims[0];
+}
+CASE(Flatten)
+{
+    const ro_type *x = case_tensor(c, g, case_dtype(c, g, 'A'), 0);
+    t->axis = rng_in(g, -(int64_t)x->rank, x->rank);
+}
+CASE(Expand)
+{
+    ro_type shape = *case_tensor(c, g, case_dtype(c, g, 'A'), 1);
+    c->inputs = 0;
+    case_broadcast(c, g, &shape, shape.dtype);
+    t->shape = case_dims(&shape, 0);
+}
+CASE(Concat)
+{
+    const ro_type *x = case_tensor(c, g, case_dtype(c, g, 'A'), 1);
+    uint32_t more = (uint32_t)rng_in(g, 0, 3);
+    t->axis = case_axis(g, x->rank);
+    for (uint32_t k = 0; k < more; k++)
+        case_like(c, x)->dims[ro_axis(t->axis, x->rank)] = case_size(c, g);
+}
+CASE(Split)
+{
+    const ro_type *x = case_tensor(c, g, case_dtype(c, g, 'A'), 1);
+    t->axis = case_axis(g, x->rank);
+    int64_t left = x->dims[ro_axis(t->axis, x->rank)];
+    c->outputs = t->split.n = (uint32_t)rng_in(g, 1, 3);
+    for (uint32_t k = 0; k < t->split.n; k++) {
+        t->split.v[k] = k + 1 == t->split.n ? left : rng_in(g, 0, left);
+        left -= t->split.v[k];
+    }
+}
+static void case_slice(rng *g, const ro_type *x, ro_ints *starts, ro_ints *ends, ro_ints *axes,
+                       ro_ints *steps)
+{
+    for (uint32_t a = 0; a < x->rank; a++) {
+        if (rng_in(g, 0, 2) == 0) continue;
+        starts->v[starts->n++] = rng_in(g, -6, 6);
+        ends->v[ends->n++] = rng_in(g, -6, 6);
+        axes->v[axes->n++] = rng_in(g, 0, 1) ? (int64_t)a : (int64_t)a - (int64_t)x->rank;
+        steps->v[steps->n++] = rng_in(g, 0, 1) ? rng_in(g, 1, 3) : rng_in(g, -3, -1);
+    }
+}
+CASE(Slice)
+{
+    const ro_type *x = case_tensor(c, g, case_dtype(c, g, 'A'), 1);
+    case_slice(g, x, &t->starts, &t->ends, &t->axes, &t->steps);
+}
+CASE(SliceGrad)
+{
+    ro_type x = *case_tensor(c, g, case_dtype(c, g, 'A'), 1);
+    ro_Slice_attrs f;
+    memset(&f, 0, sizeof f);
+    case_slice(g, &x, &f.starts, &f.ends, &f.axes, &f.steps);
+    t->starts = f.starts;
+    t->ends = f.ends;
+    t->axes = f.axes;
+    t->steps = f.steps;
+    t->dims = case_dims(&x, 0);
+    c->in[0] = case_forward(RO_OP_Slice, &f, &x, 1);
+}
+CASE(ConstantOfShape)
+{
+    ro_dtype d = case_dtype(c, g, 'A');
+    t->dtype = d;
+    t->shape.n = (uint32_t)rng_in(g, 0, 3);
+    for (uint32_t a = 0; a < t->shape.n; a++) t->shape.v[a] = case_size(c, g);
+    t->bits = rng_next(g) >> (64 - 8 * ro_dtypes[d].size);
+}
+CASE(Gather)
+{
+    const ro_type *x = case_tensor(c, g, case_dtype(c, g, 'A'), 1);
+    t->axis = case_axis(g, x->rank);
+    int64_t d = x->dims[ro_axis(t->axis, x->rank)];
+    case_range(c, 1, -(double)d, (double)d - 1);
+    case_tensor(c, g, rng_in(g, 0, 1) ? RO_I32 : RO_I64, 0);
+}
+CASE(GatherGrad)
+{
+    int64_t q = case_length(c, g), outer = case_size(c, g), inner = case_size(c, g);
+    ro_dtype d = case_dtype(c, g, 'F');
+    t->dim = rng_in(g, 1, 5);
+    t->axis = rng_in(g, 0, 1) ? 1 : -2;
+    case_range(c, 1, -(double)t->dim, (double)t->dim - 1);
+    if (c->big) outer = inner = 1;
+    IN(d, 4, outer, 2, q, inner);
+    IN(rng_in(g, 0, 1) ? RO_I32 : RO_I64, 2, 2, q);
+}
+
+/* ---- contractions ------------------------------------------------------------------------------ */
+
+CASE(MatMul)
+{
+    UNUSED;
+    ro_dtype d = case_dtype(c, g, 'N');
+    int64_t m = case_size(c, g), k = case_length(c, g), n = case_size(c, g), b = case_size(c, g);
+    switch (rng_in(g, 0, 4)) {
+    case 0: IN(d, 1, k); IN(d, 1, k); break;
+    case 1: IN(d, 1, k); IN(d, 3, b, k, n); break;
+    case 2: IN(d, 3, b, m, k); IN(d, 2, k, n); break;
+    case 3: IN(d, 4, b, 1, m, k); IN(d, 3, 2, k, n); break;
+    default: IN(d, 2, m, k); IN(d, 2, k, n); break;
+    }
+}
+CASE(Gemm)
+{
+    ro_dtype d = case_dtype(c, g, 'F');
+    int64_t m = case_size(c, g), k = case_length(c, g), n = case_size(c, g);
+    t->transA = (uint32_t)rng_in(g, 0, 1);
+    t->transB = (uint32_t)rng_in(g, 0, 1);
+    t->alpha = (float)rng_in(g, 1, 3) / 2;
+    t->beta = (float)rng_in(g, 0, 3) / 2;
+    IN(d, 2, t->transA ? k : m, t->transA ? m : k);
+    IN(d, 2, t->transB ? n : k, t->transB ? k : n);
+    switch (rng_in(g, 0, 3)) {
+    case 0: break;
+    case 1: IN(d, 1, n); break;
+    case 2: IN(d, 2, m, 1); break;
+    default: IN(d, 2, m, n); break;
+    }
+}
+/* x, w and attributes of a convolution; returns its output. */
+static ro_type case_conv(node_case *c, rng *g, ro_Conv_attrs *t, ro_type *x, ro_type *w)
+{
+    uint32_t axes = c->big ? 2 : (uint32_t)rng_in(g, 1, 3);
+    int64_t group = rng_in(g, 1, 2), cg = c->big ? rng_in(g, 1, 500) : rng_in(g, 1, 2);
+    *x = ro_type_of(case_dtype(c, g, 'F'), 2, (int64_t[]){c->big ? 9 : case_size(c, g), cg * group});
+    *w = ro_type_of(x->dtype, 2, (int64_t[]){group * (c->big ? 150 : rng_in(g, 1, 2)), cg});
+    t->group = (uint32_t)group;
+    t->strides.n = t->dilations.n = axes;
+    t->pads.n = 2 * axes;
+    for (uint32_t a = 0; a < axes; a++) {
+        int64_t k = rng_in(g, 1, 3), d = rng_in(g, 1, 2), p = rng_in(g, 0, 2), q = rng_in(g, 0, 2);
+        int64_t least = (k - 1) * d + 1 - p - q;
+        t->strides.v[a] = rng_in(g, 1, 3);
+        t->dilations.v[a] = d;
+        t->pads.v[a] = p;
+        t->pads.v[axes + a] = q;
+        x->dims[x->rank++] = (least > 1 ? least : 1) + rng_in(g, 0, c->big ? 25 : 3);
+        w->dims[w->rank++] = k;
+    }
+    return case_forward(RO_OP_Conv, t, (ro_type[]){*x, *w}, 2);
+}
+CASE(Conv)
+{
+    ro_type x, w;
+    case_conv(c, g, t, &x, &w);
+    case_like(c, &x);
+    case_like(c, &w);
+    if (rng_in(g, 0, 1)) IN(x.dtype, 1, w.dims[0]);
+}
+CASE(ConvInputGrad)
+{
+    ro_Conv_attrs f;
+    ro_type x, w;
+    memset(&f, 0, sizeof f);
+    ro_type y = case_conv(c, g, &f, &x, &w);
+    t->strides = f.strides, t->pads = f.pads, t->dilations = f.dilations, t->group = f.group;
+    t->dims = case_dims(&x, 2);
+    case_like(c, &y);
+    case_like(c, &w);
+}
+CASE(ConvWeightGrad)
+{
+    ro_Conv_attrs f;
+    ro_type x, w;
+    memset(&f, 0, sizeof f);
+    ro_type y = case_conv(c, g, &f, &x, &w);
+    t->strides = f.strides, t->pads = f.pads, t->dilations = f.dilations, t->group = f.group;
+    t->dims = case_dims(&w, 2);
+    case_like(c, &y);
+    case_like(c, &x);
+}
+
+/* ---- rows --------------------------------------------------------------------------------------- */
+
+/* (2, length, size): a strided row on axis 1 or, half the time, on axes 1 and 0. */
+static void case_reduce(node_case *c, rng *g, char set, ro_ReduceSum_attrs *t)
+{
+    IN(case_dtype(c, g, set), 3, 2, case_length(c, g), case_size(c, g));
+    t->keepdims = (uint32_t)rng_in(g, 0, 1);
+    t->noop_with_empty_axes = (uint32_t)rng_in(g, 0, 1);
+    if (c->big || rng_in(g, 0, 3)) t->axes.v[t->axes.n++] = rng_in(g, 0, 1) ? 1 : -2;
+    if (t->axes.n && rng_in(g, 0, 1)) t->axes.v[t->axes.n++] = 0;
+}
+CASE(ReduceSum) { case_reduce(c, g, 'N', t); }
+CASE(ReduceMax) { case_reduce(c, g, 'N', t); }
+CASE(ReduceMean) { case_reduce(c, g, 'F', t); }
+CASE(ReduceMaxGrad)
+{
+    case_reduce(c, g, 'F', t);
+    c->in[1] = c->in[0];
+    c->in[0] = case_forward(RO_OP_ReduceMax, t, &c->in[1], 1);
+    c->inputs = 2;
+}
+static void case_softmax(node_case *c, rng *g, int64_t *axis)
+{
+    int64_t n = case_length(c, g), inner = case_size(c, g);
+    *axis = rng_in(g, 0, 1) ? 1 : -2;
+    IN(case_dtype(c, g, 'F'), 3, case_size(c, g), n, inner);
+}
+CASE(Softmax) { case_softmax(c, g, &t->axis); }
+CASE(LogSoftmax) { case_softmax(c, g, &t->axis); }
+CASE(SoftmaxGrad) { case_softmax(c, g, &t->axis); case_like(c, &c->in[0]); }
+CASE(LogSoftmaxGrad) { case_softmax(c, g, &t->axis); case_like(c, &c->in[0]); }
+CASE(LayerNormalization)
+{
+    int64_t n = case_length(c, g), m = case_size(c, g);
+    ro_dtype d = case_dtype(c, g, 'F');
+    int wide = rng_in(g, 0, 1) != 0; /* normalize the last two axes */
+    t->axis = wide ? -2 : 2;
+    t->epsilon = 1e-5f;
+    IN(d, 3, case_size(c, g), m, n);
+    c->inputs += (uint32_t)rng_in(g, 0, 2);
+    for (uint32_t k = 1; k < c->inputs; k++)
+        c->in[k] = ro_type_of(d, wide ? 2 : 1, c->in[0].dims + (wide ? 1 : 2));
+    if (c->inputs == 3 && rng_in(g, 0, 2) == 0) memset(&c->in[1], 0, sizeof c->in[1]);
+    c->outputs = (uint32_t)rng_in(g, 1, 3);
+}
+static void case_layernorm(node_case *c, rng *g, int64_t rows, int64_t n)
+{
+    ro_dtype d = case_dtype(c, g, 'F');
+    IN(d, 3, rows, 2, n);
+    case_like(c, &c->in[0]);
+    IN(d, 3, rows, 1, 1);
+    case_like(c, &c->in[2]);
+}
+CASE(LayerNormalizationGrad)
+{
+    case_layernorm(c, g, case_size(c, g), case_length(c, g));
+    t->axis = 1;
+    if (rng_in(g, 0, 1)) IN(c->in[0].dtype, 2, 2, c->in[0].dims[2]);
+}
+CASE(LayerNormalizationScaleGrad)
+{
+    case_layernorm(c, g, case_length(c, g), case_size(c, g));
+    t->axis = -2;
+}
+CASE(GlobalAveragePool)
+{
+    UNUSED;
+    IN(case_dtype(c, g, 'F'), 4, case_size(c, g), case_size(c, g), case_length(c, g), 1);
+}
+CASE(ArgMax)
+{
+    IN(case_dtype(c, g, 'N'), 3, 2, case_length(c, g), case_size(c, g));
+    if (c->in[0].dims[1] == 0) c->in[0].dims[1] = 1;
+    t->axis = rng_in(g, 0, 1) ? 1 : -2;
+    t->keepdims = (uint32_t)rng_in(g, 0, 1);
+    t->select_last_index = (uint32_t)rng_in(g, 0, 1);
+}
+
+/* ---- pools ---------------------------------------------------------------------------------------- */
+
+static void case_pool(node_case *c, rng *g, char set, ro_MaxPool_attrs *t)
+{
+    uint32_t axes = c->big ? 2 : (uint32_t)rng_in(g, 1, 3);
+    int64_t most = c->big ? 70 : 3;
+    ro_type *x = IN(case_dtype(c, g, set), 2, c->big ? 1 : case_size(c, g), case_size(c, g));
+    t->ceil_mode = (uint32_t)rng_in(g, 0, 1);
+    t->kernel_shape.n = t->strides.n = t->dilations.n = axes;
+    t->pads.n = 2 * axes;
+    for (uint32_t a = 0; a < axes; a++) {
+        int64_t k = rng_in(g, 1, most), d = rng_in(g, 1, 2), p = rng_in(g, 0, 3), q = rng_in(g, 0, 3);
+        int64_t least = (k - 1) * d + 1 - p - q;
+        t->kernel_shape.v[a] = k;
+        t->strides.v[a] = rng_in(g, 1, 4);
+        t->dilations.v[a] = d;
+        t->pads.v[a] = p;
+        t->pads.v[axes + a] = q;
+        x->dims[x->rank++] = (least > 1 ? least : 1) + rng_in(g, 0, most);
+    }
+}
+static void case_average(node_case *c, rng *g, ro_AveragePool_attrs *t)
+{
+    ro_MaxPool_attrs m;
+    memset(&m, 0, sizeof m);
+    case_pool(c, g, 'F', &m);
+    t->kernel_shape = m.kernel_shape, t->strides = m.strides, t->pads = m.pads;
+    t->dilations = m.dilations, t->ceil_mode = m.ceil_mode;
+    t->count_include_pad = (uint32_t)rng_in(g, 0, 1);
+}
+CASE(MaxPool)
+{
+    case_pool(c, g, 'N', t);
+    c->outputs = (uint32_t)rng_in(g, 1, 2);
+}
+CASE(MaxPoolGrad)
+{
+    case_pool(c, g, 'F', t);
+    c->in[1] = c->in[0];
+    c->in[0] = case_forward(RO_OP_MaxPool, t, &c->in[1], 1);
+    c->inputs = 2;
+}
+CASE(AveragePool) { case_average(c, g, t); }
+CASE(AveragePoolGrad)
+{
+    ro_AveragePool_attrs f;
+    memset(&f, 0, sizeof f);
+    case_average(c, g, &f);
+    t->kernel_shape = f.kernel_shape, t->strides = f.strides, t->pads = f.pads;
+    t->dilations = f.dilations, t->ceil_mode = f.ceil_mode;
+    t->count_include_pad = f.count_include_pad;
+    t->dims = case_dims(&c->in[0], 2);
+    c->in[0] = case_forward(RO_OP_AveragePool, &f, &c->in[0], 1);
+}
+
+/* ---- random, loss, updates ------------------------------------------------------------------------ */
+
+CASE(Dropout)
+{
+    case_tensor(c, g, RO_F32, 0);
+    case_step(c);
+    t->seed = rng_next(g);
+    t->stream = (uint32_t)rng_next(g);
+    t->threshold = (uint32_t)rng_next(g);
+    t->scale = 1.5f;
+}
+CASE(BatchIndices)
+{
+    case_step(c);
+    t->seed = rng_next(g);
+    t->n = (uint64_t)rng_in(g, 1, 100000);
+    t->batch = (uint32_t)case_length(c, g);
+    t->stream = (uint32_t)rng_next(g);
+}
+CASE(RandomUniform)
+{
+    case_step(c);
+    t->seed = rng_next(g);
+    t->low = -1;
+    t->high = 2;
+    t->shape.n = 1;
+    t->shape.v[0] = case_length(c, g);
+}
+CASE(RandomNormal)
+{
+    case_step(c);
+    t->seed = rng_next(g);
+    t->mean = 1;
+    t->scale = 2;
+    t->shape.n = 1;
+    t->shape.v[0] = case_length(c, g);
+}
+CASE(LearningRate)
+{
+    case_step(c);
+    t->kind = (uint32_t)rng_in(g, 0, 4);
+    t->base = 0.1;
+    t->min = 0.001;
+    t->warmup = (uint64_t)rng_in(g, 0, 10);
+    t->total = (uint64_t)rng_in(g, 0, 100);
+    t->gamma = 0.5;
+    t->period = (uint64_t)rng_in(g, 1, 10);
+}
+static void case_loss(node_case *c, rng *g, ro_SoftmaxCrossEntropyLoss_attrs *t)
+{
+    int64_t n = c->big ? rng_in(g, 1, 9000) : case_size(c, g), classes = rng_in(g, 1, 5), d = rng_in(g, 1, 2);
+    IN(RO_F32, 3, n, classes, d);
+    case_range(c, c->inputs, 0, (double)classes - 1);
+    IN(rng_in(g, 0, 1) ? RO_I32 : RO_I64, 2, n, d);
+    case_range(c, c->inputs, 0.5, 4.5);
+    if (rng_in(g, 0, 1)) IN(RO_F32, 1, classes);
+    t->reduction = (uint32_t)rng_in(g, 0, 2);
+    t->ignore_index = rng_in(g, -1, 3);
+    t->has_ignore = (uint32_t)rng_in(g, 0, 1);
+}
+CASE(SoftmaxCrossEntropyLoss)
+{
+    case_loss(c, g, t);
+    c->outputs = (uint32_t)rng_in(g, 1, 2);
+}
+CASE(SoftmaxCrossEntropyLossGrad)
+{
+    node_case f = *c;
+    case_loss(&f, g, t);
+    ro_type dloss = case_forward(RO_OP_SoftmaxCrossEntropyLoss, t, f.in, f.inputs);
+    case_like(c, &dloss);
+    for (uint32_t k = 0; k < f.inputs; k++) {
+        case_range(c, c->inputs, f.lo[k], f.hi[k]);
+        case_like(c, &f.in[k]);
+    }
+}
+CASE(SGD)
+{
+    const ro_type *p = case_tensor(c, g, RO_F32, 0);
+    case_like(c, p);
+    case_in(c, RO_F32, 0, NULL);
+    int slot = rng_in(g, 0, 1) != 0;
+    if (slot) case_like(c, p);
+    t->momentum = slot ? 0.9 : 0;
+    t->dampening = rng_in(g, 0, 1) ? 0.5 : 0;
+    t->weight_decay = rng_in(g, 0, 1) ? 0.01 : 0;
+    t->nesterov = slot && rng_in(g, 0, 1) ? 1 : 0;
+    c->outputs = slot ? 2 : 1;
+}
+CASE(AdamW)
+{
+    const ro_type *p = case_tensor(c, g, RO_F32, 0);
+    case_like(c, p);
+    case_in(c, RO_F32, 0, NULL);
+    case_in(c, RO_F64, 0, NULL);
+    case_in(c, RO_F64, 0, NULL);
+    case_like(c, p);
+    case_like(c, p);
+    t->beta1 = 0.9;
+    t->beta2 = 0.999;
+    t->epsilon = 1e-8;
+    t->weight_decay = 0.01;
+    t->decoupled = (uint32_t)rng_in(g, 0, 1);
+    c->outputs = 3;
+}
+
+/* ---- the table -------------------------------------------------------------------------------------- */
+
+static void (*const case_of[RO_OP_COUNT])(node_case *c, rng *g) = {
+#define RO_OP(name, ...) case_##name##_any,
+#include "../repops/ops.def"
+#undef RO_OP
+};
+
+/* A random node of op; c->force, c->big and c->empty are the caller's. Aborts if not admitted. */
+static inline void case_make(node_case *c, ro_op op, rng *g)
+{
+    ro_dtype force = c->force;
+    int big = c->big, empty = c->empty;
+    int64_t most = c->most;
+    ro_err err = {0};
+    memset(c, 0, sizeof *c);
+    c->op = op;
+    c->force = force;
+    c->big = big;
+    c->empty = empty;
+    c->most = most;
+    c->outputs = 1;
+    for (uint32_t k = 0; k < CASE_INPUTS; k++) case_range(c, k, -2, 2);
+    case_of[op](c, g);
+    ro_arena *arena = ro_arena_new();
+    ro_graph *graph;
+    ro_value in[CASE_INPUTS], first;
+    ro_status s = ro_graph_new(arena, &graph, &err);
+    for (uint32_t k = 0; !s && k < c->inputs; k++) {
+        in[k] = RO_NO_VALUE;
+        if (c->in[k].dtype) s = ro_graph_constant(graph, k, &c->in[k], &in[k], &err);
+    }
+    if (!s) s = ro_graph_node(graph, op, c->attrs.bytes, in, c->inputs, c->outputs, &first, &err);
+    if (s) {
+        fprintf(stderr, "a case of %s is not admitted: %s\n", ro_ops[op].name, err.msg);
+        abort();
+    }
+    for (uint32_t k = 0; k < c->outputs; k++) c->out[k] = *ro_graph_type(graph, first + k);
+    ro_arena_free(arena);
+}
+#endif

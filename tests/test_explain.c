@@ -1,0 +1,222 @@
+/* test_explain.c - dear elements explain themselves: parts fold to the body's value, each part
+ * can be computed from what it needs alone, and no claim, however wild, makes one fail. Also the
+ * lane order itself, against another way to write rule 31. */
+#include "ops_cases.h"
+
+#include <criterion/criterion.h>
+
+/* ---- inputs, read one element at a time --------------------------------------------------------- */
+
+typedef struct {
+    node_case c;
+    void *data[CASE_INPUTS];
+    uint8_t *seen[CASE_INPUTS];  /* 1: this element was read */
+    uint64_t reads[CASE_INPUTS]; /* different elements       */
+} subject;
+
+static uint64_t counted(const ro_reader *r, uint32_t input, uint64_t element)
+{
+    subject *s = r->ctx;
+    cr_assert_lt(input, r->inputs, "%s reads input %u", ro_ops[s->c.op].name, input);
+    cr_assert_lt(element, ro_type_elements(&r->in[input]), "%s reads element %llu of input %u",
+                 ro_ops[s->c.op].name, (unsigned long long)element, input);
+    s->reads[input] += !s->seen[input][element];
+    s->seen[input][element] = 1;
+    return ro_load(r->in[input].dtype, s->data[input], element);
+}
+
+/* Numbers whose sums depend on their order, some equal; or any bits. */
+static void fill(subject *s, rng *g, int wild)
+{
+    for (uint32_t k = 0; k < s->c.inputs; k++) {
+        ro_dtype d = s->c.in[k].dtype;
+        uint64_t n = ro_type_elements(&s->c.in[k]);
+        if (d == RO_NONE) continue;
+        s->seen[k] = calloc(n ? n : 1, 1);
+        s->data[k] = malloc((n ? n : 1) * ro_dtypes[d].size);
+        for (uint64_t j = 0; j < n; j++) {
+            uint64_t b = rng_next(g);
+            double x = (double)(int64_t)(b % 2000001) / 1e6 - 1;
+            if (!wild && d == RO_F32) b = ro_f32_bits((float)x);
+            if (!wild && d == RO_F64) b = ro_f64_bits(x);
+            if (!wild && (d == RO_I32 || d == RO_I64)) b %= 5;
+            switch (ro_dtypes[d].size) {
+            case 8: ((uint64_t *)s->data[k])[j] = b; break;
+            case 4: ((uint32_t *)s->data[k])[j] = (uint32_t)b; break;
+            default: ((uint8_t *)s->data[k])[j] = (uint8_t)b; break;
+            }
+        }
+    }
+}
+
+static void forget(subject *s)
+{
+    for (uint32_t k = 0; k < s->c.inputs; k++)
+        if (s->seen[k] && s->reads[k]) memset(s->seen[k], 0, ro_type_elements(&s->c.in[k]));
+    memset(s->reads, 0, sizeof s->reads);
+}
+
+static ro_reader reader_of(subject *s)
+{
+    return (ro_reader){s->c.in, s->c.out, s->c.inputs, s->c.outputs, NULL, counted, s};
+}
+
+/* ---- parts ---------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const uint64_t *parts;
+    uint64_t first[RO_LEVELS_MAX];
+    ro_parts needs[RO_NEEDS_MAX];
+    uint32_t runs;
+    rng *wild; /* not NULL: random claims */
+} sheet;
+
+static uint64_t claimed(const ro_claims *claims, uint32_t level, uint64_t index)
+{
+    const sheet *t = claims->ctx;
+    int listed = 0;
+    for (uint32_t k = 0; k < t->runs; k++)
+        listed |= t->needs[k].level == level && index >= t->needs[k].begin && index < t->needs[k].end;
+    cr_assert(listed, "part (%u, %llu) is used and not listed", level, (unsigned long long)index);
+    if (t->wild) return rng_next(t->wild);
+    return t->parts[t->first[level] + index];
+}
+
+static void check_part(subject *s, const ro_reader *r, uint32_t out, uint64_t i, uint32_t level,
+                       uint64_t index, const uint64_t *count, sheet *t)
+{
+    const ro_explain *e = ro_explain_of(s->c.op, r);
+    const char *name = ro_ops[s->c.op].name;
+    ro_claims claims = {claimed, t};
+    t->runs = e->needs(r, s->c.attrs.bytes, out, i, level, index, t->needs);
+    cr_assert_leq(t->runs, RO_NEEDS_MAX);
+    for (uint32_t k = 0; k < t->runs; k++) {
+        const ro_parts *p = &t->needs[k];
+        cr_assert(p->begin < p->end && p->level <= level && p->end <= count[p->level], "%s", name);
+        cr_assert(p->level < level || p->end <= index, "%s needs what comes after", name);
+    }
+    forget(s);
+    uint64_t got = e->part(r, s->c.attrs.bytes, out, i, level, index, &claims);
+    cr_assert_eq(got, t->parts[t->first[level] + index], "%s: part (%u, %llu)", name, level,
+                 (unsigned long long)index);
+    for (uint32_t k = 0; k < s->c.inputs; k++)
+        cr_assert_leq(s->reads[k], RO_PART_READS, "%s: part (%u, %llu) reads %llu elements of %u",
+                      name, level, (unsigned long long)index, (unsigned long long)s->reads[k], k);
+}
+
+static void check_element(subject *s, uint32_t out, uint64_t i, rng *g)
+{
+    ro_reader r = reader_of(s);
+    uint32_t levels;
+    uint64_t count[RO_LEVELS_MAX], *parts;
+    sheet t = {0};
+    ro_err err = {0};
+    forget(s);
+    uint64_t value = ro_at(s->c.op, &r, s->c.attrs.bytes, out, i);
+    for (uint32_t k = 0; k < s->c.inputs; k++) {
+        uint64_t most = ro_ops[s->c.op].reads(s->c.attrs.bytes, s->c.in, s->c.inputs, s->c.out, k);
+        cr_assert_leq(s->reads[k], most, "%s reads %llu elements of input %u, its bound is %llu",
+                      ro_ops[s->c.op].name, (unsigned long long)s->reads[k], k,
+                      (unsigned long long)most);
+    }
+    cr_assert_eq(ro_explain_all(s->c.op, &r, s->c.attrs.bytes, out, i, &levels, count, &parts,
+                                &err), RO_OK, "%s", err.msg);
+    cr_assert_eq(count[levels - 1], 1);
+    for (uint32_t l = 1; l < levels; l++) t.first[l] = t.first[l - 1] + count[l - 1];
+    t.parts = parts;
+    cr_assert_eq(parts[t.first[levels - 1]], value, "%s: %llx explains %llx", ro_ops[s->c.op].name,
+                 (unsigned long long)parts[t.first[levels - 1]], (unsigned long long)value);
+    for (uint32_t l = 0; l < levels; l++)
+        for (uint32_t k = 0; k < 6 && count[l]; k++) {
+            uint64_t index = k == 0 ? 0 : k == 1 ? count[l] - 1 : rng_next(g) % count[l];
+            check_part(s, &r, out, i, l, index, count, &t);
+            ro_claims claims = {claimed, &t};
+            t.wild = g; /* must come back, whatever the claims */
+            ro_explain_of(s->c.op, &r)->part(&r, s->c.attrs.bytes, out, i, l, index, &claims);
+            t.wild = NULL;
+        }
+    ro_free(parts);
+}
+
+static uint64_t check_case(ro_op op, rng *g, int big, int wild)
+{
+    subject s = {.c = {.big = big}};
+    uint64_t deepest = 0, count[RO_LEVELS_MAX];
+    case_make(&s.c, op, g);
+    fill(&s, g, wild);
+    ro_reader r = reader_of(&s);
+    for (uint32_t out = 0; ro_explain_of(op, &r) && out < s.c.outputs; out++) {
+        uint64_t n = ro_type_elements(&s.c.out[out]);
+        for (uint32_t k = 0; k < 3 && n; k++) {
+            uint64_t i = k == 0 ? 0 : k == 1 ? n - 1 : rng_next(g) % n;
+            check_element(&s, out, i, g);
+            ro_explain_of(op, &r)->levels(&r, s.c.attrs.bytes, out, i, count);
+            if (count[0] > deepest) deepest = count[0];
+        }
+    }
+    for (uint32_t k = 0; k < s.c.inputs; k++) {
+        free(s.data[k]);
+        free(s.seen[k]);
+    }
+    return deepest;
+}
+
+Test(explain, every_operator_that_explains)
+{
+    rng g = {1};
+    int seen = 0;
+    for (int op = 0; op < RO_OP_COUNT; op++) {
+        uint64_t deepest = 0;
+        int explains = 0;
+        for (int c = 0; c < RO_C_COUNT; c++) explains |= ro_ops[op].explain[c] != NULL;
+        if (!explains) continue;
+        for (int k = 0; k < 24; k++) {
+            uint64_t parts = check_case((ro_op)op, &g, k >= 12, k % 3 == 2);
+            if (parts > deepest) deepest = parts;
+        }
+        cr_assert_gt(deepest, 1, "%s was only tried where it has one part", ro_ops[op].name);
+        seen++;
+    }
+    cr_assert_geq(seen, 20);
+}
+
+/* ---- rule 31 written another way -------------------------------------------------------------------- */
+
+static float lanes(const float *x, uint64_t n)
+{
+    if (n > 4096) {
+        uint64_t m = (n + 4095) / 4096;
+        float *up = malloc(m * sizeof *up);
+        for (uint64_t k = 0; k < m; k++)
+            up[k] = lanes(x + 4096 * k, n - 4096 * k < 4096 ? n - 4096 * k : 4096);
+        float y = lanes(up, m);
+        free(up);
+        return y;
+    }
+    float lane[32] = {0};
+    for (uint64_t k = 0; k < n; k++) lane[k % 32] += x[k];
+    for (int h = 16; h; h /= 2)
+        for (int l = 0; l < h; l++) lane[l] += lane[l + h];
+    return lane[0];
+}
+
+Test(explain, lanes_are_rule_31)
+{
+    static const uint64_t sizes[] = {0, 1, 2, 31, 32, 33, 64, 100, 4095, 4096, 4097, 8191, 8192,
+                                     8193, 123457, 4096 * 4096, 4096 * 4096 + 1,
+                                     4096 * 4096 + 4097, 5000000 * 4};
+    rng g = {2};
+    uint64_t most = 5000000 * 4;
+    float *x = malloc(most * sizeof *x);
+    for (uint64_t k = 0; k < most; k++) x[k] = (float)(rng_next(&g) % 2000001) / 1e6f - 0.9f;
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        ro_ReduceSum_attrs t = {0};
+        ro_type in = ro_type_of(RO_F32, 1, (int64_t[]){(int64_t)sizes[k]});
+        ro_type out = ro_type_of(RO_F32, 0, NULL);
+        const void *data = x;
+        ro_reader r = {&in, &out, 1, 1, &data, NULL, NULL};
+        cr_assert_eq(ro_at(RO_OP_ReduceSum, &r, &t, 0, 0), ro_f32_bits(lanes(x, sizes[k])),
+                     "%llu elements", (unsigned long long)sizes[k]);
+    }
+    free(x);
+}
