@@ -80,8 +80,9 @@ vd_place vd_job_locate(const vd_job *j, uint64_t global_step);
 
 /* Check every limit and compute the roots and the digest. Must follow any change. */
 ro_status vd_job_seal(vd_job *j, ro_err *err) RO_CHECKED;
-/* Canonical bytes (arena memory). */
-ro_status vd_job_encode(const vd_job *j, uint8_t **bytes, uint64_t *size, ro_err *err) RO_CHECKED;
+/* Canonical bytes of a sealed job, in the arena's memory. */
+ro_status vd_job_encode(const vd_job *j, ro_arena *a, uint8_t **bytes, uint64_t *size, ro_err *err)
+    RO_CHECKED;
 /* The inverse: every count checked before use, graphs admitted through ro_graph_node, the
  * result re-encoded and compared. Sealed on success. */
 ro_status vd_job_decode(const uint8_t *bytes, uint64_t size, ro_arena *arena, vd_job **out,
@@ -352,40 +353,65 @@ ro_status vd_writer_finish(vd_writer *w, const vd_key *key, const char *backend,
                            ro_err *err) RO_CHECKED;
 void vd_writer_free(vd_writer *w); /* leaves the .partial file */
 
-/* ---- keys (key.c; Ed25519 by OpenSSL) ----------------------------------------------------------- */
+/* ---- keys (key.c; Ed25519 by OpenSSL; no_key.c in a build without it) ------------------------ */
 
-ro_status vd_key_new(const char *path, ro_err *err) RO_CHECKED; /* PEM, 0600, never overwrites */
+/* Make a key and write it as PEM, PKCS#8, mode 0600.
+ *   returns   RO_OK; RO_EUSAGE path exists: keys are never overwritten; RO_EIO; RO_EOP no_key.c */
+ro_status vd_key_new(const char *path, ro_err *err) RO_CHECKED;
+/*   returns   RO_OK; RO_EUSAGE others than the owner may read or write it; RO_EFORMAT it is not an
+ *             unencrypted Ed25519 key in PEM; RO_ENOTFOUND; RO_EIO; RO_EOP no_key.c             */
 ro_status vd_key_load(const char *path, vd_key **out, ro_err *err) RO_CHECKED;
 void vd_key_free(vd_key *k);
-const uint8_t *vd_key_public(const vd_key *k);
+const uint8_t *vd_key_public(const vd_key *k); /* 32 bytes */
 ro_status vd_sign(const vd_key *k, const void *bytes, size_t n, uint8_t sig[64], ro_err *err)
     RO_CHECKED;
-/* RO_ESIGNATURE unless the key is canonical and not of small order, S < L, and it verifies. */
+/* RO_ESIGNATURE unless the key is canonical (y < p) and not of small order: for registration. */
+ro_status vd_check_key(const uint8_t key[32], ro_err *err) RO_CHECKED;
+/* RO_ESIGNATURE unless vd_check_key, S < L, and it verifies (cofactorless); RO_EOP in no_key.c. */
 ro_status vd_check_signature(const uint8_t key[32], const void *bytes, size_t n,
                              const uint8_t sig[64], ro_err *err) RO_CHECKED;
-void vd_fingerprint(const uint8_t key[32], char text[65]); /* SHA-256 of the key, hex */
+void vd_fingerprint(const uint8_t key[32], char text[65]); /* SHA-256 of the 32 bytes, hex */
 
 /* ---- store (store.c): tensors by digest, states by root, snapshots by step ------------------------ */
 
+/* A folder. What it says is checked against the digest asked for; it may be shared by processes
+ * and lies about nothing but absence. One thread a handle. */
 typedef struct vd_store vd_store;
+/* create 1: make the folder where it is missing. RO_ENOTFOUND: it is not there; RO_EIO. */
 ro_status vd_store_open(const char *dir, int create, vd_store **out, ro_err *err) RO_CHECKED;
 void vd_store_close(vd_store *s);
 const char *vd_store_path(const vd_store *s);
 int vd_store_has(const vd_store *s, const vd_digest *d);
-/* Written to a temporary name, synced, renamed. Already there: nothing is done. */
+/* Written to a temporary name, synced, renamed. Already there in its full length: nothing is done.
+ *   type, data   a checked type and the tensor in the machine's byte order; borrowed
+ *   d            its digest, which is not recomputed here                                     */
 ro_status vd_store_put(vd_store *s, const ro_type *type, const void *data, const vd_digest *d,
                        ro_err *err) RO_CHECKED;
-/* The whole tensor, digest checked; data is the caller's, of ro_type_bytes(type). */
+/* The whole tensor, digest checked; data is the caller's, of ro_type_bytes(type). RO_ENOTFOUND;
+ * RO_EFORMAT it is short, altered or of another type. */
 ro_status vd_store_get(vd_store *s, const vd_digest *d, const ro_type *type, void *data,
                        ro_err *err) RO_CHECKED;
-/* A mapped tensor: header and canonical bytes, unchecked but for sizes; unmapped at close. */
+/* A mapped tensor: header and canonical bytes, unchecked but for sizes; unmapped at close. A
+ * tensor of no bytes maps to a valid pointer. */
 ro_status vd_store_map(vd_store *s, const vd_digest *d, ro_type *type, const uint8_t **bytes,
                        ro_err *err) RO_CHECKED;
-/* The slot digests under a state root, and which step has a snapshot. */
+/* Answer "the hashes `depth` levels below node [lo, hi)" of the chunk tree of a stored tensor.
+ *   type      out: what the store says; the caller holds it against the agreed header
+ *   out       VD_DESCEND_MAX x 32 bytes; *count of them are set
+ *   returns   RO_OK; RO_ENOTFOUND; RO_EFORMAT; RO_EUSAGE [lo, hi) is no node of the chunk tree,
+ *             or depth is over VD_DESCEND_DEPTH_MAX
+ *   cost      hashes chunks lo to hi; bounded memory                                          */
+ro_status vd_store_descend(vd_store *s, const vd_digest *d, ro_type *type, uint64_t lo, uint64_t hi,
+                           uint32_t depth, uint8_t *out, uint32_t *count, ro_err *err) RO_CHECKED;
+/* The root of its chunk tree: with type, the header that the digest is the digest of. */
+ro_status vd_store_chunk_root(vd_store *s, const vd_digest *d, ro_type *type, vd_digest *root,
+                              ro_err *err) RO_CHECKED;
+/* The slot digests under a state root. get: RO_ENOTFOUND; RO_EFORMAT they do not hash to it. */
 ro_status vd_store_put_state(vd_store *s, const vd_digest *root, const vd_digest *slots,
                              uint32_t count, ro_err *err) RO_CHECKED;
 ro_status vd_store_get_state(vd_store *s, const vd_digest *root, vd_digest *slots, uint32_t count,
                              ro_err *err) RO_CHECKED;
+/* Note the state root after `steps` completed steps of a job. */
 ro_status vd_store_put_snapshot(vd_store *s, const vd_digest *job, uint64_t steps,
                                 const vd_digest *root, ro_err *err) RO_CHECKED;
 /* The greatest snapshot at or before `steps` completed steps; *steps_found = 0 with the job's

@@ -1,0 +1,217 @@
+/* key.c - Ed25519 keys and signatures, by OpenSSL.
+ *
+ * What this file decides: which keys and signatures count. OpenSSL 3.0 verifies one fixed
+ * signature for a share of all messages under the points of small order, and takes encodings
+ * with y >= p; both are refused here first.
+ *
+ * Invariants
+ *   1. A key file is made readable by its owner alone, and one that others can read is refused.
+ *   2. A public key that passes has one encoding and a large order; a signature has S < L.
+ *   3. Private bytes are wiped before their memory is given back. */
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "verde.h"
+
+#define KEY_FILE_MAX 4096u
+
+struct vd_key {
+    EVP_PKEY *pair;
+    uint8_t public[32];
+};
+
+/* ---- public keys and signatures ---------------------------------------------------------------- */
+
+/* Is a < b, as little-endian numbers of 32 bytes? */
+static int below(const uint8_t a[32], const uint8_t b[32])
+{
+    for (int k = 31; k >= 0; k--)
+        if (a[k] != b[k]) return a[k] < b[k];
+    return 0;
+}
+
+ro_status vd_check_key(const uint8_t key[32], ro_err *err)
+{
+    static const uint8_t p[32] = {
+        0xed, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f};
+    /* y of the points whose order divides 8: 1, p - 1, 0, and the two of order 8. */
+    static const uint8_t small[5][32] = {
+        {1},
+        {0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
+        {0},
+        {0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+         0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a},
+        {0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+         0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05}};
+    uint8_t y[32];
+    memcpy(y, key, 32);
+    y[31] &= 0x7f; /* the top bit is the sign of x */
+    if (!below(y, p))
+        return RO_FAIL(err, RO_ESIGNATURE, "a public key is not in its canonical encoding");
+    for (int k = 0; k < 5; k++)
+        if (memcmp(y, small[k], 32) == 0)
+            return RO_FAIL(err, RO_ESIGNATURE,
+                           "a public key is a point of small order, under which anyone can sign");
+    return RO_OK;
+}
+
+static int verifies(const uint8_t key[32], const void *bytes, size_t n, const uint8_t sig[64])
+{
+    EVP_PKEY *k = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key, 32);
+    EVP_MD_CTX *c = EVP_MD_CTX_new();
+    int good = k && c && EVP_DigestVerifyInit(c, NULL, NULL, NULL, k) == 1 &&
+               EVP_DigestVerify(c, sig, 64, bytes, n) == 1;
+    EVP_MD_CTX_free(c);
+    EVP_PKEY_free(k);
+    return good;
+}
+
+ro_status vd_check_signature(const uint8_t key[32], const void *bytes, size_t n,
+                             const uint8_t sig[64], ro_err *err)
+{
+    /* The order of the base point: 2^252 + 27742317777372353535851937790883648493. */
+    static const uint8_t L[32] = {
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
+        [31] = 0x10};
+    RO_TRY(vd_check_key(key, err));
+    if (!below(sig + 32, L))
+        return RO_FAIL(err, RO_ESIGNATURE, "a signature has S >= L");
+    if (!verifies(key, bytes, n, sig))
+        return RO_FAIL(err, RO_ESIGNATURE, "the signature does not verify");
+    return RO_OK;
+}
+
+ro_status vd_sign(const vd_key *k, const void *bytes, size_t n, uint8_t sig[64], ro_err *err)
+{
+    size_t size = 64;
+    EVP_MD_CTX *c = EVP_MD_CTX_new();
+    int good = c && EVP_DigestSignInit(c, NULL, NULL, NULL, k->pair) == 1 &&
+               EVP_DigestSign(c, sig, &size, bytes, n) == 1 && size == 64;
+    EVP_MD_CTX_free(c);
+    return good ? RO_OK : RO_FAIL(err, RO_ENOMEM, "OpenSSL could not sign");
+}
+
+void vd_fingerprint(const uint8_t key[32], char text[65])
+{
+    vd_digest d;
+    RO_ASSERT(EVP_Digest(key, 32, d.b, NULL, EVP_sha256(), NULL) == 1);
+    vd_digest_hex(&d, text);
+}
+
+/* ---- key files ------------------------------------------------------------------------------------ */
+
+/* The file gets its name by a link, which never replaces one that is there. */
+static ro_status write_key(int dir, const char *name, const char *path, const void *pem, size_t n,
+                           ro_err *err)
+{
+    char partial[VD_FS_NAME_MAX];
+    int length = snprintf(partial, sizeof partial, ".%s.partial", name);
+    if (length < 0 || (size_t)length >= sizeof partial)
+        return RO_FAIL(err, RO_EUSAGE, "the name of %.160s is too long", path);
+    (void)unlinkat(dir, partial, 0); /* left by a killed process */
+    int fd = openat(dir, partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) return vd_fs_failed("create", path, err);
+    ro_status status = vd_fs_write(fd, pem, n, 0, path, err);
+    if (!status) status = vd_fs_sync(fd, path, err);
+    close(fd);
+    if (!status && linkat(dir, partial, dir, name, 0) < 0)
+        status = faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0
+                     ? RO_FAIL(err, RO_EUSAGE, "%.160s exists; keys are never overwritten", path)
+                     : vd_fs_failed("create", path, err);
+    (void)unlinkat(dir, partial, 0);
+    if (!status) status = vd_fs_sync(dir, path, err);
+    return status;
+}
+
+ro_status vd_key_new(const char *path, ro_err *err)
+{
+    int dir = -1;
+    const char *name;
+    char *pem;
+    EVP_PKEY *k = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    BIO *b = BIO_new(BIO_s_secmem());
+    ro_status status = RO_OK;
+    if (!k || !b || PEM_write_bio_PKCS8PrivateKey(b, k, NULL, NULL, 0, NULL, NULL) != 1)
+        status = RO_FAIL(err, RO_ENOMEM, "OpenSSL could not make a key");
+    if (!status) status = vd_fs_folder_of(path, &dir, &name, err);
+    if (!status) {
+        long n = BIO_get_mem_data(b, &pem);
+        status = write_key(dir, name, path, pem, (size_t)n, err);
+    }
+    if (dir >= 0) close(dir);
+    BIO_free(b); /* wipes */
+    EVP_PKEY_free(k);
+    return status;
+}
+
+/* Encrypted keys are refused rather than a passphrase asked for on a terminal. */
+static int no_passphrase(char *to, int size, int writing, void *ctx)
+{
+    (void)to, (void)size, (void)writing, (void)ctx;
+    return -1;
+}
+
+static ro_status check_mode(int fd, const char *path, ro_err *err)
+{
+    struct stat s;
+    if (fstat(fd, &s) < 0) return vd_fs_failed("look at", path, err);
+    if (s.st_mode & 077)
+        return RO_FAIL(err, RO_EUSAGE,
+                       "%.120s may be read or written by others (mode %04o); make it 0600", path,
+                       (unsigned)(s.st_mode & 07777));
+    return RO_OK;
+}
+
+static ro_status read_key(const char *path, uint8_t pem[KEY_FILE_MAX], uint64_t *size, ro_err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return vd_fs_failed("open", path, err);
+    ro_status status = vd_fs_size(fd, size, path, err);
+    if (!status) status = check_mode(fd, path, err);
+    if (!status && *size > KEY_FILE_MAX)
+        status = RO_FAIL(err, RO_ELIMIT, "%.160s has %llu bytes; a key has at most %u", path,
+                         (unsigned long long)*size, KEY_FILE_MAX);
+    if (!status) status = vd_fs_read(fd, pem, *size, 0, path, err);
+    close(fd);
+    return status;
+}
+
+ro_status vd_key_load(const char *path, vd_key **out, ro_err *err)
+{
+    uint8_t pem[KEY_FILE_MAX];
+    uint64_t size = 0;
+    size_t n = 32;
+    RO_TRY(read_key(path, pem, &size, err));
+    vd_key *k = ro_alloc_zero(sizeof *k);
+    BIO *b = BIO_new_mem_buf(pem, (int)size);
+    if (k && b) k->pair = PEM_read_bio_PrivateKey(b, NULL, no_passphrase, NULL);
+    int had = k && b;
+    int good = had && k->pair && EVP_PKEY_get_base_id(k->pair) == EVP_PKEY_ED25519 &&
+               EVP_PKEY_get_raw_public_key(k->pair, k->public, &n) == 1 && n == 32;
+    BIO_free(b);
+    OPENSSL_cleanse(pem, sizeof pem);
+    if (good) {
+        *out = k;
+        return RO_OK;
+    }
+    vd_key_free(k);
+    if (!had) return RO_FAIL(err, RO_ENOMEM, "no memory for a key");
+    return RO_FAIL(err, RO_EFORMAT, "%.160s is not an unencrypted Ed25519 key in PEM", path);
+}
+
+void vd_key_free(vd_key *k)
+{
+    if (!k) return;
+    EVP_PKEY_free(k->pair); /* wipes */
+    ro_free(k);
+}
+
+const uint8_t *vd_key_public(const vd_key *k) { return k->public; }

@@ -1,0 +1,500 @@
+/* store.c - a folder of tensors by digest, states by root and snapshots by step.
+ *
+ * What this file decides: the names and bytes in that folder (docs/FORMATS.md, "The store").
+ *
+ * Invariants
+ *   1. Names are made here from digests and numbers; none is built from outside bytes.
+ *   2. A file has its final name only when it is complete and on disk.
+ *   3. What is read is believed only after its digest was computed, but for vd_store_map and its
+ *      users, which say so: their callers hash what they take. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bytes.h"
+#include "files.h"
+#include "verde.h"
+
+#define TENSOR_HEADER 128u /* keeps the bytes aligned in a map */
+#define PIECE ((uint64_t)1 << 20)
+
+typedef struct mapping {
+    struct mapping *next;
+    vd_digest digest;
+    const uint8_t *map;
+    uint64_t size;
+} mapping;
+
+struct vd_store {
+    char *path;
+    int dir;
+    mapping *maps;
+};
+
+/* A name below the folder and the same for messages. */
+typedef struct { char name[VD_FS_NAME_MAX], partial[VD_FS_NAME_MAX]; } names;
+
+static void tensor_name(const vd_digest *d, names *n)
+{
+    char hex[65];
+    vd_digest_hex(d, hex);
+    snprintf(n->name, sizeof n->name, "tensors/%.2s/%s", hex, hex);
+    snprintf(n->partial, sizeof n->partial, "tensors/%.2s/.%s.partial", hex, hex);
+}
+
+static void state_name(const vd_digest *root, names *n)
+{
+    char hex[65];
+    vd_digest_hex(root, hex);
+    snprintf(n->name, sizeof n->name, "states/%s", hex);
+    snprintf(n->partial, sizeof n->partial, "states/.%s.partial", hex);
+}
+
+static void snapshot_name(const vd_digest *job, uint64_t steps, names *n)
+{
+    char hex[65];
+    vd_digest_hex(job, hex);
+    snprintf(n->name, sizeof n->name, "snapshots/%s/%" PRIu64, hex, steps);
+    snprintf(n->partial, sizeof n->partial, "snapshots/%s/.%" PRIu64 ".partial", hex, steps);
+}
+
+/* ---- the folder ---------------------------------------------------------------------------- */
+
+static ro_status make_folder(int dir, const char *name, ro_err *err)
+{
+    if (mkdirat(dir, name, 0777) < 0 && errno != EEXIST)
+        return vd_fs_failed("create the folder", name, err);
+    return RO_OK;
+}
+
+static ro_status open_folder(vd_store *s, const char *dir, int create, ro_err *err)
+{
+    static const char *const parts[] = {"tensors", "states", "snapshots"};
+    size_t n = strlen(dir);
+    s->path = ro_alloc(n + 1);
+    if (!s->path) return RO_FAIL(err, RO_ENOMEM, "no memory to open a store");
+    memcpy(s->path, dir, n + 1);
+    if (create) RO_TRY(make_folder(AT_FDCWD, dir, err));
+    s->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (s->dir < 0) return vd_fs_failed("open the store", dir, err);
+    for (size_t k = 0; create && k < sizeof parts / sizeof *parts; k++)
+        RO_TRY(make_folder(s->dir, parts[k], err));
+    return RO_OK;
+}
+
+ro_status vd_store_open(const char *dir, int create, vd_store **out, ro_err *err)
+{
+    vd_store *s = ro_alloc_zero(sizeof *s);
+    if (!s) return RO_FAIL(err, RO_ENOMEM, "no memory to open a store");
+    s->dir = -1;
+    ro_status status = open_folder(s, dir, create, err);
+    if (status) {
+        vd_store_close(s);
+        return status;
+    }
+    *out = s;
+    return RO_OK;
+}
+
+void vd_store_close(vd_store *s)
+{
+    if (!s) return;
+    for (mapping *m = s->maps; m;) {
+        mapping *next = m->next;
+        vd_fs_unmap(m->map, m->size);
+        ro_free(m);
+        m = next;
+    }
+    if (s->dir >= 0) close(s->dir);
+    ro_free(s->path);
+    ro_free(s);
+}
+
+const char *vd_store_path(const vd_store *s) { return s->path; }
+
+static int has_size(const vd_store *s, const char *name, uint64_t *size)
+{
+    struct stat st;
+    if (fstatat(s->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode)) return 0;
+    *size = (uint64_t)st.st_size;
+    return 1;
+}
+
+int vd_store_has(const vd_store *s, const vd_digest *d)
+{
+    names n;
+    uint64_t size;
+    tensor_name(d, &n);
+    return has_size(s, n.name, &size);
+}
+
+/* ---- writing ---------------------------------------------------------------------------------- */
+
+/* Bytes that are made piece by piece: piece(ctx, at, n) gives n <= PIECE of them. */
+typedef const void *piece_fn(void *ctx, uint64_t at, uint64_t n);
+
+static ro_status write_pieces(int fd, const uint8_t *header, uint64_t header_size, uint64_t size,
+                              piece_fn *piece, void *ctx, const char *shown, ro_err *err)
+{
+    RO_TRY(vd_fs_truncate(fd, 0, shown, err));
+    RO_TRY(vd_fs_write(fd, header, header_size, 0, shown, err));
+    for (uint64_t at = 0; at < size; at += PIECE) {
+        uint64_t n = size - at < PIECE ? size - at : PIECE;
+        RO_TRY(vd_fs_write(fd, piece(ctx, at, n), n, header_size + at, shown, err));
+    }
+    return RO_OK;
+}
+
+/* A file left unfinished by a killed process has this name too and is taken over; one that
+ * another process is writing now is waited for, and then it is there. */
+static ro_status put_file(vd_store *s, const names *n, const uint8_t *header, uint64_t header_size,
+                          uint64_t size, piece_fn *piece, void *ctx, ro_err *err)
+{
+    int fd = -1;
+    uint64_t had;
+    if (has_size(s, n->name, &had) && had == header_size + size) return RO_OK;
+    RO_TRY(vd_fs_lock(s->dir, n->partial, n->partial, 1, &fd, NULL, err));
+    ro_status status = RO_OK;
+    int there = has_size(s, n->name, &had) && had == header_size + size;
+    if (!there) status = write_pieces(fd, header, header_size, size, piece, ctx, n->partial, err);
+    if (!there && !status)
+        status = vd_fs_publish(fd, s->dir, n->partial, n->name, n->partial, err);
+    if (there || status) (void)unlinkat(s->dir, n->partial, 0);
+    close(fd);
+    return status;
+}
+
+typedef struct { const ro_type *type; const uint8_t *data; uint8_t *room; } tensor_source;
+
+/* PIECE is a multiple of every element's size. */
+static const void *tensor_piece(void *ctx, uint64_t at, uint64_t n)
+{
+    tensor_source *t = ctx;
+    ro_canonical_bytes(t->type->dtype, t->data + at, t->room, n / ro_dtypes[t->type->dtype].size);
+    return t->room;
+}
+
+static size_t tensor_header(const ro_type *t, uint8_t header[TENSOR_HEADER])
+{
+    vd_out o = {header, 0};
+    vd_out_u32(&o, (uint32_t)t->dtype);
+    vd_out_u32(&o, t->rank);
+    for (uint32_t a = 0; a < t->rank; a++) vd_out_u64(&o, (uint64_t)t->dims[a]);
+    vd_out_u64(&o, ro_type_bytes(t));
+    vd_out_zeros(&o, TENSOR_HEADER - o.n);
+    return o.n;
+}
+
+ro_status vd_store_put(vd_store *s, const ro_type *type, const void *data, const vd_digest *d,
+                       ro_err *err)
+{
+    uint8_t header[TENSOR_HEADER];
+    names n;
+    char folder[16];
+    uint64_t size = ro_type_bytes(type), had;
+    tensor_source source = {type, data, NULL};
+    tensor_name(d, &n);
+    if (has_size(s, n.name, &had) && had == TENSOR_HEADER + size) return RO_OK;
+    snprintf(folder, sizeof folder, "%.10s", n.name);
+    RO_TRY(make_folder(s->dir, folder, err));
+    source.room = ro_alloc(size < PIECE ? size : PIECE);
+    if (!source.room) return RO_FAIL(err, RO_ENOMEM, "no memory to store a tensor");
+    tensor_header(type, header);
+    ro_status status = put_file(s, &n, header, sizeof header, size, tensor_piece, &source, err);
+    ro_free(source.room);
+    return status;
+}
+
+static const void *plain_piece(void *ctx, uint64_t at, uint64_t n)
+{
+    (void)n;
+    return (const uint8_t *)ctx + at;
+}
+
+ro_status vd_store_put_state(vd_store *s, const vd_digest *root, const vd_digest *slots,
+                             uint32_t count, ro_err *err)
+{
+    names n;
+    state_name(root, &n);
+    return put_file(s, &n, NULL, 0, (uint64_t)count * VD_DIGEST, plain_piece,
+                    (void *)(uintptr_t)slots, err);
+}
+
+ro_status vd_store_put_snapshot(vd_store *s, const vd_digest *job, uint64_t steps,
+                                const vd_digest *root, ro_err *err)
+{
+    names n;
+    vd_digest had;
+    snapshot_name(job, steps, &n);
+    char folder[96];
+    snprintf(folder, sizeof folder, "%.74s", n.name);
+    RO_TRY(make_folder(s->dir, folder, err));
+    /* Another run of the job, with a fault in it, may have left another state for this step. */
+    int fd = openat(s->dir, n.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0) {
+        ro_err why = {RO_OK, {0}};
+        int same = vd_fs_read(fd, had.b, VD_DIGEST, 0, n.name, &why) == RO_OK &&
+                   vd_digest_equal(&had, root);
+        close(fd);
+        if (same) return RO_OK;
+        if (unlinkat(s->dir, n.name, 0) < 0) return vd_fs_failed("replace", n.name, err);
+    }
+    return put_file(s, &n, NULL, 0, VD_DIGEST, plain_piece, (void *)(uintptr_t)root, err);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------ */
+
+static ro_status not_there(const vd_store *s, const char *what, const vd_digest *d, ro_err *err)
+{
+    char hex[65];
+    vd_digest_hex(d, hex);
+    return RO_FAIL(err, RO_ENOTFOUND, "%.100s has no %s %.16s...", s->path, what, hex);
+}
+
+static ro_status damaged(const vd_store *s, const char *what, const vd_digest *d, const char *how,
+                         ro_err *err)
+{
+    char hex[65];
+    vd_digest_hex(d, hex);
+    return RO_FAIL(err, RO_EFORMAT, "%s %.16s... in %.100s %s", what, hex, s->path, how);
+}
+
+static ro_status open_file(const vd_store *s, const char *name, const char *what,
+                           const vd_digest *d, int *fd, uint64_t *size, ro_err *err)
+{
+    *fd = openat(s->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0)
+        return errno == ENOENT ? not_there(s, what, d, err) : vd_fs_failed("open", name, err);
+    ro_status status = vd_fs_size(*fd, size, name, err);
+    if (status) close(*fd);
+    return status;
+}
+
+/* The type in a header of any origin, when the file is as long as that type makes it. */
+static int get_header(const uint8_t header[TENSOR_HEADER], uint64_t size, ro_type *type)
+{
+    uint8_t again[TENSOR_HEADER];
+    ro_err why = {RO_OK, {0}};
+    ro_type t;
+    vd_in in = {header, TENSOR_HEADER, 0, 0};
+    memset(&t, 0, sizeof t);
+    uint32_t dtype = vd_in_u32(&in), rank = vd_in_u32(&in);
+    if (dtype >= RO_DTYPE_LIMIT || rank > RO_RANK_MAX) return 0;
+    t.dtype = (ro_dtype)dtype;
+    t.rank = rank;
+    for (uint32_t a = 0; a < rank; a++) t.dims[a] = (int64_t)vd_in_u64(&in);
+    if (ro_type_check(&t, &why)) return 0;
+    tensor_header(&t, again);
+    if (memcmp(again, header, TENSOR_HEADER) != 0) return 0;
+    if (size != TENSOR_HEADER + ro_type_bytes(&t)) return 0;
+    *type = t;
+    return 1;
+}
+
+static ro_status read_tensor(vd_store *s, int fd, uint64_t size, const vd_digest *d,
+                             const ro_type *type, void *data, ro_err *err)
+{
+    uint8_t header[TENSOR_HEADER], got[VD_DIGEST];
+    ro_type t;
+    if (size < TENSOR_HEADER) return damaged(s, "tensor", d, "is cut off", err);
+    RO_TRY(vd_fs_read(fd, header, TENSOR_HEADER, 0, s->path, err));
+    if (!get_header(header, size, &t))
+        return damaged(s, "tensor", d, "is cut off, or its header is altered", err);
+    if (!ro_type_equal(&t, type)) {
+        char a[96], b[96];
+        return RO_FAIL(err, RO_EFORMAT, "a tensor in %.60s is %s where %s is needed", s->path,
+                       ro_type_text(&t, a, sizeof a), ro_type_text(type, b, sizeof b));
+    }
+    RO_TRY(vd_fs_read(fd, data, ro_type_bytes(type), TENSOR_HEADER, s->path, err));
+    vd_tensor_digest_canonical(type, data, NULL, got);
+    if (memcmp(got, d->b, VD_DIGEST) != 0) return damaged(s, "tensor", d, "is altered", err);
+    ro_canonical_bytes(type->dtype, data, data, ro_type_elements(type));
+    return RO_OK;
+}
+
+ro_status vd_store_get(vd_store *s, const vd_digest *d, const ro_type *type, void *data,
+                       ro_err *err)
+{
+    names n;
+    int fd;
+    uint64_t size;
+    tensor_name(d, &n);
+    RO_TRY(open_file(s, n.name, "tensor", d, &fd, &size, err));
+    ro_status status = read_tensor(s, fd, size, d, type, data, err);
+    close(fd);
+    return status;
+}
+
+static ro_status map_tensor(vd_store *s, const vd_digest *d, mapping *m, ro_err *err)
+{
+    names n;
+    uint64_t size;
+    tensor_name(d, &n);
+    if (!has_size(s, n.name, &size)) return not_there(s, "tensor", d, err);
+    RO_TRY(vd_fs_map(s->dir, n.name, n.name, &m->map, &m->size, err));
+    m->digest = *d;
+    return RO_OK;
+}
+
+ro_status vd_store_map(vd_store *s, const vd_digest *d, ro_type *type, const uint8_t **bytes,
+                       ro_err *err)
+{
+    mapping *m = s->maps;
+    while (m && !vd_digest_equal(&m->digest, d)) m = m->next;
+    if (!m) {
+        m = ro_alloc_zero(sizeof *m);
+        if (!m) return RO_FAIL(err, RO_ENOMEM, "no memory to map a tensor");
+        ro_status status = map_tensor(s, d, m, err);
+        if (status) {
+            ro_free(m);
+            return status;
+        }
+        m->next = s->maps;
+        s->maps = m;
+    }
+    if (m->size < TENSOR_HEADER || !get_header(m->map, m->size, type))
+        return damaged(s, "tensor", d, "is cut off, or its header is altered", err);
+    *bytes = m->map + TENSOR_HEADER;
+    return RO_OK;
+}
+
+/* ---- the chunk tree of a tensor -------------------------------------------------------------------- */
+
+/* The hash of node [lo, hi): blocks of chunks are hashed side by side, their roots chained. A
+ * block is a power of two of chunks, so its root is a node of the tree. */
+static void chunk_node(const ro_type *t, const uint8_t *bytes, uint64_t lo, uint64_t hi,
+                       uint8_t out[VD_DIGEST])
+{
+    enum { BLOCK = 256 };
+    uint8_t leaves[BLOCK * VD_DIGEST], root[VD_DIGEST];
+    vd_frontier f;
+    vd_frontier_init(&f, VD_TREE_CHUNKS);
+    for (uint64_t at = lo; at < hi; at += BLOCK) {
+        uint64_t n = hi - at < BLOCK ? hi - at : BLOCK, whole = n;
+        size_t last = vd_tensor_chunk_bytes(t, at + n - 1);
+        const uint8_t *from = bytes + at * VD_CHUNK_BYTES;
+        if (last < VD_CHUNK_BYTES) whole--;
+        vd_leaf_hashes(VD_TREE_CHUNKS, from, VD_CHUNK_BYTES, (size_t)whole, leaves);
+        if (whole < n)
+            vd_leaf_hash(VD_TREE_CHUNKS, from + whole * VD_CHUNK_BYTES, last,
+                         leaves + whole * VD_DIGEST);
+        vd_tree_root(VD_TREE_CHUNKS, leaves, n, root);
+        vd_frontier_append(&f, root);
+    }
+    vd_frontier_root(&f, out);
+}
+
+ro_status vd_store_descend(vd_store *s, const vd_digest *d, ro_type *type, uint64_t lo, uint64_t hi,
+                           uint32_t depth, uint8_t *out, uint32_t *count, ro_err *err)
+{
+    const uint8_t *bytes;
+    RO_TRY(vd_store_map(s, d, type, &bytes, err));
+    uint64_t n = vd_tensor_chunks(type);
+    if (depth > VD_DESCEND_DEPTH_MAX || !vd_range_is_node(n, lo, hi))
+        return RO_FAIL(err, RO_EUSAGE, "[%llu, %llu) at depth %u is not a question about %llu chunks",
+                       (unsigned long long)lo, (unsigned long long)hi, depth,
+                       (unsigned long long)n);
+    *count = vd_descend_count(lo, hi, depth);
+    for (uint32_t k = 0; k < *count; k++) {
+        uint64_t part_lo, part_hi;
+        vd_descend_range(lo, hi, depth, k, &part_lo, &part_hi);
+        chunk_node(type, bytes, part_lo, part_hi, out + (size_t)k * VD_DIGEST);
+    }
+    return RO_OK;
+}
+
+ro_status vd_store_chunk_root(vd_store *s, const vd_digest *d, ro_type *type, vd_digest *root,
+                              ro_err *err)
+{
+    const uint8_t *bytes;
+    RO_TRY(vd_store_map(s, d, type, &bytes, err));
+    chunk_node(type, bytes, 0, vd_tensor_chunks(type), root->b);
+    return RO_OK;
+}
+
+/* ---- states and snapshots ------------------------------------------------------------------------------ */
+
+ro_status vd_store_get_state(vd_store *s, const vd_digest *root, vd_digest *slots, uint32_t count,
+                             ro_err *err)
+{
+    names n;
+    int fd;
+    uint64_t size;
+    state_name(root, &n);
+    RO_TRY(open_file(s, n.name, "state", root, &fd, &size, err));
+    ro_status status = RO_OK;
+    if (size != (uint64_t)count * VD_DIGEST)
+        status = damaged(s, "state", root, "is cut off, or of another job", err);
+    if (!status) status = vd_fs_read(fd, slots, size, 0, n.name, err);
+    close(fd);
+    if (status) return status;
+    vd_digest got = vd_state_root(slots, count);
+    return vd_digest_equal(&got, root) ? RO_OK : damaged(s, "state", root, "is altered", err);
+}
+
+/* A snapshot's name as a number: decimal, no leading zero. 0: it is none. */
+static int get_steps(const char *name, uint64_t *steps)
+{
+    uint64_t v = 0;
+    if (*name < '1' || *name > '9') return 0;
+    for (; *name; name++) {
+        if (*name < '0' || *name > '9' || v > VD_STEPS_MAX) return 0;
+        v = v * 10 + (uint64_t)(*name - '0');
+    }
+    *steps = v;
+    return v <= VD_STEPS_MAX;
+}
+
+static ro_status greatest(vd_store *s, const char *folder, uint64_t limit, uint64_t *found,
+                          ro_err *err)
+{
+    *found = 0;
+    int fd = openat(s->dir, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return errno == ENOENT ? RO_OK : vd_fs_failed("open the folder", folder, err);
+    DIR *list = fdopendir(fd);
+    if (!list) {
+        close(fd);
+        return RO_FAIL(err, RO_ENOMEM, "no memory to list %.160s", folder);
+    }
+    const struct dirent *e;
+    errno = 0;
+    while ((e = readdir(list))) {
+        uint64_t steps;
+        if (get_steps(e->d_name, &steps) && steps <= limit && steps > *found) *found = steps;
+        errno = 0;
+    }
+    ro_status status = errno ? vd_fs_failed("list", folder, err) : RO_OK;
+    closedir(list);
+    return status;
+}
+
+ro_status vd_store_find_snapshot(vd_store *s, const vd_job *j, uint64_t steps,
+                                 uint64_t *steps_found, vd_digest *root, ro_err *err)
+{
+    char hex[65], folder[96];
+    vd_digest_hex(&j->digest, hex);
+    snprintf(folder, sizeof folder, "snapshots/%s", hex);
+    for (uint64_t limit = steps;; limit--) {
+        names n;
+        int fd;
+        uint64_t size;
+        RO_TRY(greatest(s, folder, limit, &limit, err));
+        if (limit == 0) break;
+        snapshot_name(&j->digest, limit, &n);
+        RO_TRY(open_file(s, n.name, "snapshots of job", &j->digest, &fd, &size, err));
+        ro_status status = RO_OK;
+        if (size == VD_DIGEST) status = vd_fs_read(fd, root->b, VD_DIGEST, 0, n.name, err);
+        close(fd);
+        if (status || size == VD_DIGEST) {
+            *steps_found = limit;
+            return status;
+        } /* a damaged one is no snapshot: look before it */
+    }
+    *steps_found = 0;
+    *root = j->first_state;
+    return RO_OK;
+}
