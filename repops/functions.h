@@ -135,7 +135,7 @@ RO_FN double ro_pow2(int64_t k) { return ro_bits_f64((uint64_t)(k + 1023) << 52)
 
 /* ---- exp ------------------------------------------------------------------------------- */
 
-/* exp(y), |y.h| <= 700, with a relative error below 2^-65: y = n ln2/32 + r, and the product
+/* exp(y), |y.h| <= 700, with a relative error below 2^-62: y = n ln2/32 + r, and the product
  * of 2^(n/32) with 1 + r + r^2/2 + ... keeps r as a pair and the rest, below 2^-14, once. */
 RO_FN ro_dd ro_dd_exp(ro_dd y)
 {
@@ -153,7 +153,9 @@ RO_FN ro_dd ro_dd_exp(ro_dd y)
     p = ro_fma_f64(p, r, RO_INV_FACT_4);
     p = ro_fma_f64(p, r, RO_INV_FACT_3);
     p = ro_fma_f64(p, r, RO_INV_FACT_2);
-    p = ro_fma_f64(p, ro_mul_f64(r, r), ro_fma_f64(rl, r, rl));
+    p = ro_mul_f64(p, ro_mul_f64(r, r));
+    /* exp(r + rl) - 1 - r, for rl is small enough to be linear: rl exp(r). */
+    p = ro_add_f64(p, ro_fma_f64(rl, ro_add_f64(r, p), rl));
     h = ro_mul_f64(th, r);
     l = ro_fma_f64(th, r, ro_neg_f64(h));
     l = ro_add_f64(l, ro_fma_f64(th, p, ro_fma_f64(tl, r, tl)));
