@@ -151,7 +151,7 @@ static int in_set(const char *set, ro_dtype d)
     case 'F': return d == RO_F32 || d == RO_F64;
     case 'I': return d == RO_I32 || d == RO_I64;
     case 'N': return d == RO_F32 || d == RO_F64 || d == RO_I32 || d == RO_I64 || d == RO_U8;
-    case 'A': return 1;
+    case 'A': case 'B': return 1;
     default: break;
     }
     for (size_t k = 0; k < sizeof singles / sizeof *singles; k++)

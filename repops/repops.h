@@ -421,7 +421,7 @@ typedef struct {
     const char *dir;           /* holds <operator>.vec                                      */
     const char *only;          /* one operator's name; NULL: all                            */
     const ro_backend *backend; /* NULL: the scalar bodies                                   */
-    ro_pool *pool;             /* for the backend; may be NULL                              */
+    ro_pool *pool;             /* may be NULL                                              */
     void (*sha256)(const void *data, size_t size, uint8_t digest[32]);
     void (*report)(void *ctx, const ro_vectors_result *result); /* once an operator         */
     void *ctx;

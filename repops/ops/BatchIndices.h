@@ -6,7 +6,7 @@
  *       (R, L xor (F mod 2^h)) with F = word 0 of Philox4x32-10 with key seed and counter
  *       (R, r, low32(e), stream); x = L 2^h + R            (rules 18 to 20)
  *   gradient  none
- *   errors  RO_ESHAPE step is no scalar; RO_EATTR n outside [1, 2^40]
+ *   errors  RO_ESHAPE step is no scalar; RO_EATTR n outside [1, 2^63]
  *   cost    400 flops a walk, 2^2h / n walks on average      source  definition
  *
  * A batch runs across the end of an epoch; each index is computed alone. The walk ends: it
@@ -52,9 +52,9 @@ RO_INFER(BatchIndices)
     int64_t batch = t->batch;
     (void)n_in, (void)n_out;
     RO_TRY(ro_check_scalar(&in[0], "step", err));
-    if (t->n < 1 || t->n > RO_ELEMENTS_MAX)
-        return RO_FAIL(err, RO_EATTR, "batches are drawn from %llu examples; 1 to %llu are allowed",
-                       (unsigned long long)t->n, (unsigned long long)RO_ELEMENTS_MAX);
+    if (t->n < 1 || t->n > UINT64_C(1) << 63)
+        return RO_FAIL(err, RO_EATTR, "batches are drawn from %llu examples; 1 to 2^63 are allowed",
+                       (unsigned long long)t->n);
     out[0] = ro_type_of(RO_I64, 1, &batch);
     return RO_OK;
 }
@@ -62,7 +62,7 @@ RO_FLOPS(BatchIndices)
 {
     uint64_t n = ((const ro_BatchIndices_attrs *)attrs)->n;
     (void)in, (void)n_in, (void)out;
-    return 400 * ((UINT64_C(1) << 2 * ro_batch_half(n)) / n + 1);
+    return 400 * ((UINT64_MAX >> (64 - 2 * ro_batch_half(n))) / n + 1);
 }
 #elif defined(RO_OP)
 RO_OP(BatchIndices, AT, .version = 1, .signature = "i64 step -> i64 indices",

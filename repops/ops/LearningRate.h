@@ -10,8 +10,7 @@
  *   kind 4, exponential  Max(mul(base, gamma^(t - W)), min)
  *   powers as in rule 25: by squaring, lowest bit first; integers are rounded to binary64
  *   gradient  none
- *   errors  RO_ESHAPE step is no scalar; RO_EATTR an unknown kind, base, min or gamma not
- *           finite, kind 3 with period 0
+ *   errors  RO_ESHAPE step is no scalar; RO_EATTR an unknown kind, kind 3 with period 0
  *   cost    about 200 flops      source  definition
  *
  * The cosine is sin^2 of a quarter turn: 0.5 (1 + cos) cancels near the end. */
@@ -57,9 +56,6 @@ RO_INFER(LearningRate)
     const ro_LearningRate_attrs *t = (const ro_LearningRate_attrs *)attrs;
     (void)n_in, (void)n_out;
     RO_TRY(ro_check_scalar(&in[0], "step", err));
-    RO_TRY(ro_check_finite(t->base, "base", err));
-    RO_TRY(ro_check_finite(t->min, "min", err));
-    RO_TRY(ro_check_finite(t->gamma, "gamma", err));
     if (t->kind > RO_RATE_EXPONENTIAL)
         return RO_FAIL(err, RO_EATTR, "the kind of schedule is %u; 0 to %u are known", t->kind,
                        (unsigned)RO_RATE_EXPONENTIAL);
