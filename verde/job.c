@@ -152,7 +152,7 @@ size_t vd_job_body(const vd_job *j, uint8_t *out)
     return o.n;
 }
 
-/* ---- canonical bytes ----------------------------------------------------------------------- */
+/* ---- canonical bytes --------------------------------------------------------------------- */
 
 static void put_job(vd_out *o, const vd_job *j)
 {
@@ -191,7 +191,7 @@ ro_status vd_job_encode(const vd_job *j, ro_arena *a, uint8_t **bytes, uint64_t 
     return RO_OK;
 }
 
-/* ---- admission -------------------------------------------------------------------------------- */
+/* ---- admission --------------------------------------------------------------------------- */
 
 /* Length of the UTF-8 character at p, 0 when it is not one or is a control character. */
 static size_t character(const uint8_t *p, size_t left)
@@ -331,7 +331,7 @@ static ro_status check_phase(const vd_job *j, uint32_t phase, ro_err *err)
     return RO_OK;
 }
 
-/* ---- roots ---------------------------------------------------------------------------------------- */
+/* ---- roots ------------------------------------------------------------------------------- */
 
 static vd_digest tensors_root(vd_tree_kind kind, const vd_slot *list, uint32_t count)
 {
@@ -424,7 +424,7 @@ vd_place vd_job_locate(const vd_job *j, uint64_t global_step)
     return at;
 }
 
-/* ---- decoding ----------------------------------------------------------------------------------------- */
+/* ---- decoding ---------------------------------------------------------------------------- */
 
 typedef struct {
     vd_in in;

@@ -26,7 +26,7 @@ struct vd_key {
     uint8_t public[32];
 };
 
-/* ---- public keys and signatures ---------------------------------------------------------------- */
+/* ---- public keys and signatures ---------------------------------------------------------- */
 
 /* Is a < b, as little-endian numbers of 32 bytes? */
 static int below(const uint8_t a[32], const uint8_t b[32])
@@ -36,30 +36,35 @@ static int below(const uint8_t a[32], const uint8_t b[32])
     return 0;
 }
 
+static vd_digest number(const char *hex)
+{
+    vd_digest n;
+    ro_err err = {RO_OK, {0}};
+    RO_ASSERT(vd_digest_parse(hex, &n, &err) == RO_OK);
+    return n;
+}
+
 ro_status vd_check_key(const uint8_t key[32], ro_err *err)
 {
-    static const uint8_t p[32] = {
-        0xed, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f};
+    static const char P[] = "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f";
     /* y of the points whose order divides 8: 1, p - 1, 0, and the two of order 8. */
-    static const uint8_t small[5][32] = {
-        {1},
-        {0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
-        {0},
-        {0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
-         0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a},
-        {0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
-         0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05}};
-    uint8_t y[32];
-    memcpy(y, key, 32);
-    y[31] &= 0x7f; /* the top bit is the sign of x */
-    if (!below(y, p))
+    static const char *const small[5] = {
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"};
+    vd_digest y, p = number(P);
+    memcpy(y.b, key, 32);
+    y.b[31] &= 0x7f; /* the top bit is the sign of x */
+    if (!below(y.b, p.b))
         return RO_FAIL(err, RO_ESIGNATURE, "a public key is not in its canonical encoding");
-    for (int k = 0; k < 5; k++)
-        if (memcmp(y, small[k], 32) == 0)
+    for (int k = 0; k < 5; k++) {
+        vd_digest s = number(small[k]);
+        if (vd_digest_equal(&y, &s))
             return RO_FAIL(err, RO_ESIGNATURE,
                            "a public key is a point of small order, under which anyone can sign");
+    }
     return RO_OK;
 }
 
@@ -78,11 +83,10 @@ ro_status vd_check_signature(const uint8_t key[32], const void *bytes, size_t n,
                              const uint8_t sig[64], ro_err *err)
 {
     /* The order of the base point: 2^252 + 27742317777372353535851937790883648493. */
-    static const uint8_t L[32] = {
-        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
-        [31] = 0x10};
+    static const char L[] = "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010";
+    vd_digest order = number(L);
     RO_TRY(vd_check_key(key, err));
-    if (!below(sig + 32, L))
+    if (!below(sig + 32, order.b))
         return RO_FAIL(err, RO_ESIGNATURE, "a signature has S >= L");
     if (!verifies(key, bytes, n, sig))
         return RO_FAIL(err, RO_ESIGNATURE, "the signature does not verify");
@@ -106,7 +110,7 @@ void vd_fingerprint(const uint8_t key[32], char text[65])
     vd_digest_hex(&d, text);
 }
 
-/* ---- key files ------------------------------------------------------------------------------------ */
+/* ---- key files --------------------------------------------------------------------------- */
 
 /* The file gets its name by a link, which never replaces one that is there. */
 static ro_status write_key(int dir, const char *name, const char *path, const void *pem, size_t n,

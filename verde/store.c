@@ -62,7 +62,7 @@ static void snapshot_name(const vd_digest *job, uint64_t steps, names *n)
     snprintf(n->partial, sizeof n->partial, "snapshots/%s/.%" PRIu64 ".partial", hex, steps);
 }
 
-/* ---- the folder ---------------------------------------------------------------------------- */
+/* ---- the folder -------------------------------------------------------------------------- */
 
 static ro_status make_folder(int dir, const char *name, ro_err *err)
 {
@@ -132,7 +132,7 @@ int vd_store_has(const vd_store *s, const vd_digest *d)
     return has_size(s, n.name, &size);
 }
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------- */
 
 /* Bytes that are made piece by piece: piece(ctx, at, n) gives n <= PIECE of them. */
 typedef const void *piece_fn(void *ctx, uint64_t at, uint64_t n);
@@ -246,7 +246,7 @@ ro_status vd_store_put_snapshot(vd_store *s, const vd_digest *job, uint64_t step
     return put_file(s, &n, NULL, 0, VD_DIGEST, plain_piece, (void *)(uintptr_t)root, err);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------ */
+/* ---- reading ----------------------------------------------------------------------------- */
 
 static ro_status not_there(const vd_store *s, const char *what, const vd_digest *d, ro_err *err)
 {
@@ -362,7 +362,7 @@ ro_status vd_store_map(vd_store *s, const vd_digest *d, ro_type *type, const uin
     return RO_OK;
 }
 
-/* ---- the chunk tree of a tensor -------------------------------------------------------------------- */
+/* ---- the chunk tree of a tensor ---------------------------------------------------------- */
 
 /* The hash of node [lo, hi): blocks of chunks are hashed side by side, their roots chained. A
  * block is a power of two of chunks, so its root is a node of the tree. */
@@ -395,7 +395,7 @@ ro_status vd_store_descend(vd_store *s, const vd_digest *d, ro_type *type, uint6
     RO_TRY(vd_store_map(s, d, type, &bytes, err));
     uint64_t n = vd_tensor_chunks(type);
     if (depth > VD_DESCEND_DEPTH_MAX || !vd_range_is_node(n, lo, hi))
-        return RO_FAIL(err, RO_EUSAGE, "[%llu, %llu) at depth %u is not a question about %llu chunks",
+        return RO_FAIL(err, RO_EUSAGE, "[%llu, %llu) at depth %u is no question about %llu chunks",
                        (unsigned long long)lo, (unsigned long long)hi, depth,
                        (unsigned long long)n);
     *count = vd_descend_count(lo, hi, depth);
@@ -416,7 +416,7 @@ ro_status vd_store_chunk_root(vd_store *s, const vd_digest *d, ro_type *type, vd
     return RO_OK;
 }
 
-/* ---- states and snapshots ------------------------------------------------------------------------------ */
+/* ---- states and snapshots ---------------------------------------------------------------- */
 
 ro_status vd_store_get_state(vd_store *s, const vd_digest *root, vd_digest *slots, uint32_t count,
                              ro_err *err)

@@ -23,7 +23,7 @@
 
 static const char MAGIC[8] = {'V', 'E', 'R', 'D', 'E', 'T', 'R', 'C'};
 
-/* ---- leaves -------------------------------------------------------------------------------- */
+/* ---- leaves ------------------------------------------------------------------------------ */
 
 size_t vd_step_leaf_encode(const vd_step_leaf *l, uint8_t out[VD_STEP_LEAF_BYTES])
 {
@@ -123,7 +123,7 @@ ro_status vd_node_leaf_decode(const uint8_t *bytes, size_t size, vd_node_leaf *l
     return RO_OK;
 }
 
-/* ---- bodies and what is signed -------------------------------------------------------------------- */
+/* ---- bodies and what is signed ----------------------------------------------------------- */
 
 size_t vd_trace_body_encode(const vd_trace_body *b, uint8_t out[VD_TRACE_BODY_BYTES])
 {
@@ -229,7 +229,7 @@ void vd_signed_bytes(int is_segment, const char backend[VD_BACKEND_BYTES], const
     memcpy(out + 128, root->b, VD_DIGEST);
 }
 
-/* ---- layout ---------------------------------------------------------------------------------------- */
+/* ---- layout ------------------------------------------------------------------------------ */
 
 uint64_t vd_job_segments(const vd_job *j)
 {
@@ -423,7 +423,7 @@ void vd_layout_body(const vd_layout *l, const vd_records_end *e, const vd_digest
     }
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------ */
+/* ---- opening ----------------------------------------------------------------------------- */
 
 struct vd_trace {
     ro_arena *arena;
@@ -541,7 +541,8 @@ static ro_status open_signature(vd_trace *t, ro_err *err)
     uint32_t is_signed = vd_get_u32(t->trailer + VD_TRAILER_SIGNED);
     const uint8_t *backend = t->trailer + VD_TRAILER_BACKEND;
     RO_TRY(check_backend(t, backend, err));
-    if (is_signed > 1 || !vd_all_zero(t->trailer + VD_TRAILER_END, VD_TRAILER_BYTES - VD_TRAILER_END))
+    if (is_signed > 1 ||
+        !vd_all_zero(t->trailer + VD_TRAILER_END, VD_TRAILER_BYTES - VD_TRAILER_END))
         return malformed(t, "the end of its trailer is neither signed nor unsigned", err);
     if (!is_signed) {
         if (!vd_all_zero(t->trailer + VD_TRAILER_KEY, VD_DIGEST) ||
@@ -598,7 +599,7 @@ void vd_trace_close(vd_trace *t)
     ro_arena_free(t->arena);
 }
 
-/* ---- what it says ----------------------------------------------------------------------------------------- */
+/* ---- what it says ------------------------------------------------------------------------ */
 
 const vd_job *vd_trace_job(const vd_trace *t) { return t->job; }
 const vd_digest *vd_trace_get_root(const vd_trace *t) { return &t->root; }
@@ -657,7 +658,7 @@ void vd_trace_steps(const vd_trace *t, uint64_t *first, uint64_t *count)
     *count = t->layout.count;
 }
 
-/* ---- lookups ------------------------------------------------------------------------------------------------ */
+/* ---- lookups ----------------------------------------------------------------------------- */
 
 static int covers(const vd_trace *t, uint64_t step)
 {
@@ -763,7 +764,7 @@ ro_status vd_trace_descend(const vd_trace *t, int tree, uint64_t step, uint64_t 
     vd_tree_place p;
     if (n == 0) return RO_FAIL(err, RO_ENOTFOUND, "%.120s has no such tree", t->path);
     if (depth > VD_DESCEND_DEPTH_MAX || !vd_range_is_node(n, lo, hi))
-        return RO_FAIL(err, RO_EUSAGE, "[%llu, %llu) at depth %u is not a question about %llu leaves",
+        return RO_FAIL(err, RO_EUSAGE, "[%llu, %llu) at depth %u is no question about %llu leaves",
                        (unsigned long long)lo, (unsigned long long)hi, depth,
                        (unsigned long long)n);
     if (tree == VD_TREE_NODES) return descend_nodes(t, step, lo, hi, depth, out, count, err);
@@ -772,7 +773,7 @@ ro_status vd_trace_descend(const vd_trace *t, int tree, uint64_t step, uint64_t 
     return RO_OK;
 }
 
-/* ---- verifying everything ------------------------------------------------------------------------------------ */
+/* ---- verifying everything ---------------------------------------------------------------- */
 
 typedef struct {
     const vd_trace *t;
@@ -847,7 +848,8 @@ static void begin_values(verifier *v, const ro_graph *g)
     const vd_job *j = v->t->job;
     for (uint32_t k = 0; k < g->value_count; k++) {
         const ro_value_info *i = &g->values[k];
-        v->value_known[k] = i->kind == RO_V_CONSTANT || (i->kind == RO_V_SLOT && v->known[i->index]);
+        v->value_known[k] =
+            i->kind == RO_V_CONSTANT || (i->kind == RO_V_SLOT && v->known[i->index]);
         if (i->kind == RO_V_CONSTANT) v->values[k] = j->constants[i->index].digest;
         if (i->kind == RO_V_SLOT) v->values[k] = v->slots[i->index];
     }
@@ -993,7 +995,8 @@ static ro_status verify_steps(verifier *v, ro_err *err)
 }
 
 /* Every inner node is the hash of the two under it, or the one that has no neighbour. */
-static ro_status verify_tree(const verifier *v, const vd_tree_place *p, vd_digest *root, ro_err *err)
+static ro_status verify_tree(const verifier *v, const vd_tree_place *p, vd_digest *root,
+                             ro_err *err)
 {
     uint64_t count = p->leaves;
     uint32_t levels = vd_tree_levels(p->leaves);

@@ -15,7 +15,7 @@
 #include "files.h"
 #include "trace.h"
 
-/* ---- trees of any size ------------------------------------------------------------------------ */
+/* ---- trees of any size ------------------------------------------------------------------- */
 
 /* Leaves are taken in blocks of 4,096. A full block's levels are written where they belong and
  * its root becomes a leaf of the tier above, twelve levels up. */
@@ -111,7 +111,7 @@ static ro_status tree_finish(tree_writer *w, ro_err *err)
     return RO_OK;
 }
 
-/* ---- opening ----------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------- */
 
 struct vd_writer {
     ro_arena *arena;
@@ -333,7 +333,7 @@ void vd_writer_free(vd_writer *w)
     ro_arena_free(w->arena);
 }
 
-/* ---- steps ------------------------------------------------------------------------------------------ */
+/* ---- steps ------------------------------------------------------------------------------- */
 
 ro_status vd_writer_rewind(vd_writer *w, uint64_t steps, ro_err *err)
 {
@@ -406,7 +406,8 @@ ro_status vd_writer_step(vd_writer *w, const vd_digest *state, const vd_digest *
     RO_ASSERT(!w->layout.full || state);
     size_t n = w->layout.full ? full_record(w, state, outputs, digests)
                               : checkpoint_record(w, state, outputs);
-    w->failed = vd_fs_write(w->fd, w->record, n, vd_layout_step(&w->layout, w->done), w->shown, err);
+    uint64_t at = vd_layout_step(&w->layout, w->done);
+    w->failed = vd_fs_write(w->fd, w->record, n, at, w->shown, err);
     if (!w->failed) w->done++;
     return w->failed;
 }
@@ -419,7 +420,7 @@ ro_status vd_writer_sync(vd_writer *w, ro_err *err)
     return w->failed;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------------- */
 
 typedef struct { tree_writer first, second; int two; vd_digest last_state; } both_trees;
 
