@@ -49,35 +49,45 @@ ro_status ro_graph_new(ro_arena *arena, ro_graph **out, ro_err *err)
     return RO_OK;
 }
 
-static ro_status declare(ro_graph *g, ro_value_kind kind, uint32_t index, const ro_type *type,
-                         ro_value *out, ro_err *err)
+/* Arrays by slot or constant number have an entry for every number up to the largest declared. */
+static ro_status reach(ro_graph *g, ro_value **array, uint32_t *count, uint32_t *room,
+                       uint32_t index, const char *what, ro_err *err)
 {
-    for (ro_value v = 0; v < g->value_count; v++)
-        if (g->values[v].kind == kind && g->values[v].index == index)
-            return RO_FAIL(err, RO_EUSAGE, "%s %u is declared twice in one graph",
-                           kind == RO_V_SLOT ? "slot" : "constant", index);
+    while (*count <= index) {
+        void *p = *array;
+        RO_TRY(grow(g->arena, &p, *count, room, sizeof **array, RO_VALUES_MAX, what, err));
+        *array = p;
+        (*array)[(*count)++] = RO_NO_VALUE;
+    }
+    return RO_OK;
+}
+
+static ro_status declare(ro_graph *g, ro_value_kind kind, uint32_t index, const ro_type *type,
+                         ro_value *known, ro_value *out, ro_err *err)
+{
+    if (*known != RO_NO_VALUE)
+        return RO_FAIL(err, RO_EUSAGE, "%s %u is declared twice in one graph",
+                       kind == RO_V_SLOT ? "slot" : "constant", index);
     RO_TRY(ro_type_check(type, err));
-    return add_value(g, kind, index, 0, type, out, err);
+    RO_TRY(add_value(g, kind, index, 0, type, out, err));
+    *known = *out;
+    return RO_OK;
 }
 
 ro_status ro_graph_slot(ro_graph *g, uint32_t index, const ro_type *type, ro_value *out,
                         ro_err *err)
 {
-    RO_TRY(declare(g, RO_V_SLOT, index, type, out, err));
-    while (g->slot_count <= index) {
-        void *p = g->next;
-        RO_TRY(grow(g->arena, &p, g->slot_count, &g->slot_room, sizeof *g->next, RO_VALUES_MAX,
-                    "slots", err));
-        g->next = p;
-        g->next[g->slot_count++] = RO_NO_VALUE;
-    }
-    return RO_OK;
+    uint32_t count = g->slot_count;
+    RO_TRY(reach(g, &g->next, &count, &g->next_room, index, "slots", err));
+    RO_TRY(reach(g, &g->slots, &g->slot_count, &g->slot_room, index, "slots", err));
+    return declare(g, RO_V_SLOT, index, type, &g->slots[index], out, err);
 }
 
 ro_status ro_graph_constant(ro_graph *g, uint32_t index, const ro_type *type, ro_value *out,
                             ro_err *err)
 {
-    return declare(g, RO_V_CONSTANT, index, type, out, err);
+    RO_TRY(reach(g, &g->constants, &g->constant_count, &g->constant_room, index, "constants", err));
+    return declare(g, RO_V_CONSTANT, index, type, &g->constants[index], out, err);
 }
 
 const ro_type *ro_graph_type(const ro_graph *g, ro_value v)
@@ -90,19 +100,16 @@ ro_status ro_graph_set_next(ro_graph *g, uint32_t slot, ro_value v, ro_err *err)
 {
     if (slot >= g->slot_count || v >= g->value_count)
         return RO_FAIL(err, RO_EUSAGE, "slot %u or value %u is not in the graph", slot, v);
-    for (ro_value s = 0; s < g->value_count; s++) {
-        const ro_value_info *i = &g->values[s];
-        if (i->kind != RO_V_SLOT || i->index != slot) continue;
-        if (!ro_type_equal(&i->type, &g->values[v].type)) {
-            char a[96], b[96];
-            return RO_FAIL(err, RO_ESHAPE, "slot %u is %s and its next value is %s", slot,
-                           ro_type_text(&i->type, a, sizeof a),
-                           ro_type_text(&g->values[v].type, b, sizeof b));
-        }
-        g->next[slot] = v;
-        return RO_OK;
+    if (g->slots[slot] == RO_NO_VALUE)
+        return RO_FAIL(err, RO_EUSAGE, "slot %u is not declared in this graph", slot);
+    const ro_type *have = ro_graph_type(g, g->slots[slot]), *next = ro_graph_type(g, v);
+    if (!ro_type_equal(have, next)) {
+        char a[96], b[96];
+        return RO_FAIL(err, RO_ESHAPE, "slot %u is %s and its next value is %s", slot,
+                       ro_type_text(have, a, sizeof a), ro_type_text(next, b, sizeof b));
     }
-    return RO_FAIL(err, RO_EUSAGE, "slot %u is not declared in this graph", slot);
+    g->next[slot] = v;
+    return RO_OK;
 }
 
 ro_status ro_graph_add_output(ro_graph *g, ro_value v, ro_err *err)

@@ -321,11 +321,13 @@ struct ro_graph {
     uint32_t node_count, value_count;
     ro_node *nodes;
     ro_value_info *values;
-    uint32_t slot_count;
-    ro_value *next; /* [slot_count] */
+    uint32_t slot_count, constant_count; /* 1 + the largest number declared */
+    ro_value *slots, *constants; /* the value of each number, RO_NO_VALUE where not declared */
+    ro_value *next;              /* [slot_count] */
     uint32_t output_count;
     ro_value *outputs;
-    uint32_t node_room, value_room, slot_room, output_room; /* of the arrays: graph.c's own */
+    /* of the arrays: graph.c's own */
+    uint32_t node_room, value_room, slot_room, next_room, constant_room, output_room;
 };
 
 ro_status ro_graph_new(ro_arena *arena, ro_graph **out, ro_err *err) RO_CHECKED;
