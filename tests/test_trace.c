@@ -200,7 +200,7 @@ Test(trace, answers_hash_up)
     tear_down(&f);
 }
 
-/* ---- bad bytes -------------------------------------------------------------------------------- */
+/* ---- bad bytes --------------------------------------------------------------------------- */
 
 /* Open altered bytes as a file: some failure with a sentence, never success. */
 static void refused(const char *path, const uint8_t *bytes, size_t size, size_t at)
@@ -341,7 +341,7 @@ Test(trace, things_that_are_no_trace)
     tear_down(&f);
 }
 
-/* ---- resuming ---------------------------------------------------------------------------------- */
+/* ---- resuming ---------------------------------------------------------------------------- */
 
 static int same_file(const char *a, const char *b)
 {
@@ -505,7 +505,7 @@ Test(trace, survives_kill_9, .timeout = 120)
     tear_down(&f);
 }
 
-/* ---- faults of the machine --------------------------------------------------------------------- */
+/* ---- faults of the machine --------------------------------------------------------------- */
 
 /* Fail the n-th allocation, for n = 1, 2, ... until nothing fails. */
 Test(trace, every_allocation_fails, .timeout = 120)
@@ -523,7 +523,8 @@ Test(trace, every_allocation_fails, .timeout = 120)
             ro_alloc_fail_at(n, persistent);
             ro_status status = vd_trace_open(PATH(f, "a"), &t, &err);
             if (!status) status = vd_trace_verify(t, &err);
-            if (!status) status = vd_trace_descend(t, VD_TREE_OUTPUTS, 0, 0, 8, 3, out, &count, &err);
+            if (!status)
+                status = vd_trace_descend(t, VD_TREE_OUTPUTS, 0, 0, 8, 3, out, &count, &err);
             ro_alloc_fail_at(0, 0);
             vd_trace_close(t);
             if (!status) break;
@@ -623,7 +624,7 @@ Test(trace, finishing_too_early_or_twice)
     tear_down(&f);
 }
 
-/* ---- signatures --------------------------------------------------------------------------------- */
+/* ---- signatures -------------------------------------------------------------------------- */
 
 Test(trace, signed_traces)
 {
@@ -654,7 +655,7 @@ Test(trace, signed_traces)
     tear_down(&f);
 }
 
-/* ---- the second implementation -------------------------------------------------------------------- */
+/* ---- the second implementation ----------------------------------------------------------- */
 
 static void python_agrees(uint32_t segment, int with_key)
 {
