@@ -467,11 +467,21 @@ static ro_status run_step(running *r, ro_err *err)
     return RO_OK;
 }
 
+/* Leave early: keep the state, where the trace names it, so that nothing is computed twice. */
+static ro_status pause_run(running *r, ro_err *err)
+{
+    RO_TRY(vd_writer_sync(r->w, err));
+    if (vd_exec_steps(r->e) && is_recorded(r->job, vd_exec_steps(r->e)))
+        return vd_exec_save(r->e, r->o->store, err);
+    return RO_OK;
+}
+
 static ro_status run_steps(running *r, ro_err *err)
 {
     while (vd_exec_steps(r->e) < r->job->steps) {
-        if (r->o->interrupted && *r->o->interrupted) return RO_OK;
-        if (r->o->stop_after && vd_exec_steps(r->e) - r->begun >= r->o->stop_after) return RO_OK;
+        uint64_t here = vd_exec_steps(r->e) - r->begun;
+        int stop = r->o->stop_after && here >= r->o->stop_after;
+        if (stop || (r->o->interrupted && *r->o->interrupted)) return pause_run(r, err);
         RO_TRY(run_step(r, err));
     }
     return RO_OK;
