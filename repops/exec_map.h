@@ -1,0 +1,116 @@
+/* exec_map.h - elementwise operators. A part of exec_patterns.c.
+ *
+ * What this file decides: what runs in an inner loop. Broadcasting leaves one in which each
+ * input stands still or goes on by one element; functions run over arrays by vmath.h. */
+
+/* ---- maps ----------------------------------------------------------------------------------------- */
+
+typedef struct { map1_fn *const *one[2]; map2_fn *const *two[2]; } map_row; /* f32, f64 */
+static const map_row map_rows[RO_OP_COUNT] = {
+#define RO_OP(op, ...)                                                                         \
+    [RO_OP_##op] = {{&map1_##op##_f32, &map1_##op##_f64}, {&map2_##op##_f32, &map2_##op##_f64}},
+#include "ops.def"
+#undef RO_OP
+};
+
+typedef struct {
+    const ro_task *t;
+    uint32_t size;
+    map1_fn *one;
+    map2_fn *two;
+    broadcast w;
+} map_job;
+
+static void map1_range(void *ctx, uint64_t begin, uint64_t end, uint32_t worker)
+{
+    const map_job *j = ctx;
+    (void)worker;
+    j->one(j->t->attrs, (const char *)j->t->reader.data[0] + begin * j->size,
+           (char *)j->t->out[0] + begin * j->size, end - begin);
+}
+
+static void map2_range(void *ctx, uint64_t begin, uint64_t end, uint32_t worker)
+{
+    const map_job *j = ctx;
+    const broadcast *w = &j->w;
+    (void)worker;
+    for (uint64_t i = begin; i < end;) {
+        uint64_t left = w->n[0] - i % w->n[0], n = end - i < left ? end - i : left, at[SIDES];
+        broadcast_at(w, i, at);
+        j->two(j->t->attrs, (const char *)j->t->reader.data[0] + at[0] * j->size, w->step[0][0],
+               (const char *)j->t->reader.data[1] + at[1] * j->size, w->step[1][0],
+               (char *)j->t->out[0] + i * j->size, n);
+        i += n;
+    }
+}
+
+static int map_fits(const ro_task *t)
+{
+    const map_row *row = &map_rows[t->op];
+    if (t->compute != RO_C_F32 && t->compute != RO_C_F64) return 0;
+    return *row->one[t->compute] || *row->two[t->compute];
+}
+
+static void map_run(const ro_task *t)
+{
+    const map_row *row = &map_rows[t->op];
+    map_job j = {.t = t, .one = *row->one[t->compute], .two = *row->two[t->compute]};
+    j.size = t->compute == RO_C_F32 ? 4 : 8;
+    if (j.two) {
+        const ro_type *in[SIDES] = {&t->reader.in[0], &t->reader.in[1], NULL};
+        j.w = broadcast_of(&t->reader.out[0], in, 2);
+    }
+    ro_parallel(t->pool, ro_type_elements(&t->reader.out[0]), RO_GRAIN,
+                j.two ? map2_range : map1_range, &j);
+}
+
+static const ro_driver map_driver = {NULL, map_run};
+
+/* ---- functions ------------------------------------------------------------------------------------- */
+
+static const ro_vmath functions = RO_VMATH_TABLE(RO_ISA);
+
+/* The array form of an operator's function, of input 0 (GeluGrad: of input 1); NULL: none. */
+static ro_vmath_fn *vector_function(const ro_task *t)
+{
+    switch (t->op) {
+    case RO_OP_Exp: return functions.exp;
+    case RO_OP_Log: return functions.log;
+    case RO_OP_Tanh: return functions.tanh;
+    case RO_OP_Sigmoid: return functions.sigmoid;
+    case RO_OP_Gelu:
+        return ((const ro_Gelu_attrs *)t->attrs)->approximate ? functions.gelu_tanh
+                                                              : functions.gelu;
+    case RO_OP_GeluGrad:
+        return ((const ro_GeluGrad_attrs *)t->attrs)->approximate ? functions.dgelu_tanh
+                                                                  : functions.dgelu;
+    default: return NULL;
+    }
+}
+
+typedef struct { const ro_task *t; ro_vmath_fn *fn; } function_job;
+
+static void function_range(void *ctx, uint64_t begin, uint64_t end, uint32_t worker)
+{
+    const function_job *j = ctx;
+    const ro_task *t = j->t;
+    float *y = (float *)t->out[0] + begin;
+    uint64_t n = end - begin;
+    (void)worker;
+    if (t->op == RO_OP_GeluGrad) {
+        const float *dy = (const float *)t->reader.data[0] + begin;
+        j->fn((const float *)t->reader.data[1] + begin, y, n);
+        for (uint64_t i = 0; i < n; i++)
+            y[i] = ro_bits_f32(ro_canon_f32(ro_mul_f32(dy[i], y[i])));
+        return;
+    }
+    j->fn((const float *)t->reader.data[0] + begin, y, n);
+}
+
+static void function_run(const ro_task *t)
+{
+    function_job j = {t, vector_function(t)};
+    ro_parallel(t->pool, ro_type_elements(&t->reader.out[0]), RO_GRAIN / 8, function_range, &j);
+}
+
+static const ro_driver function_driver = {NULL, function_run};
