@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-/* ---- small things ---------------------------------------------------------------------------- */
+/* ---- small things ------------------------------------------------------------------------ */
 
 #define LINE 64u /* bytes; parts of the scratch start on one */
 
@@ -77,12 +77,13 @@ static place place_of(uint64_t block, uint64_t blocks)
     return p;
 }
 
-/* ---- matrix products ------------------------------------------------------------------------- */
+/* ---- matrix products --------------------------------------------------------------------- */
 
 #define GEMM_ROW_PANELS 24u  /* of a task: 14 x 24 rows of 256 fill a third of a 1 MiB L2   */
-#define GEMM_LANE_PANELS 16u /* of a task: what the packing of its rows is spread over      */
+#define GEMM_LANE_PANELS 32u /* of a task: what the packing of its rows is spread over      */
 
-/* rows meet lanes: a and b, or b and a where that wastes fewer lanes. */
+/* rows meet lanes: a and b, or b and a where that wastes fewer lanes. Packed lanes are panels of
+ * `width` lanes, a block of k after the other. */
 typedef struct {
     const ro_kernels *q;
     const ro_gemm *g;
@@ -93,6 +94,9 @@ typedef struct {
     split row_chunks, lane_chunks; /* of rows; of panels of `width` lanes */
     uint64_t blocks;
     int direct; /* lanes are read where they lie: too few rows to pay for packing */
+    int pack_first;
+    char *lanes_packed;  /* all of them, laid out by the caller or before the tasks; NULL: each */
+    uint64_t pack_bytes; /* task lays out a panel when it comes to it                           */
     int64_t *offset[RO_TILE_VECTORS + 1]; /* for packed lanes, by vectors; [0]: direct */
     char *worker;
     uint64_t row_bytes, panel_bytes, sum_bytes, worker_bytes;
@@ -107,7 +111,7 @@ static uint64_t waste(const ro_kernels *q, uint64_t rows, uint64_t lanes)
 static void gemm_orient(gemm_plan *p)
 {
     const ro_gemm *g = p->g;
-    if (waste(p->q, g->m, g->n) <= waste(p->q, g->n, g->m)) {
+    if (ro_gemm_packs(p->q, g) == 'b') {
         p->rows = g->m, p->lanes = g->n;
         p->row_from = g->a, p->row_step = g->a_row, p->row_k = g->a_col, p->row_batch = g->a_batch;
         p->lane_from = g->b, p->lane_step = g->b_col, p->lane_k = g->b_row;
@@ -168,7 +172,49 @@ static uint64_t gemm_plan_make(gemm_plan *p, const ro_kernels *q, const ro_gemm 
     p->worker_bytes = p->row_bytes + p->panel_bytes +
                       p->sum_bytes * (p->blocks > RO_GROUP_BLOCKS ? 2 : 1);
     p->worker = carve(&c, p->worker_bytes * threads);
+    p->pack_bytes = lines(g->k * over(p->lanes, q->lanes) * q->lanes * q->size);
+    p->lanes_packed = (char *)(uintptr_t)g->packed;
+    /* Several chunks of rows meet the same lanes: lay them out once, unless each batch has its
+     * own, which would take as much memory as all of them. */
+    if (!g->packed && p->row_chunks.parts > 1 && (g->batches == 1 || p->lane_batch == 0)) {
+        p->lanes_packed = carve(&c, p->pack_bytes);
+        p->pack_first = 1;
+    }
     return c.used;
+}
+
+#define PACK_PANELS 16u /* laid out side by side, */
+#define PACK_ROWS 8u    /* so many rows at a time: long reads of few rows */
+
+static void gemm_pack_range(void *ctx, uint64_t begin, uint64_t end, uint32_t worker)
+{
+    const gemm_plan *p = ctx;
+    const ro_kernels *q = p->q;
+    uint64_t strips = over(p->lanes, p->width * PACK_PANELS);
+    uint64_t padded = over(p->lanes, q->lanes) * q->lanes;
+    (void)worker;
+    for (uint64_t i = begin; i < end; i++) {
+        uint64_t k0 = i / strips * RO_BLOCK, k = least(p->g->k - k0, RO_BLOCK);
+        uint64_t first = i % strips * p->width * PACK_PANELS;
+        uint64_t stop = least(p->lanes, first + p->width * PACK_PANELS);
+        uint64_t step = p->lane_step == 1 ? PACK_ROWS : RO_BLOCK;
+        for (uint64_t j = 0; j < k; j += step) {
+            for (uint64_t lane = first; lane < stop; lane += p->width) {
+                uint64_t used = least(p->width, stop - lane), stride = least(p->width, padded - lane);
+                q->pack((uint32_t)used, (uint32_t)stride, least(step, k - j),
+                        at(q, p->lane_from, (int64_t)lane * p->lane_step +
+                                                (int64_t)(k0 + j) * p->lane_k),
+                        p->lane_step, p->lane_k,
+                        p->lanes_packed + (k0 * padded + lane * k + j * stride) * q->size);
+            }
+        }
+    }
+}
+
+static void gemm_pack_all(gemm_plan *p, ro_pool *pool)
+{
+    uint64_t strips = over(p->lanes, p->width * PACK_PANELS);
+    ro_parallel(pool, over(p->g->k, RO_BLOCK) * strips, 1, gemm_pack_range, p);
 }
 
 /* What one task works on. */
@@ -193,7 +239,8 @@ static gemm_task gemm_task_make(const gemm_plan *p, uint64_t task, uint32_t work
     t.lane0 = split_start(&p->lane_chunks, lane_part) * p->width;
     t.lanes = least(split_size(&p->lane_chunks, lane_part) * p->width, p->lanes - t.lane0);
     t.row_from = at(q, p->row_from, batch * p->row_batch + (int64_t)t.row0 * p->row_step);
-    t.lane_from = at(q, p->lane_from, batch * p->lane_batch + (int64_t)t.lane0 * p->lane_step);
+    t.lane_from = p->lanes_packed ? NULL : at(q, p->lane_from, batch * p->lane_batch +
+                                                  (int64_t)t.lane0 * p->lane_step);
     t.out = to_at(q, g->c, batch * g->c_batch + (int64_t)t.row0 * p->out_row +
                                (int64_t)t.lane0 * p->out_lane);
     t.add = !g->add ? NULL : at(q, g->add, batch * g->add_batch + (int64_t)t.row0 * p->add_row +
@@ -206,6 +253,24 @@ static gemm_task gemm_task_make(const gemm_plan *p, uint64_t task, uint32_t work
     return t;
 }
 
+/* Bring a share of a panel of lanes into L2, part `part` of `parts`: rows of a wide matrix lie in
+ * different pages, which the processor does not follow by itself. */
+static void gemm_prefetch(const gemm_plan *p, const gemm_task *t, uint64_t lane, uint64_t block,
+                          uint64_t part, uint64_t parts)
+{
+    uint64_t k0 = block * RO_BLOCK, k = least(p->g->k - k0, RO_BLOCK), size = p->q->size;
+    uint64_t lanes = least(p->width, t->lanes - lane);
+    int along = p->lane_step == 1;
+    uint64_t rows = along ? k : lanes, bytes = (along ? lanes : k) * size;
+    const char *from = at(p->q, t->lane_from,
+                          (int64_t)lane * p->lane_step + (int64_t)k0 * p->lane_k);
+    for (uint64_t i = rows * part / parts; i < rows * (part + 1) / parts; i++) {
+        const char *row = at(p->q, from, (int64_t)i * (along ? p->lane_k : p->lane_step));
+        for (uint64_t b = 0; b < bytes; b += LINE) __builtin_prefetch(row + b, 0, 2);
+        __builtin_prefetch(row + bytes - 1, 0, 2);
+    }
+}
+
 /* All row panels of a task against one panel of lanes, for one block of k. */
 static void gemm_strip(const gemm_plan *p, const gemm_task *t, uint64_t lane, uint64_t block)
 {
@@ -213,18 +278,26 @@ static void gemm_strip(const gemm_plan *p, const gemm_task *t, uint64_t lane, ui
     uint64_t k0 = block * RO_BLOCK, k = least(p->g->k - k0, RO_BLOCK);
     uint64_t lanes = least(p->width, t->lanes - lane);
     uint32_t vectors = (uint32_t)over(lanes, q->lanes), stride = vectors * q->lanes;
-    const void *from = at(q, t->lane_from, (int64_t)lane * p->lane_step + (int64_t)k0 * p->lane_k);
+    int64_t first = (int64_t)lane * p->lane_step + (int64_t)k0 * p->lane_k;
+    const void *from = p->lanes_packed ? NULL : at(q, t->lane_from, first);
     const int64_t *offset = p->offset[vectors];
     place w = place_of(block, p->blocks);
-    if (p->direct && lanes == stride) {
+    if (p->lanes_packed) {
+        uint64_t padded = over(p->lanes, q->lanes) * q->lanes;
+        from = p->lanes_packed + (k0 * padded + (t->lane0 + lane) * k) * q->size;
+    } else if (p->direct && lanes == stride) {
         offset = p->offset[0];
     } else {
         q->pack((uint32_t)lanes, stride, k, from, p->lane_step, p->lane_k, t->packed_lanes);
         from = t->packed_lanes;
     }
+    uint64_t soon = lane + p->width < t->lanes ? lane + p->width : 0;
+    int ahead = t->panels.parts >= 4 && !p->lanes_packed && (soon || !w.last) &&
+                (p->lane_step == 1 || p->lane_k == 1);
     for (uint64_t i = 0; i < t->panels.parts; i++) {
         uint64_t row = split_start(&t->panels, i);
         uint32_t rows = (uint32_t)split_size(&t->panels, i);
+        if (ahead) gemm_prefetch(p, t, soon, block + !soon, i, t->panels.parts);
         uint64_t tile = p->blocks == 1 ? 0 : (lane * t->rows + row * stride) * q->size;
         char *sum = (w.in_total ? t->total : t->group) + tile;
         q->tile[vectors - 1][rows - 1](k, t->packed_rows + row * k * q->size, from, offset, sum,
@@ -272,10 +345,31 @@ void ro_gemm_run(const ro_kernels *kernels, const ro_gemm *g, void *scratch, ro_
     gemm_plan p;
     if (g->batches == 0 || g->m == 0 || g->n == 0) return;
     gemm_plan_make(&p, kernels, g, scratch, ro_pool_threads(pool));
+    if (p.pack_first) gemm_pack_all(&p, pool);
     ro_parallel(pool, g->batches * p.row_chunks.parts * p.lane_chunks.parts, 1, gemm_range, &p);
 }
 
-/* ---- convolutions: the image as shifted planes ------------------------------------------------ */
+char ro_gemm_packs(const ro_kernels *kernels, const ro_gemm *g)
+{
+    return waste(kernels, g->m, g->n) <= waste(kernels, g->n, g->m) ? 'b' : 'a';
+}
+
+uint64_t ro_gemm_pack_bytes(const ro_kernels *kernels, const ro_gemm *g)
+{
+    gemm_plan p;
+    gemm_plan_make(&p, kernels, g, NULL, 1);
+    return p.pack_bytes;
+}
+
+void ro_gemm_pack(const ro_kernels *kernels, const ro_gemm *g, void *packed, ro_pool *pool)
+{
+    gemm_plan p;
+    gemm_plan_make(&p, kernels, g, NULL, 1);
+    p.lanes_packed = packed;
+    if (g->m && g->n) gemm_pack_all(&p, pool);
+}
+
+/* ---- convolutions: the image as shifted planes ------------------------------------------- */
 
 /* One axis of a convolution seen as one of stride 1. Source element a * step + phase + origin is
  * element a of plane `phase`, and a tap is a shift of one of the planes, so that the elements
@@ -363,7 +457,7 @@ static void fill_channel(const ro_kernels *q, const axis ax[2], const void *chan
     }
 }
 
-/* ---- convolutions: forward and input gradient ------------------------------------------------- */
+/* ---- convolutions: forward and input gradient -------------------------------------------- */
 
 #define SPATIAL_PANELS 8u             /* tiles that share one panel of weights while it is hot */
 #define SLAB_BYTES (UINT64_C(384) << 10) /* of planes a task prepares: they stay in L2        */
@@ -518,16 +612,14 @@ static void spatial_store(const spatial_plan *p, const spatial_task *t, const ch
     int64_t channel = (int64_t)(t->channel0 + row);
     ro_finish f = {1, 1, NULL, 1, 0, NULL, size, w->out_step};
     if (p->bias) f.add = at(q, p->bias, (int64_t)(t->group * p->rows + row));
-    for (int64_t i = at0; i < end;) {
-        int64_t y = i / p->across, x = i % p->across, next = (y + 1) * p->across;
+    int64_t y = at0 / p->across, x = at0 % p->across;
+    for (int64_t i = at0; i < end; i += p->across - x, y++, x = 0) {
         int64_t n = (x + end - i < wide ? x + end - i : wide) - x;
-        if (n > 0) {
-            int64_t out = (h->out_start + (t->row0 + y) * h->out_step) * p->to_wide +
-                          w->out_start + x * w->out_step;
-            f.out = to_at(q, p->to, channel * size + out);
-            q->finish(&f, tile + (uint64_t)(i - at0) * q->size, stride, rows, (uint32_t)n);
-        }
-        i = next;
+        if (n <= 0) continue;
+        int64_t out = (h->out_start + (t->row0 + y) * h->out_step) * p->to_wide + w->out_start +
+                      x * w->out_step;
+        f.out = to_at(q, p->to, channel * size + out);
+        q->finish(&f, tile + (uint64_t)(i - at0) * q->size, stride, rows, (uint32_t)n);
     }
 }
 
@@ -631,7 +723,7 @@ static uint64_t backward_each(const ro_kernels *q, const ro_conv *c, const void 
     return bytes;
 }
 
-/* ---- convolutions: weight gradient ------------------------------------------------------------- */
+/* ---- convolutions: weight gradient ------------------------------------------------------- */
 
 /* Output channels lie across the vectors; rows of a tile are taps (c, kh, kw), read where they
  * lie in the planes; k runs over (n, oh, ow). Tasks are groups of k, as many at once as there
@@ -766,7 +858,7 @@ static void weight_block(const weight_plan *p, weight_task *t, uint64_t first, u
     for (uint64_t lane = 0; lane < p->outs; lane += p->width) {
         uint32_t stride = (uint32_t)least(p->width, p->padded - lane);
         uint32_t vectors = stride / q->lanes;
-        split rows = split_even(taps, q->rows[vectors - 1]);
+        split rows = split_even(taps, q->tap_rows[vectors - 1]);
         for (uint64_t i = 0; i < rows.parts; i++) {
             uint64_t row = split_start(&rows, i);
             q->tap[vectors - 1][split_size(&rows, i) - 1](
@@ -847,7 +939,7 @@ static void weight_run(weight_plan *p, ro_pool *pool)
     weight_finish(p);
 }
 
-/* ---- convolutions: the interface --------------------------------------------------------------- */
+/* ---- convolutions: the interface --------------------------------------------------------- */
 
 uint64_t ro_conv_scratch(const ro_kernels *kernels, ro_conv_kind kind, const ro_conv *c,
                          uint32_t threads)

@@ -19,11 +19,13 @@
 #define RO_GEMM_H
 #include "repops.h"
 
+#ifndef RO_BODY_H /* which says the same for scalar bodies */
 #define RO_BLOCK 256u                       /* products of one chain                 */
 #define RO_GROUP_BLOCKS 16u                 /* chains of one group                   */
 #define RO_GROUP (RO_BLOCK * RO_GROUP_BLOCKS)
+#endif
 
-/* ---- what an instruction set provides ------------------------------------------------------ */
+/* ---- what an instruction set provides ---------------------------------------------------- */
 
 #define RO_TILE_ROWS 14u  /* most rows of a tile: 2 x 14 accumulators, 2 operands, 1 broadcast */
 #define RO_TILE_VECTORS 3u
@@ -58,6 +60,7 @@ typedef struct {
     uint32_t size;   /* bytes of an element */
     uint32_t lanes;  /* elements of a vector */
     uint32_t rows[RO_TILE_VECTORS]; /* most rows of a tile that is v + 1 vectors wide */
+    uint32_t tap_rows[RO_TILE_VECTORS]; /* the same for ro_tap_fn */
     uint32_t dense;   /* vectors across the tiles of a matrix product */
     uint32_t spatial; /* vectors across the tiles of a convolution    */
     ro_tile_fn *tile[RO_TILE_VECTORS][RO_TILE_ROWS]; /* [vectors - 1][rows - 1] */
@@ -86,7 +89,7 @@ extern const ro_kernel_set ro_gemm_avx2;   /* needs AVX2 and FMA          */
 /* "neon" on aarch64, else "base": portable C, every fma exact. */
 extern const ro_kernel_set ro_gemm_base;
 
-/* ---- matrix products ----------------------------------------------------------------------- */
+/* ---- matrix products --------------------------------------------------------------------- */
 
 /* c[m,n] = alpha * sum over k of a[m,k] b[k,n] (+ beta * add[m,n]), for each batch. Strides are
  * in elements and may be 0 (broadcast) or swapped (transposed); c does not overlap an input.
@@ -102,13 +105,22 @@ typedef struct {
     double alpha, beta;
     const void *add; /* NULL: none */
     int64_t add_batch, add_row, add_col;
+    const void *packed; /* what ro_gemm_pack made of the operand it names; NULL: nothing */
 } ro_gemm;
 
 /* Scratch bytes for ro_gemm_run with at most `threads` threads. Any alignment of 64. */
 uint64_t ro_gemm_scratch(const ro_kernels *kernels, const ro_gemm *g, uint32_t threads);
 void ro_gemm_run(const ro_kernels *kernels, const ro_gemm *g, void *scratch, ro_pool *pool);
 
-/* ---- convolutions -------------------------------------------------------------------------- */
+/* An operand that stays the same over many products can be laid out once. Which one that may be
+ * follows from g's sizes: ro_gemm_packs says 'a' or 'b', and ro_gemm_pack lays it out into
+ * ro_gemm_pack_bytes bytes. Every g with these sizes, this operand and g.packed set may then run
+ * without reading the operand; its batch stride must be 0 where there are several batches. */
+char ro_gemm_packs(const ro_kernels *kernels, const ro_gemm *g);
+uint64_t ro_gemm_pack_bytes(const ro_kernels *kernels, const ro_gemm *g);
+void ro_gemm_pack(const ro_kernels *kernels, const ro_gemm *g, void *packed, ro_pool *pool);
+
+/* ---- convolutions ------------------------------------------------------------------------ */
 
 /* Axis 0 is the height, axis 1 the width. x is [images, in_channels, in[0], in[1]], w is
  * [out_channels, in_channels / groups, kernel[0], kernel[1]], y is [images, out_channels,

@@ -11,7 +11,9 @@
 #include <immintrin.h>
 
 #define TILES(F) TO_12(F, 1) TO_6(F, 2) TO_4(F, 3)
+#define REGISTERS 16u
 #define TILE_ROWS {12, 6, 4}
+#define TAP_ROWS {12, 6, 4}
 #define DENSE 2
 #define SPATIAL 2
 

@@ -12,7 +12,9 @@
 #include <string.h>
 
 #define TILES(F) TO_14(F, 1) TO_14(F, 2) TO_9(F, 3)
+#define REGISTERS 32u
 #define TILE_ROWS {14, 14, 9}
+#define TAP_ROWS {14, 13, 9}
 #define DENSE 3
 #define SPATIAL 3
 

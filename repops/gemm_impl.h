@@ -8,7 +8,8 @@
  *                       lanes load as +0 and are not stored
  *   FMA(a, b, c) ADD(a, b) MUL(a, b) CANON(v)
  *   TRANSPOSE(v)        LANES x LANES in place; left out where none is written
- *   TILES(F)            F(vectors, rows) for every tile that fits the registers
+ *   TILES(F)            F(vectors, rows) for every tile that fits the REGISTERS
+ *   TILE_ROWS TAP_ROWS DENSE SPATIAL REGISTERS    of ro_kernels, and the processor's vectors
  *
  * Invariants
  *   1. Lane l of a vector only ever meets lane l: no horizontal operation on values.
@@ -30,7 +31,7 @@
 #define TO_14(F, v) TO_12(F, v) F(v, 13) F(v, 14)
 #endif
 
-/* ---- tiles ----------------------------------------------------------------------------------- */
+/* ---- tiles ------------------------------------------------------------------------------- */
 
 INLINE void K(clear)(const uint32_t rows, const uint32_t vectors,
                      VEC acc[RO_TILE_ROWS][RO_TILE_VECTORS])
@@ -66,6 +67,8 @@ INLINE void K(tile)(const uint32_t rows, const uint32_t vectors, uint64_t k, con
 {
     VEC acc[RO_TILE_ROWS][RO_TILE_VECTORS];
     K(clear)(rows, vectors, acc);
+    for (uint32_t i = 0; add && i < rows * vectors; i++)
+        __builtin_prefetch(tile + i * LANES);
     for (uint64_t j = 0; j < k; j++, a += rows) {
         const REAL *bj = b + offset[j];
         VEC bv[RO_TILE_VECTORS];
@@ -109,8 +112,9 @@ INLINE void K(tap)(const uint32_t rows, const uint32_t vectors, const ro_run *ru
                    uint64_t count, const REAL *x, const int64_t *row, const REAL *b, REAL *tile,
                    int add)
 {
-    /* More steps at once need registers for b: 1 x 14 tiles have them, 2 x 14 tiles do not. */
-    const uint32_t steps = vectors == 1 ? 4 : 1;
+    /* As many steps at once as leave registers for their vectors of b and a broadcast. */
+    const uint32_t spare = REGISTERS - 1 - rows * vectors;
+    const uint32_t steps = spare >= 4 * vectors ? 4 : spare >= 2 * vectors ? 2 : 1;
     VEC acc[RO_TILE_ROWS][RO_TILE_VECTORS];
     K(clear)(rows, vectors, acc);
     for (uint64_t r = 0; r < count; r++) {
@@ -138,7 +142,7 @@ INLINE void K(tap)(const uint32_t rows, const uint32_t vectors, const ro_run *ru
 TILES(TILE_FUNCTIONS)
 #undef TILE_FUNCTIONS
 
-/* ---- layout ---------------------------------------------------------------------------------- */
+/* ---- layout ------------------------------------------------------------------------------ */
 
 INLINE VEC K(load_some)(const REAL *p, uint64_t n)
 {
@@ -222,17 +226,18 @@ static void K(copy)(uint64_t rows, uint64_t count, const void *from, int64_t fro
 {
     const REAL *f = from;
     REAL *t = to;
-    for (uint64_t r = 0; r < rows; r++, f += from_row, t += to_row) {
-        if (from_step != 1) {
+    if (from_step != 1) {
+        for (uint64_t r = 0; r < rows; r++, f += from_row, t += to_row)
             for (uint64_t i = 0; i < count; i++) t[i] = f[(int64_t)i * from_step];
-            continue;
-        }
-        for (uint64_t i = 0; i < count; i += LANES)
-            K(store_some)(t + i, K(load_some)(f + i, count - i), count - i);
+        return;
     }
+    for (; count >= LANES; count -= LANES, f += LANES, t += LANES)
+        for (int64_t r = 0; r < (int64_t)rows; r++) STORE(t + r * to_row, LOAD(f + r * from_row));
+    for (int64_t r = 0; r < (int64_t)rows && count; r++)
+        STORE_N(t + r * to_row, LOAD_N(f + r * from_row, count), count);
 }
 
-/* ---- after the sums -------------------------------------------------------------------------- */
+/* ---- after the sums ---------------------------------------------------------------------- */
 
 static void K(add)(uint64_t count, const void *from, void *to)
 {
@@ -263,34 +268,51 @@ INLINE void K(store_apart)(REAL *p, int64_t step, VEC v, uint32_t n)
     for (uint32_t i = 0; i < n; i++) p[(int64_t)i * step] = t[i];
 }
 
-static void K(finish)(const ro_finish *f, const void *tile, uint32_t stride, uint32_t rows,
-                      uint32_t lanes)
+/* n lanes of every row; `whole` and `plain` are known where this is inlined: n is LANES, and
+ * the output is contiguous with at most one addend a row. */
+INLINE void K(finish_lanes)(const int whole, const int plain, const ro_finish *f,
+                            const REAL *from, uint32_t stride, uint32_t rows, uint32_t l,
+                            uint32_t n)
 {
     VEC alpha = SET((REAL)f->alpha), beta = SET((REAL)f->beta);
-    for (uint32_t i = 0; i < rows; i++) {
-        const REAL *from = (const REAL *)tile + (uint64_t)i * stride;
-        const REAL *add = f->add ? (const REAL *)f->add + i * f->add_row : NULL;
-        REAL *out = (REAL *)f->out + i * f->out_row;
-        for (uint32_t l = 0; l < lanes; l += LANES) {
-            uint32_t n = lanes - l < LANES ? lanes - l : LANES;
-            VEC v = MUL(alpha, K(load_some)(from + l, n));
-            if (add) {
-                VEC c = K(load_apart)(add + (int64_t)l * f->add_lane, f->add_lane, n);
-                v = ADD(v, MUL(beta, c));
-            }
-            K(store_apart)(out + (int64_t)l * f->out_lane, f->out_lane, CANON(v), n);
+    const REAL *add = f->add ? (const REAL *)f->add + (int64_t)l * f->add_lane : NULL;
+    REAL *out = (REAL *)f->out + (int64_t)l * f->out_lane;
+    for (uint32_t i = 0; i < rows; i++, from += stride, out += f->out_row) {
+        VEC v = MUL(alpha, whole ? LOAD(from) : LOAD_N(from, n));
+        if (add) {
+            VEC c = plain ? SET(*add) : K(load_apart)(add, f->add_lane, n);
+            v = ADD(v, MUL(beta, c));
+            add += f->add_row;
         }
+        v = CANON(v);
+        if (!plain) K(store_apart)(out, f->out_lane, v, n);
+        else if (whole) STORE(out, v);
+        else STORE_N(out, v, n);
     }
 }
 
-/* ---- the table ------------------------------------------------------------------------------- */
+static void K(finish)(const ro_finish *f, const void *tile, uint32_t stride, uint32_t rows,
+                      uint32_t lanes)
+{
+    const REAL *from = tile;
+    int plain = f->out_lane == 1 && (!f->add || f->add_lane == 0);
+    for (uint32_t l = 0; l < lanes; l += LANES) {
+        uint32_t n = lanes - l < LANES ? lanes - l : LANES;
+        if (!plain) K(finish_lanes)(0, 0, f, from + l, stride, rows, l, n);
+        else if (n == LANES) K(finish_lanes)(1, 1, f, from + l, stride, rows, l, n);
+        else K(finish_lanes)(0, 1, f, from + l, stride, rows, l, n);
+    }
+}
+
+/* ---- the table --------------------------------------------------------------------------- */
 
 #define TILE_ENTRY(v, r) [v - 1][r - 1] = K(tile_##v##_##r),
 #define TAP_ENTRY(v, r) [v - 1][r - 1] = K(tap_##v##_##r),
 #define KERNELS                                                                                \
     {                                                                                          \
-        .size = sizeof(REAL), .lanes = LANES, .rows = TILE_ROWS, .dense = DENSE,               \
-        .spatial = SPATIAL, .tile = {TILES(TILE_ENTRY)}, .tap = {TILES(TAP_ENTRY)},            \
+        .size = sizeof(REAL), .lanes = LANES, .rows = TILE_ROWS, .tap_rows = TAP_ROWS,         \
+        .dense = DENSE, .spatial = SPATIAL, .tile = {TILES(TILE_ENTRY)},                       \
+        .tap = {TILES(TAP_ENTRY)},                                                             \
         .pack = K(pack), .gather = K(gather), .copy = K(copy), .add = K(add),                  \
         .finish = K(finish)                                                                    \
     }

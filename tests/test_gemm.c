@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- values ----------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------ */
 
 static uint64_t seed;
 
@@ -82,7 +82,7 @@ static void put(void *p, int64_t i, int wide, double x)
     }
 }
 
-/* ---- the order, one product at a time ---------------------------------------------------------- */
+/* ---- the order, one product at a time ---------------------------------------------------- */
 
 typedef struct { int wide; uint64_t k; double block, group, total; } sum;
 
@@ -125,7 +125,7 @@ static double end(sum *s)
     return s->total;
 }
 
-/* ---- what is compared --------------------------------------------------------------------------- */
+/* ---- what is compared -------------------------------------------------------------------- */
 
 static const ro_kernel_set *sets[3];
 static int set_count;
@@ -184,7 +184,7 @@ static void check_equal(const void *got, const void *want, uint64_t n, int wide,
     }
 }
 
-/* ---- matrix products ---------------------------------------------------------------------------- */
+/* ---- matrix products --------------------------------------------------------------------- */
 
 static void reference_gemm(const ro_gemm *g, int wide, void *c)
 {
@@ -213,6 +213,28 @@ static uint64_t layout(int kind, uint64_t rows, uint64_t cols, int64_t *row, int
 }
 
 typedef struct { int a, b, c, add, wide; uint64_t batches; values v; } variant;
+
+/* The same with one operand laid out first, and then out of reach. */
+static void check_packed(ro_gemm g, const ro_kernels *q, ro_pool *pool, const void *want,
+                         uint64_t count, variant o, const char *name, const char *what)
+{
+    uint64_t bytes = ro_gemm_pack_bytes(q, &g), size = q->size;
+    int is_a = ro_gemm_packs(q, &g) == 'a';
+    if (g.batches != 1 && is_a) return;
+    void *packed = buffer(bytes, 0xff);
+    ro_gemm_pack(q, &g, packed, pool);
+    check_margin(packed, bytes, 0xff, what);
+    g.packed = packed;
+    if (is_a) g.a = NULL;
+    else g.b = NULL;
+    bytes = ro_gemm_scratch(q, &g, ro_pool_threads(pool));
+    void *scratch = buffer(bytes, 0xff);
+    memset(g.c, 0xa5, count * size);
+    ro_gemm_run(q, &g, scratch, pool);
+    check_equal(g.c, want, count, o.wide, name, ro_pool_threads(pool), what);
+    check_margin(scratch, bytes, 0xff, what);
+    ro_free(scratch), ro_free(packed);
+}
 
 static void check_gemm(uint64_t m, uint64_t n, uint64_t k, variant o)
 {
@@ -247,6 +269,7 @@ static void check_gemm(uint64_t m, uint64_t n, uint64_t k, variant o)
             check_margin(got, count * size, 0xa5, what);
             check_margin(scratch, bytes, 0xff, what);
             ro_free(scratch);
+            check_packed(g, q, pools[t], want, count, o, sets[s]->name, what);
         }
     }
     ro_free(a), ro_free(b), ro_free(extra), ro_free(want), ro_free(got);
@@ -306,7 +329,7 @@ Test(gemm, nothing_to_do)
     check_gemm(5, 5, 5, o);
 }
 
-/* ---- convolutions ------------------------------------------------------------------------------- */
+/* ---- convolutions ------------------------------------------------------------------------ */
 
 static int64_t flat4(int64_t a, int64_t b, int64_t c, int64_t d, int64_t nb, int64_t nc,
                      int64_t nd)
