@@ -3,7 +3,7 @@
 from book import G
 from ops_contract import out_dims
 from soft import FLOATS, NUMBERS
-from tensor import f32, flt, lit
+from tensor import f32, flt, lit, tiny
 
 DEPTHS = (0, 1, 2, 31, 32, 33, 64, 100, 255, 256, 257, 511, 512, 513, 1000, 4095, 4096, 4097,
           4352, 4353, 8192, 8193, 8449, 12289)
@@ -31,12 +31,17 @@ def _matmul(book):
                      [G(dtype, (9, 7), kind), G(dtype, (7, 9), kind)])
     book.add("f32-wide", [G("f32", (4, 600), "wide"), G("f32", (600, 4), "wide")])
     book.add("f64-wide", [G("f64", (3, 600), "wide"), G("f64", (600, 3), "wide")])
-    tiny = lit("f32", (1, 2), [0x00000001, 0x00000001])
-    book.add("f32-underflow-to-minus-zero", [tiny, lit("f32", (2, 1), [0x80000001, 0x80000001])])
+    book.add("f32-underflow-to-minus-zero",
+             [lit("f32", (1, 2), [1, 1]), lit("f32", (2, 1), [0x80000001, 0x80000001])])
     book.add("f32-minus-zero-lost-by-next-block",
-             [lit("f32", (1, 257), [1] + [0] * 256), lit("f32", (257, 1), [0x80000001] + [0] * 256)])
+             [lit("f32", (1, 257), [1] + [0] * 256),
+              lit("f32", (257, 1), [0x80000001] + [0] * 256)])
     book.add("f32-minus-zero-kept-between-blocks",
              [lit("f32", (1, 257), [1] * 257), lit("f32", (257, 1), [0x80000001] * 257)])
+    for dtype in FLOATS:
+        book.add("%s-subnormal" % dtype, [tiny(dtype, (4, 9), 1), tiny(dtype, (9, 4), 2)])
+        book.add("%s-subnormal-factors" % dtype,
+                 [lit(dtype, (2, 3), [1, 2, 3, 0x1234, 0x7fffff, 5]), G(dtype, (3, 2))])
     book.add("f32-inf-and-nan", [flt("f32", (2, 2), ["inf", 0, 1, "nan"]),
                                  flt("f32", (2, 2), [0, 1, 1, "-inf"])])
     for a, b in (((4,), (4,)), ((4,), (4, 3)), ((2, 4), (4,)), ((5, 2, 4), (4,)),
@@ -80,6 +85,12 @@ def _gemm(book):
     run("f32-bits", "f32", 6, 6, 6, (6, 6), gemm_attrs(), "bits")
     for m, k, n in ((0, 3, 2), (3, 0, 2), (3, 2, 0)):
         run("f32-empty-%d-%d-%d" % (m, k, n), "f32", m, k, n, (n,), gemm_attrs())
+    for dtype in FLOATS:
+        book.add("%s-subnormal" % dtype,
+                 [tiny(dtype, (3, 9), 1), tiny(dtype, (9, 3), 2), tiny(dtype, (3,), 3)],
+                 gemm_attrs(alpha=0.5, beta=2.0 ** -64))
+    one, minus = lit("f32", (1, 257), [1] * 257), lit("f32", (257, 1), [0x80000001] * 257)
+    book.add("f32-minus-zero-kept-between-blocks", [one, minus, None], gemm_attrs())
     book.add("f32-beta-zero-meets-inf",
              [flt("f32", (1, 1), [2]), flt("f32", (1, 1), [3]), flt("f32", (1,), ["inf"])],
              gemm_attrs(beta=0.0))
@@ -209,12 +220,27 @@ def _conv_padding(book, dtype, which):
             more = {} if which == 0 else {"dims": [3, 3]}
             ins = {0: [ones, w, None], 1: [ones, w], 2: [w, ones]}[which]
             book.add("%s-padding-meets-%s-at-%d" % (dtype, name, place), ins, {**at, **more})
-    tiny = lit(dtype, (1, 1, 1, 1), [1])
-    minus = lit(dtype, (1, 1, 1, 1), [1 | (0x80000000 if dtype == "f32" else 1 << 63)])
+    least = lit(dtype, (1, 1, 1, 1), [1])
+    negative = 1 | (0x80000000 if dtype == "f32" else 1 << 63)
+    minus = lit(dtype, (1, 1, 1, 1), [negative])
     more = {} if which == 0 else {"dims": [1, 1]}
-    ins = [tiny, minus] + ([None] if which == 0 else [])
+    ins = [least, minus] + ([None] if which == 0 else [])
     book.add("%s-minus-zero" % dtype, ins,
              {**at, "pads": [0, 0, 0, 0], **more})
+    bias = [None] if which == 0 else []       # a bias would hide what underflowed
+    x, w, y = (1, 2, 4, 4), (2, 2, 3, 3), (1, 2, 4, 4)
+    first, second = ((x, w), (y, w), (y, x))[which]
+    more = {} if which == 0 else {"dims": [4, 4] if which == 1 else [3, 3]}
+    book.add("%s-subnormal" % dtype, [tiny(dtype, first, 1), tiny(dtype, second, 2)] + bias,
+             {**at, **more})
+    if which == 1:
+        # A -0 from tap 0 survives a skipped tap 1, and ends at a padded tap 1.
+        w = lit(dtype, (1, 1, 2), [negative, 1])
+        for stride, size in ((2, 2), (1, 2)):
+            book.add("%s-minus-zero-before-stride%d" % (dtype, stride),
+                     [lit(dtype, (1, 1, 1), [1]), w],
+                     {"strides": [stride], "pads": [0, 0], "dilations": [1], "group": 1,
+                      "dims": [size]})
 
 
 CASES = {"MatMul": _matmul, "Gemm": _gemm, "Conv": conv(0), "ConvInputGrad": conv(1),

@@ -239,6 +239,7 @@ def _sgd(book):
                      ("nesterov", sgd_attrs(0.9, nesterov=1)),
                      ("all", sgd_attrs(0.95, 0.1, 0.0005, 1)),
                      ("all-but-nesterov", sgd_attrs(0.95, 0.1, 0.0005)),
+                     ("dampening-near-1", sgd_attrs(0.9, 0.999)),
                      ("zero-momentum-with-slot", sgd_attrs(0.0, 0.25))):
         for kind in ("normal", "special", "bits", "wide"):
             x = G("f32", (20, 20), kind)

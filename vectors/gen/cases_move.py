@@ -154,8 +154,8 @@ def _gather(book):
         book.add("%s-bits" % dtype, [G(dtype, (6, 5), "bits"), G("i64", (9,), "index", 6)],
                  {"axis": 0})
     for dtype in FLOATS:
-        book.add("%s-special" % dtype, [G(dtype, (10, 10), "special"), G("i32", (30,), "index", 10)],
-                 {"axis": 0})
+        book.add("%s-special" % dtype,
+                 [G(dtype, (10, 10), "special"), G("i32", (30,), "index", 10)], {"axis": 0})
     for axis in (0, 1, 2, -1, -3):
         for rank, dims in enumerate(((), (4,), (2, 3), (2, 1, 2))):
             book.add("axis%d-indices%d" % (axis, rank),

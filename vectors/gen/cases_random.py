@@ -119,6 +119,19 @@ def _learning_rate(book):
                                                (0.0, 1.0000001))):
             for t in (0, 1, 2, 3, 15, 16, 31, 1000, 123456):
                 run("kind%d-gamma%d" % (kind, number), rate_attrs(kind, 0.1, low, 0, 0, gamma), t)
+    # Bases at which the next binary64 number, and so another order of the same operations, would
+    # round to another binary32 number.
+    for base, warm, t in ((0x3FCD9FBAB8000001, 3, 0), (0x3FDFB2B3D6E8BA2E, 49, 10),
+                          (0x40346B7CEBB55556, 1876, 5)):
+        run("warmup%d-decides" % warm, {**rate_attrs(0, warmup=warm), "base": base}, t)
+    for base, gamma, n in ((0x3FBED1AA44DC5FC5, 0.97, 11), (0x3FC3381DC57B3B50, 0.97, 11),
+                           (0x3FBC0D87C2F1FD43, 0.999, 100), (0x3FB7893CF561AF18, 0.999, 100),
+                           (0x4088BFCB64B8606C, 0.5001, 13), (0x408E042F73A34316, 0.5001, 13)):
+        run("power%g-decides-%x" % (gamma, base), {**rate_attrs(4, gamma=gamma), "base": base}, n)
+    far = 10 ** 12
+    for t in (far // 3, far - far // 3, far - far // 3 - 1):
+        run("linear-cancels", rate_attrs(1, 2.0, -1.0, 0, far), t)
+        run("cosine-cancels", rate_attrs(2, 3.0, -1.0, 0, far), t)
     for kind in range(5):
         at = rate_attrs(kind, 0.1, 0.01, 3, 1 << 63, 0.999, 1000)
         for t in ((1 << 32), (1 << 53) + 1, (1 << 62) + 1, (1 << 63) - 1, -1, -(1 << 63)):

@@ -52,7 +52,9 @@ def reducing(dtypes, grad):
             run("strided-%d" % number, "f32", dims, axes)
         run("many-rows", "f32", (1000, 3), [1], 0)
         run("wide", "f32", (5, 1000), [1], 0, kind="wide")
-        zeros = flt("f32", (6, 3), [0, "-0", "-0", "-0", "-0", 0, "-0", "-0", "-0", "nan", "inf",
+        run("many-chunks", "f32", (8, 20481), [1], 0)
+        run("many-chunks-strided", "f32", (12289, 6), [0], 0)
+        zeros = flt("f32", (6, 3), [0, "-0", "-0", "-0", 0, 0, "-0", "-0", "-0", "nan", "inf",
                                     "nan", "inf", "-inf", 1, "-inf", "-inf", "-inf"])
         dy = [G("f32", (6,))] if grad else []
         book.add("zeros-and-infinities", dy + [zeros], reduce_attrs([1], 0))
@@ -81,8 +83,8 @@ def _arg_max(book):
                 run("axis%d-keep%d-last%d" % (axis, keepdims, last), "f32", (3, 4, 5), axis,
                     keepdims, last, "small")
     run("empty-others", "f32", (0, 3), 1, 1, 0, "normal")
-    rows = flt("f32", (6, 3), [0, "-0", 0, "-0", "-0", "-0", "nan", "inf", "nan", "-inf", "-inf",
-                               "-inf", "inf", 1, "inf", -1, "nan", 5])
+    rows = flt("f32", (8, 3), [0, "-0", 0, "-0", "-0", "-0", "nan", "inf", "nan", "-inf", "-inf",
+                               "-inf", "inf", 1, "inf", -1, "nan", 5, "-0", 0, "-0", "-0", 0, 0])
     for last in (0, 1):
         book.add("ties-last%d" % last, [rows],
                  {"axis": 1, "keepdims": 0, "select_last_index": last})
@@ -102,6 +104,7 @@ def soft(grad):
             run("f32-row%d" % n, "f32", (1, n), 1)
         for n in (1, 33, 100, 1000, 4097):
             run("f64-row%d" % n, "f64", (2, n), -1)
+        run("many-chunks", "f32", (6, 12300), 1)
         for dtype in FLOATS:
             for kind in ("special", "small", "bits", "wide"):
                 run("%s-%s" % (dtype, kind), dtype, (30, 10), 1, kind)
@@ -157,6 +160,7 @@ def _layer_norm(book):
         for epsilon in (0.0, 1e-12, 0.1, 1.0):
             run("%s-eps%s" % (dtype, epsilon), dtype, (6, 5), 1, outputs=3, epsilon=epsilon)
     run("f64-row4097", "f64", (1, 4097), 1, outputs=3)
+    run("many-chunks", "f32", (6, 12300), 1, outputs=3)
     for dims, axis in NORM_SHAPES:
         run("shape-%s-axis%d" % ("x".join(map(str, dims)), axis), "f32", dims, axis, outputs=3)
     run("many-rows", "f32", (300, 4), 1, outputs=3)
@@ -181,6 +185,7 @@ def _layer_norm_grad(book):
             for kind in ("special", "small", "bits", "wide"):
                 run("%s-scale%d-%s" % (dtype, scale, kind), dtype, (40, 6), 1, scale, kind)
     run("f64-row4097", "f64", (1, 4097), 1)
+    run("many-chunks", "f32", (6, 12300), 1)
     for dims, axis in NORM_SHAPES:
         run("shape-%s-axis%d" % ("x".join(map(str, dims)), axis), "f32", dims, axis)
 
@@ -199,6 +204,7 @@ def _layer_norm_scale_grad(book):
         for kind in ("special", "small", "bits", "wide"):
             run("%s-%s" % (dtype, kind), dtype, (10, 50), 1, kind)
     run("f64-rows4097", "f64", (4097, 1), 1)
+    run("many-chunks", "f32", (12300, 6), 1)
     for dims, axis in NORM_SHAPES:
         run("shape-%s-axis%d" % ("x".join(map(str, dims)), axis), "f32", dims, axis)
 
@@ -264,6 +270,9 @@ def loss(grad):
             run("no-places" + tail, (2, 3, 0), None, loss_attrs(reduction), None, outputs=2)
         run("rows1000", (1000, 3), None, loss_attrs(2), None, outputs=2)
         run("rows4097", (4097, 2), None, loss_attrs(2), weights(2))
+        run("rows12300", (12300, 2), None, loss_attrs(2), weights(2))
+        run("rows12300-sum", (12300, 2), None, loss_attrs(1), weights(2, "wide"))
+        run("classes12300", (6, 12300), None, loss_attrs(0), None)
         run("rows4097-sum", (4097, 2), G("i32", (4097,), "index", 2), loss_attrs(1, 0), weights(2))
     return fill
 

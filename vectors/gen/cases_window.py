@@ -116,7 +116,7 @@ def _average(grad):
 def _global(book):
     for dtype in FLOATS:
         for dims in ((2, 3, 4, 5), (1, 2, 7), (2, 1, 2, 3, 4), (1, 1, 64, 64), (1, 1, 4097),
-                     (1, 2, 33), (0, 2, 3, 3), (2, 2, 0, 3), (3, 1, 1, 1)):
+                     (1, 2, 33), (0, 2, 3, 3), (2, 2, 0, 3), (3, 1, 1, 1), (2, 3, 100, 123)):
             book.add("%s-%s" % (dtype, "x".join(map(str, dims))), [G(dtype, dims)])
         for kind in KINDS:
             book.add("%s-%s" % (dtype, kind), [G(dtype, (10, 10, 2, 3), kind)])

@@ -102,6 +102,13 @@ def lit(dtype, dims, bits):
     return Tensor(dtype, dims, bits)
 
 
+def tiny(dtype, dims, seed):
+    """`normal` numbers scaled down, listed: sums of their products are around the subnormals."""
+    t = TYPES[dtype]
+    down = {"f32": 66, "f64": 514}[dtype] << t.frac
+    return lit(dtype, dims, [b - down for b in gen(seed, dtype, dims, "normal").bits])
+
+
 def flt(dtype, dims, values):
     """A listed tensor of exactly representable numbers (or int, or 'inf', 'nan', '-0')."""
     t = TYPES[dtype]
