@@ -1,0 +1,688 @@
+/* files.c - what a party would answer, read from its files.
+ *
+ * Invariants
+ *   1. Nothing here judges: whatever is found is handed to the game, which checks it. A damaged
+ *      file is a source that has no answer.
+ *   2. A party's claims are answered from its own file; what a digest names, from any store.
+ *   3. Whatever runs here runs on tensors whose digests were computed. */
+#include "files.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../verde/bytes.h"
+#include "../verde/files.h"
+
+ro_status rf_files_init(rf_files *f, ro_err *err)
+{
+    memset(f, 0, sizeof *f);
+    f->arena = ro_arena_new();
+    f->path = f->arena ? ro_arena_alloc(f->arena, VD_PROOF_MAX * (size_t)VD_DIGEST) : NULL;
+    f->backend = ro_cpu();
+    return f->path ? RO_OK : RO_FAIL(err, RO_ENOMEM, "no memory to read a dispute's files");
+}
+
+void rf_files_release(rf_files *f)
+{
+    ro_free(f->parts);
+    for (rf_tensor *t = f->tensors; t;) {
+        rf_tensor *next = t->next;
+        ro_free(t->zeros);
+        ro_free(t->tree);
+        ro_free(t);
+        t = next;
+    }
+    for (uint32_t k = 0; k < f->trace_count; k++) vd_trace_close(f->traces[k]);
+    for (uint32_t k = 0; k < f->claim_count; k++) vd_trace_close(f->claims[k]);
+    for (uint32_t k = 0; k < f->store_count; k++) vd_store_close(f->stores[k]);
+    ro_pool_free(f->pool);
+    ro_arena_free(f->arena);
+}
+
+/* ---- tensors ------------------------------------------------------------------------------- */
+
+static int build_tree(rf_tensor *t)
+{
+    uint64_t n = vd_tensor_chunks(&t->type), whole = n;
+    uint8_t header[VD_TENSOR_HEADER_MAX], root[VD_DIGEST], got[VD_DIGEST];
+    t->tree = ro_alloc((vd_tree_size(n) + 1) * VD_DIGEST);
+    if (!t->tree) return 0;
+    if (n && vd_tensor_chunk_bytes(&t->type, n - 1) < VD_CHUNK_BYTES) whole--;
+    vd_leaf_hashes(VD_TREE_CHUNKS, t->bytes, VD_CHUNK_BYTES, whole, t->tree);
+    if (whole < n)
+        vd_leaf_hash(VD_TREE_CHUNKS, t->bytes + whole * VD_CHUNK_BYTES,
+                     vd_tensor_chunk_bytes(&t->type, whole), t->tree + whole * VD_DIGEST);
+    vd_tree_build(VD_TREE_CHUNKS, t->tree, n, root);
+    vd_tensor_header_digest(header, vd_tensor_header_encode(&t->type, root, header), got);
+    return memcmp(got, t->digest.b, VD_DIGEST) == 0;
+}
+
+static rf_tensor *keep_tensor(rf_files *f, const vd_digest *d, const ro_type *type,
+                              const uint8_t *bytes, uint8_t *zeros)
+{
+    rf_tensor *t = ro_alloc_zero(sizeof *t);
+    if (!t) {
+        ro_free(zeros);
+        return NULL;
+    }
+    t->digest = *d;
+    t->type = *type;
+    t->bytes = zeros ? zeros : bytes;
+    t->zeros = zeros;
+    if (!build_tree(t)) {
+        ro_free(t->tree);
+        ro_free(t->zeros);
+        ro_free(t);
+        return NULL;
+    }
+    t->next = f->tensors;
+    f->tensors = t;
+    return t;
+}
+
+/* A tensor by digest from any store; one of zeros of a known type needs none. */
+static rf_tensor *find_tensor(rf_files *f, const vd_digest *d, const ro_type *type)
+{
+    ro_type got;
+    const uint8_t *bytes;
+    for (rf_tensor *t = f->tensors; t; t = t->next)
+        if (vd_digest_equal(&t->digest, d)) return t;
+    for (uint32_t k = 0; k < f->store_count; k++) {
+        ro_err why = {RO_OK, {0}};
+        if (vd_store_map(f->stores[k], d, &got, &bytes, &why)) continue;
+        rf_tensor *t = keep_tensor(f, d, &got, bytes, NULL);
+        if (t) return t;
+    }
+    vd_digest zero;
+    if (!type) return NULL;
+    vd_tensor_digest_zero(type, zero.b);
+    if (!vd_digest_equal(&zero, d)) return NULL;
+    uint8_t *zeros = ro_alloc_zero(ro_type_bytes(type));
+    return zeros ? keep_tensor(f, d, type, NULL, zeros) : NULL;
+}
+
+static int chunk_of(void *ctx, const vd_digest *d, const ro_type *type, uint64_t index,
+                    const uint8_t **bytes, size_t *size, const uint8_t **path, uint32_t *path_size)
+{
+    rf_files *f = ctx;
+    rf_tensor *t = find_tensor(f, d, type);
+    if (!t || !ro_type_equal(&t->type, type)) return 0;
+    *bytes = t->bytes + index * VD_CHUNK_BYTES;
+    *size = vd_tensor_chunk_bytes(type, index);
+    *path_size = vd_proof_from_tree(t->tree, vd_tensor_chunks(type), index, f->path);
+    *path = f->path;
+    return 1;
+}
+
+/* Whole inputs of a node in machine byte order; NULL where there is none. */
+static int load_inputs(rf_files *f, const rf_node *n, const void **data, ro_arena *a)
+{
+    for (uint32_t k = 0; k < n->inputs; k++) {
+        data[k] = NULL;
+        if (n->in[k].dtype == RO_NONE) continue;
+        rf_tensor *t = find_tensor(f, &n->digest[k], &n->in[k]);
+        if (!t || !ro_type_equal(&t->type, &n->in[k])) return 0;
+        void *copy = ro_arena_alloc(a, ro_type_bytes(&t->type) + 1);
+        if (!copy) return 0;
+        ro_canonical_bytes(t->type.dtype, t->bytes, copy, ro_type_elements(&t->type));
+        data[k] = copy;
+    }
+    return 1;
+}
+
+/* ---- states ---------------------------------------------------------------------------------- */
+
+/* The digest of a slot before step `step` of a file that records node leaves: the last step that
+ * wrote it says. 0: that lies before what the file covers. */
+static int slot_before(const vd_trace *t, uint32_t slot, uint64_t step, vd_digest *d,
+                       uint32_t *base)
+{
+    const vd_job *j = vd_trace_job(t);
+    uint64_t first, count;
+    vd_trace_steps(t, &first, &count);
+    for (; step > first; step--) {
+        if (slot == 0) {
+            *d = vd_step_digest(step);
+            return 1;
+        }
+        const vd_phase *p = &j->phases[vd_job_locate(j, step - 1).phase];
+        ro_value v = vd_phase_next(p, slot);
+        if (v == RO_NO_VALUE) continue;
+        const ro_value_info *i = &p->graph->values[v];
+        if (i->kind == RO_V_SLOT) {
+            slot = i->index;
+            continue;
+        }
+        if (i->kind == RO_V_CONSTANT) {
+            *d = j->constants[i->index].digest;
+            return 1;
+        }
+        size_t size;
+        const uint8_t *leaf = vd_trace_node_leaf(t, step - 1, i->index, &size);
+        uint32_t outputs = p->graph->nodes[i->index].outputs;
+        if (!leaf) return 0;
+        memcpy(d->b, leaf + size - (size_t)(outputs - i->output) * VD_DIGEST, VD_DIGEST);
+        return 1;
+    }
+    *base = slot;
+    if (first == 0) *d = j->slots[slot].digest;
+    return first == 0;
+}
+
+/* The state at a segment's begin, from the stores, by the root that any trace says. */
+static int base_state(rf_files *f, uint64_t first, vd_digest *slots)
+{
+    const vd_job *j = f->job;
+    if (j->record != VD_RECORD_CHECKPOINT || first == 0) return 0;
+    for (uint32_t i = 0; i < f->trace_count; i++) {
+        vd_segment_leaf l;
+        vd_segment_leaf_decode(vd_trace_segment_leaf(f->traces[i], first / j->segment - 1), &l);
+        for (uint32_t k = 0; k < f->store_count; k++) {
+            ro_err why = {RO_OK, {0}};
+            if (!vd_store_get_state(f->stores[k], &l.state, slots, j->slot_count, &why)) return 1;
+        }
+    }
+    return 0;
+}
+
+static int derive_state(rf_files *f, const vd_trace *t, uint64_t step, vd_digest *slots,
+                        vd_digest *base)
+{
+    uint64_t first, count;
+    int has_base = -1;
+    vd_trace_steps(t, &first, &count);
+    if (step < first || step > first + count) return 0;
+    for (uint32_t s = 0; s < f->job->slot_count; s++) {
+        uint32_t from = 0;
+        if (slot_before(t, s, step, &slots[s], &from)) continue;
+        if (has_base < 0) has_base = base_state(f, first, base);
+        if (!has_base) return 0;
+        slots[s] = base[from];
+    }
+    return 1;
+}
+
+/* ---- running again ------------------------------------------------------------------------------ */
+
+static ro_status load_constants(rf_files *f, int *there, ro_err *err)
+{
+    const vd_job *j = f->job;
+    if (!f->constants)
+        f->constants = ro_arena_alloc(f->arena, (j->constant_count + 1) * sizeof *f->constants);
+    if (!f->constants) return RO_FAIL(err, RO_ENOMEM, "no memory for the job's constants");
+    *there = 1;
+    for (uint32_t k = 0; k < j->constant_count; k++) {
+        const ro_type *type = &j->constants[k].type;
+        if (f->constants[k]) continue;
+        rf_tensor *t = find_tensor(f, &j->constants[k].digest, type);
+        if (!t || !ro_type_equal(&t->type, type)) {
+            *there = 0;
+            continue;
+        }
+        void *copy = ro_arena_alloc(f->arena, ro_type_bytes(type) + 1);
+        if (!copy) return RO_FAIL(err, RO_ENOMEM, "no memory for the job's constants");
+        ro_canonical_bytes(type->dtype, t->bytes, copy, ro_type_elements(type));
+        f->constants[k] = copy;
+    }
+    return RO_OK;
+}
+
+/* Whether some trace records this root as the state after `steps` steps. */
+static int is_recorded(const rf_files *f, uint64_t steps, const vd_digest *root)
+{
+    const vd_job *j = f->job;
+    for (uint32_t k = 0; k < f->trace_count + f->claim_count; k++) {
+        const vd_trace *t = k < f->trace_count ? f->traces[k] : f->claims[k - f->trace_count];
+        const uint8_t *leaf = vd_trace_step_leaf(t, steps - 1);
+        vd_step_leaf l;
+        vd_segment_leaf s;
+        if (leaf) {
+            vd_step_leaf_decode(leaf, &l);
+            if (vd_digest_equal(&l.state, root)) return 1;
+        }
+        if (leaf || j->record == VD_RECORD_FULL || (steps % j->segment && steps != j->steps))
+            continue;
+        leaf = vd_trace_segment_leaf(t, (steps - 1) / j->segment);
+        if (!leaf) continue;
+        vd_segment_leaf_decode(leaf, &s);
+        if (vd_digest_equal(&s.state, root)) return 1;
+    }
+    return 0;
+}
+
+/* Move e to step `first`; *root is the state there. */
+static ro_status advance(vd_exec *e, uint64_t first, vd_digest *root, ro_err *err)
+{
+    while (vd_exec_steps(e) < first) {
+        vd_step_result r;
+        int last = vd_exec_steps(e) + 1 == first;
+        RO_TRY(vd_exec_step(e, 0, last, &r, err));
+        if (last) *root = r.state;
+    }
+    return RO_OK;
+}
+
+/* From the latest snapshot of a store that leads to the agreed state. */
+static int from_snapshot(rf_files *f, vd_exec *e, vd_store *s, uint64_t first,
+                         const vd_digest *agreed)
+{
+    uint64_t at = first;
+    while (at > 0) {
+        vd_digest root;
+        ro_err why = {RO_OK, {0}};
+        uint64_t found;
+        if (vd_store_find_snapshot(s, f->job, at, &found, &root, &why) || found == 0) return 0;
+        if (is_recorded(f, found, &root) && !vd_exec_load(e, s, found, &root, &why) &&
+            !advance(e, first, &root, &why) && vd_digest_equal(&root, agreed))
+            return 1;
+        at = found - 1;
+    }
+    return 0;
+}
+
+/* Stand at step `first`. *landed as in RF_Q_RERUN; *there 0: no way to get there. */
+static void start_at(rf_files *f, vd_exec *e, const rf_question *q, uint64_t first, int *landed,
+                     int *there)
+{
+    *landed = *there = 1;
+    for (uint32_t k = 0; q->has_state && k < f->store_count; k++)
+        if (from_snapshot(f, e, f->stores[k], first, &q->state)) return;
+    for (uint32_t k = 0; k <= f->store_count; k++) {
+        vd_digest root = f->job->first_state;
+        ro_err why = {RO_OK, {0}};
+        if (vd_exec_first_state(e, k < f->store_count ? f->stores[k] : NULL, &why)) continue;
+        if (advance(e, first, &root, &why)) continue;
+        *landed = !q->has_state || vd_digest_equal(&root, &q->state);
+        return;
+    }
+    *there = 0;
+}
+
+static ro_status answer_rerun(rf_files *f, rf_game *g, const rf_question *q, ro_err *err)
+{
+    uint64_t first, end;
+    uint8_t answer[2 * VD_DIGEST + 1];
+    vd_digest hash, state;
+    vd_exec_options o;
+    vd_exec *e = NULL;
+    int there = 0, landed = 0, accepted = 0;
+    RO_TRY(load_constants(f, &there, err));
+    if (!there) return RO_OK;
+    memset(&o, 0, sizeof o);
+    o.backend = f->backend;
+    o.pool = f->pool;
+    o.constants = f->constants;
+    RO_TRY(vd_exec_new(f->job, &o, &e, err));
+    rf_range_steps(f->job, q->tree, q->lo, q->hi, &first, &end);
+    start_at(f, e, q, first, &landed, &there);
+    ro_status st = RO_OK;
+    if (there) {
+        st = rf_run_range(e, f->job, q->tree, q->lo, q->hi, &hash, &state, err);
+        memcpy(answer, hash.b, VD_DIGEST);
+        memcpy(answer + VD_DIGEST, state.b, VD_DIGEST);
+        answer[2 * VD_DIGEST] = (uint8_t)landed;
+        if (!st) st = rf_game_answer(g, q, RF_NONE, answer, sizeof answer, &accepted, err);
+    }
+    vd_exec_free(e);
+    return st;
+}
+
+static ro_status answer_operator(rf_files *f, rf_game *g, const rf_question *q, ro_err *err)
+{
+    const rf_node *n = rf_game_subject(g);
+    const void *data[RO_INPUTS_MAX];
+    vd_digest digests[RO_OUTPUTS_MAX];
+    uint8_t bits[8];
+    uint64_t v = 0;
+    int accepted, whole = q->kind == RF_Q_OPERATOR;
+    ro_arena *a = ro_arena_new();
+    if (!a) return RO_FAIL(err, RO_ENOMEM, "no memory to run an operator");
+    ro_status st = RO_OK;
+    if (load_inputs(f, n, data, a)) {
+        st = rf_run_operator(n, f->backend, f->pool, data, whole ? digests : NULL, q->output,
+                             q->element, whole ? NULL : &v, err);
+        vd_put_le(bits, v, 8);
+        if (!st && whole)
+            st = rf_game_answer(g, q, RF_NONE, digests, n->outputs * sizeof *digests, &accepted,
+                                err);
+        else if (!st)
+            st = rf_game_answer(g, q, RF_NONE, bits, sizeof bits, &accepted, err);
+    }
+    ro_arena_free(a);
+    return st;
+}
+
+/* ---- explanations --------------------------------------------------------------------------------- */
+
+/* A store's explanations/<64 hex>: "VERDEEXP", version u32, levels u32, count u64 of each, then the
+ * parts of all levels, 8 bytes each. The name is the digest of what it explains. */
+#define EXPLANATION_TAG "verde/1 explanation"
+static const char EXPLANATION_MAGIC[8] = {'V', 'E', 'R', 'D', 'E', 'E', 'X', 'P'};
+
+static void explanation_name(const vd_digest *output_digest, uint64_t element, char name[96])
+{
+    uint8_t bytes[VD_DIGEST + 8];
+    vd_digest d;
+    char hex[65];
+    memcpy(bytes, output_digest->b, VD_DIGEST);
+    vd_put_le(bytes + VD_DIGEST, element, 8);
+    vd_tagged_hash(EXPLANATION_TAG, bytes, sizeof bytes, d.b);
+    vd_digest_hex(&d, hex);
+    snprintf(name, 96, "explanations/%s", hex);
+}
+
+static uint32_t explanation_levels(const rf_node *n, uint32_t output, uint64_t element,
+                                   uint64_t *count, uint64_t *total)
+{
+    ro_reader r;
+    memset(&r, 0, sizeof r);
+    r.in = n->in;
+    r.out = n->out;
+    r.inputs = n->inputs;
+    r.outputs = n->outputs;
+    const ro_explain *e = ro_explain_of(n->node->op, &r);
+    *total = 0;
+    uint32_t levels = e ? e->levels(&r, n->node->attrs, output, element, count) : 0;
+    for (uint32_t k = 0; k < levels; k++) *total += count[k];
+    return levels;
+}
+
+ro_status rf_explanation_get(const char *store, const rf_node *n, const vd_digest *output_digest,
+                             uint32_t output, uint64_t element, uint64_t **parts, uint64_t *count,
+                             uint32_t *levels, ro_err *err)
+{
+    char name[96], path[4096];
+    uint64_t total, size;
+    uint8_t *bytes;
+    *levels = explanation_levels(n, output, element, count, &total);
+    explanation_name(output_digest, element, name);
+    if (*levels == 0 || total > RF_EVIDENCE_MAX / 8)
+        return RO_FAIL(err, RO_EOP, "this operator's elements are not explained");
+    snprintf(path, sizeof path, "%.3900s/%s", store, name);
+    ro_arena *a = ro_arena_new();
+    if (!a) return RO_FAIL(err, RO_ENOMEM, "no memory to read an explanation");
+    ro_status st = vd_file_read(path, 16 + *levels * 8u + total * 8, a, &bytes, &size, err);
+    vd_in in = {bytes, st ? 0 : size, 0, 0};
+    const uint8_t *magic = st ? NULL : vd_in_bytes(&in, 8);
+    int ok = magic && memcmp(magic, EXPLANATION_MAGIC, 8) == 0 && vd_in_u32(&in) == 1 &&
+             vd_in_u32(&in) == *levels;
+    for (uint32_t k = 0; ok && k < *levels; k++) ok = vd_in_u64(&in) == count[k];
+    if (!st && (!ok || vd_in_left(&in) != total * 8))
+        st = RO_FAIL(err, RO_EFORMAT, "%.120s is no explanation of this element", path);
+    *parts = st ? NULL : ro_alloc(total * 8);
+    if (!st && !*parts) st = RO_FAIL(err, RO_ENOMEM, "no memory to read an explanation");
+    for (uint64_t k = 0; !st && k < total; k++) (*parts)[k] = vd_in_u64(&in);
+    ro_arena_free(a);
+    return st;
+}
+
+ro_status rf_write_file(const char *path, const void *bytes, uint64_t size, ro_err *err)
+{
+    int dir = -1, fd = -1;
+    const char *base;
+    char partial[VD_FS_NAME_MAX];
+    RO_TRY(vd_fs_folder_of(path, &dir, &base, err));
+    snprintf(partial, sizeof partial, ".%.480s.partial", base);
+    ro_status st = vd_fs_lock(dir, partial, path, 0, &fd, NULL, err);
+    if (!st) st = vd_fs_truncate(fd, 0, path, err);
+    if (!st) st = vd_fs_write(fd, bytes, size, 0, path, err);
+    if (!st) st = vd_fs_publish(fd, dir, partial, base, path, err);
+    if (st && fd >= 0) (void)unlinkat(dir, partial, 0);
+    if (fd >= 0) close(fd);
+    close(dir);
+    return st;
+}
+
+static ro_status write_explanation(const char *store, const char *name, const uint8_t *bytes,
+                                   size_t size, ro_err *err)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%.3900s/explanations", store);
+    if (mkdir(path, 0777) < 0 && errno != EEXIST)
+        return vd_fs_failed("create the folder", path, err);
+    snprintf(path, sizeof path, "%.3900s/%s", store, name);
+    return rf_write_file(path, bytes, size, err);
+}
+
+ro_status rf_explanation_put(const char *store, const rf_node *n, const vd_digest *output_digest,
+                             uint32_t output, uint64_t element, const void *const *data,
+                             const uint64_t *parts, ro_err *err)
+{
+    ro_reader r;
+    uint64_t count[RO_LEVELS_MAX], total, *own = NULL;
+    char name[96];
+    memset(&r, 0, sizeof r);
+    r.in = n->in;
+    r.out = n->out;
+    r.inputs = n->inputs;
+    r.outputs = n->outputs;
+    r.data = data;
+    uint32_t levels = explanation_levels(n, output, element, count, &total);
+    if (!parts)
+        RO_TRY(ro_explain_all(n->node->op, &r, n->node->attrs, output, element, &levels, count,
+                              &own, err));
+    uint8_t *bytes = ro_alloc(16 + levels * 8u + total * 8);
+    vd_out o = {bytes, 0};
+    ro_status st = bytes ? RO_OK : RO_FAIL(err, RO_ENOMEM, "no memory to write an explanation");
+    if (!st) {
+        vd_out_bytes(&o, EXPLANATION_MAGIC, 8);
+        vd_out_u32(&o, 1);
+        vd_out_u32(&o, levels);
+        for (uint32_t k = 0; k < levels; k++) vd_out_u64(&o, count[k]);
+        for (uint64_t k = 0; k < total; k++) vd_out_u64(&o, (parts ? parts : own)[k]);
+        explanation_name(output_digest, element, name);
+        st = write_explanation(store, name, bytes, o.n, err);
+    }
+    ro_free(bytes);
+    ro_free(own);
+    return st;
+}
+
+/* Every part as an honest party computes them, kept for the next question. */
+static int own_parts(rf_files *f, const rf_node *n, const rf_question *q)
+{
+    ro_reader r;
+    ro_err why = {RO_OK, {0}};
+    const void *data[RO_INPUTS_MAX];
+    uint32_t levels;
+    if (f->parts && f->parts_step == q->step && f->parts_node == q->node &&
+        f->parts_output == q->output && f->parts_element == q->element)
+        return 1;
+    ro_free(f->parts);
+    f->parts = NULL;
+    ro_arena *a = ro_arena_new();
+    if (!a) return 0;
+    memset(&r, 0, sizeof r);
+    r.in = n->in;
+    r.out = n->out;
+    r.inputs = n->inputs;
+    r.outputs = n->outputs;
+    r.data = data;
+    if (load_inputs(f, n, data, a) &&
+        ro_explain_all(n->node->op, &r, n->node->attrs, q->output, q->element, &levels,
+                       f->parts_count, &f->parts, &why))
+        f->parts = NULL;
+    ro_arena_free(a);
+    f->parts_step = q->step;
+    f->parts_node = q->node;
+    f->parts_output = q->output;
+    f->parts_element = q->element;
+    return f->parts != NULL;
+}
+
+/* What a party explains: what its store says, or else what its inputs give. */
+static ro_status answer_parts(rf_files *f, rf_game *g, const rf_question *q, ro_err *err)
+{
+    const rf_node *n = rf_game_subject(g);
+    int accepted = 0;
+    for (uint32_t k = 0; k <= f->store_count && !accepted; k++) {
+        uint64_t count[RO_LEVELS_MAX], *parts = NULL;
+        uint32_t levels;
+        uint8_t *answer = NULL;
+        size_t size;
+        ro_err why = {RO_OK, {0}};
+        if (k < f->store_count &&
+            rf_explanation_get(vd_store_path(f->stores[k]), n, &q->tensor, q->output, q->element,
+                               &parts, count, &levels, &why))
+            continue;
+        if (k == f->store_count && !own_parts(f, n, q)) break;
+        ro_status st = rf_parts_write(n, q, parts ? parts : f->parts, parts ? count : f->parts_count,
+                                      &answer, &size, &why);
+        if (!st) st = rf_game_answer(g, q, RF_NONE, answer, size, &accepted, err);
+        ro_free(answer);
+        ro_free(parts);
+        if (st == RO_ENOMEM) return st;
+    }
+    return RO_OK;
+}
+
+/* ---- questions -------------------------------------------------------------------------------------------- */
+
+static ro_status give(rf_game *g, const rf_question *q, const void *bytes, size_t n, int *accepted,
+                      ro_err *err)
+{
+    return bytes ? rf_game_answer(g, q, RF_NONE, bytes, n, accepted, err) : RO_OK;
+}
+
+/* From one file: hashes and leaves of its trees, a claim's step leaves, a segment's outputs. */
+static ro_status answer_from(const vd_trace *t, rf_game *g, const rf_question *q, uint8_t *room,
+                             int *accepted, ro_err *err)
+{
+    const void *bytes = NULL;
+    size_t n = 0;
+    uint32_t count;
+    ro_err why = {RO_OK, {0}};
+    uint64_t first, covered, lo = q->lo;
+    vd_trace_steps(t, &first, &covered);
+    if (q->kind == RF_Q_HASHES) {
+        if (vd_trace_descend(t, (int)q->tree, q->step, q->lo, q->hi, q->depth, room, &count, &why))
+            return RO_OK;
+        return give(g, q, room, count * (size_t)VD_DIGEST, accepted, err);
+    }
+    if (q->kind == RF_Q_LEAF && q->tree == VD_TREE_STEPS) {
+        bytes = vd_trace_step_leaf(t, first + lo);
+        n = VD_STEP_LEAF_BYTES;
+    } else if (q->kind == RF_Q_LEAF && q->tree == VD_TREE_SEGMENTS) {
+        bytes = vd_trace_segment_leaf(t, lo);
+        n = VD_SEGMENT_LEAF_BYTES;
+    } else if (q->kind == RF_Q_LEAF && q->tree == VD_TREE_NODES) {
+        bytes = vd_trace_node_leaf(t, q->step, (uint32_t)lo, &n);
+    } else if (q->kind == RF_Q_STEP_LEAVES && covered == q->hi) {
+        for (uint64_t k = 0; k < covered; k++) {
+            const uint8_t *leaf = vd_trace_step_leaf(t, first + k);
+            if (!leaf) return RO_OK;
+            memcpy(room + k * VD_STEP_LEAF_BYTES, leaf, VD_STEP_LEAF_BYTES);
+        }
+        bytes = room;
+        n = covered * VD_STEP_LEAF_BYTES;
+    } else if (q->kind == RF_Q_OUTPUTS && q->hi - q->lo <= VD_SEGMENT_MAX) {
+        for (uint64_t k = q->lo; k < q->hi; k++) {
+            const vd_digest *d = vd_trace_outputs_digest(t, k);
+            if (!d) return RO_OK;
+            memcpy(room + (k - q->lo) * VD_DIGEST, d->b, VD_DIGEST);
+        }
+        bytes = room;
+        n = (q->hi - q->lo) * VD_DIGEST;
+    }
+    return give(g, q, bytes, n, accepted, err);
+}
+
+/* The files of the parties asked; for the trees of a claim, all claims: the hash decides. */
+static ro_status answer_tree(rf_files *f, rf_game *g, const rf_question *q, ro_err *err)
+{
+    int accepted = 0;
+    ro_status st = RO_OK;
+    uint8_t *room = ro_alloc((size_t)VD_SEGMENT_MAX * VD_STEP_LEAF_BYTES);
+    if (!room) return RO_FAIL(err, RO_ENOMEM, "no memory to answer");
+    if (q->claim != RF_NONE) st = answer_from(f->claims[q->claim], g, q, room, &accepted, err);
+    for (uint32_t k = 0; !st && !accepted && q->claim != RF_NONE && k < f->claim_count; k++)
+        st = answer_from(f->claims[k], g, q, room, &accepted, err);
+    for (uint32_t k = 0; !st && !accepted && q->claim == RF_NONE && k < f->trace_count; k++)
+        if (q->parties >> k & 1) st = answer_from(f->traces[k], g, q, room, &accepted, err);
+    ro_free(room);
+    return st;
+}
+
+static ro_status answer_state(rf_files *f, rf_game *g, const rf_question *q, ro_err *err)
+{
+    uint64_t size = f->job->slot_count * (uint64_t)VD_DIGEST;
+    vd_digest *slots = ro_alloc(2 * size);
+    int accepted = 0;
+    ro_status st = RO_OK;
+    if (!slots) return RO_FAIL(err, RO_ENOMEM, "no memory for a state");
+    for (uint32_t k = 0; !st && !accepted && k < f->store_count; k++) {
+        ro_err why = {RO_OK, {0}};
+        if (!vd_store_get_state(f->stores[k], &q->of, slots, f->job->slot_count, &why))
+            st = give(g, q, slots, size, &accepted, err);
+    }
+    for (uint32_t k = 0; !st && !accepted && k < f->trace_count + f->claim_count; k++) {
+        const vd_trace *t = k < f->trace_count ? f->traces[k] : f->claims[k - f->trace_count];
+        if (derive_state(f, t, q->step, slots, slots + f->job->slot_count))
+            st = give(g, q, slots, size, &accepted, err);
+    }
+    ro_free(slots);
+    return st;
+}
+
+static ro_status answer_tensor(rf_files *f, rf_game *g, const rf_question *q, ro_err *err)
+{
+    const rf_tensor *t = find_tensor(f, &q->tensor, NULL);
+    uint8_t header[VD_TENSOR_HEADER_MAX], root[VD_DIGEST];
+    int accepted;
+    if (!t) return RO_OK;
+    uint64_t n = vd_tensor_chunks(&t->type);
+    if (q->kind == RF_Q_HEADER) {
+        if (n) memcpy(root, t->tree + (vd_tree_size(n) - 1) * VD_DIGEST, VD_DIGEST);
+        else vd_tree_root(VD_TREE_CHUNKS, NULL, 0, root);
+        return give(g, q, header, vd_tensor_header_encode(&t->type, root, header), &accepted, err);
+    }
+    if (q->hi > n) return RO_OK;
+    if (q->kind == RF_Q_LEAF)
+        return give(g, q, t->bytes + q->lo * VD_CHUNK_BYTES, vd_tensor_chunk_bytes(&t->type, q->lo),
+                    &accepted, err);
+    uint8_t *room = ro_alloc((size_t)VD_DESCEND_MAX * VD_DIGEST);
+    if (!room) return RO_FAIL(err, RO_ENOMEM, "no memory to answer");
+    uint32_t count = vd_descend_from_tree(t->tree, n, q->lo, q->hi, q->depth, room);
+    ro_status st = give(g, q, room, count * (size_t)VD_DIGEST, &accepted, err);
+    ro_free(room);
+    return st;
+}
+
+static ro_status answer_operands(rf_files *f, rf_game *g, const rf_question *q, ro_err *err)
+{
+    rf_chunk_source s = {chunk_of, f};
+    uint8_t *answer = NULL;
+    size_t n;
+    int accepted;
+    ro_err why = {RO_OK, {0}};
+    ro_status st = rf_operands_write(rf_game_subject(g), q, &s, &answer, &n, &why);
+    if (st == RO_ENOTFOUND || st == RO_ELIMIT) return RO_OK;
+    if (st) return RO_FAIL(err, st, "%.200s", why.msg);
+    st = give(g, q, answer, n, &accepted, err);
+    ro_free(answer);
+    return st;
+}
+
+ro_status rf_files_answer(rf_files *f, rf_game *g, const rf_question *q, ro_err *err)
+{
+    switch (q->kind) {
+    case RF_Q_HASHES:
+    case RF_Q_LEAF:
+        if (q->tree == VD_TREE_CHUNKS) RO_TRY(answer_tensor(f, g, q, err));
+        else RO_TRY(answer_tree(f, g, q, err));
+        break;
+    case RF_Q_STEP_LEAVES:
+    case RF_Q_OUTPUTS: RO_TRY(answer_tree(f, g, q, err)); break;
+    case RF_Q_STATE: RO_TRY(answer_state(f, g, q, err)); break;
+    case RF_Q_HEADER: RO_TRY(answer_tensor(f, g, q, err)); break;
+    case RF_Q_OPERANDS: RO_TRY(answer_operands(f, g, q, err)); break;
+    case RF_Q_PARTS: RO_TRY(answer_parts(f, g, q, err)); break;
+    case RF_Q_OPERATOR:
+    case RF_Q_KERNEL: RO_TRY(answer_operator(f, g, q, err)); break;
+    case RF_Q_RERUN: RO_TRY(answer_rerun(f, g, q, err)); break;
+    }
+    rf_game_cannot(g, q, RF_NONE); /* no effect on a question that was answered */
+    return RO_OK;
+}

@@ -1,0 +1,51 @@
+/* files.h - answers from trace files, segment claims and stores. Private to verde-dispute. */
+#ifndef RF_FILES_H
+#define RF_FILES_H
+#include "referee.h"
+
+#define RF_STORES_MAX 160u
+
+typedef struct rf_tensor { /* a mapped tensor whose chunk tree was computed and fits its digest */
+    struct rf_tensor *next;
+    vd_digest digest;
+    ro_type type;
+    const uint8_t *bytes;
+    uint8_t *zeros; /* owned: a tensor of zeros is in no store */
+    uint8_t *tree;  /* all levels */
+} rf_tensor;
+
+typedef struct {
+    const vd_job *job;
+    vd_trace *traces[RF_PARTIES_MAX], *claims[RF_CLAIMS_MAX];
+    uint32_t trace_count, claim_count;
+    vd_store *stores[RF_STORES_MAX];
+    uint32_t store_count;
+    const ro_backend *backend;
+    ro_pool *pool;
+    ro_arena *arena;
+    const void **constants; /* NULL until asked for; by number */
+    rf_tensor *tensors;
+    uint8_t *path;          /* scratch of a chunk's path */
+    uint64_t *parts, parts_count[RO_LEVELS_MAX], parts_step, parts_element; /* explained last */
+    uint32_t parts_node, parts_output;
+} rf_files;
+
+/* Memory of its own; traces, claims, stores and pool are taken. */
+ro_status rf_files_init(rf_files *f, ro_err *err) RO_CHECKED;
+void rf_files_release(rf_files *f);
+/* Answer an open question, or say that nobody can. RO_OK either way; RO_ENOMEM. */
+ro_status rf_files_answer(rf_files *f, rf_game *g, const rf_question *q, ro_err *err) RO_CHECKED;
+/* Under its name complete or not at all. */
+ro_status rf_write_file(const char *path, const void *bytes, uint64_t size, ro_err *err) RO_CHECKED;
+
+/* How an element explains itself, put into a store for verde-dispute: the parts of all levels, to
+ * be found under the digest of the output tensor. parts NULL: computed from `data`, the node's
+ * whole inputs in machine byte order. docs/FORMATS.md, "The store". */
+ro_status rf_explanation_put(const char *store, const rf_node *n, const vd_digest *output_digest,
+                             uint32_t output, uint64_t element, const void *const *data,
+                             const uint64_t *parts, ro_err *err) RO_CHECKED;
+/* Into *parts (freed by ro_free) all parts, level by level, count[RO_LEVELS_MAX] of each. */
+ro_status rf_explanation_get(const char *store, const rf_node *n, const vd_digest *output_digest,
+                             uint32_t output, uint64_t element, uint64_t **parts, uint64_t *count,
+                             uint32_t *levels, ro_err *err) RO_CHECKED;
+#endif

@@ -1,0 +1,634 @@
+/* game.c - the course of a game: grouping, pairing, questions, what is accepted as an answer,
+ * and the walk down two trees.
+ *
+ * Invariants
+ *   1. Pairing follows from the task and the set of roots alone, not from who came first.
+ *   2. A walk always goes to the leftmost part whose hashes differ; what lies left of it is equal.
+ *   3. An answer that does not hash up is refused and changes nothing but a count. */
+#include "game.h"
+
+#include <string.h>
+
+const char *rf_kind_name(rf_kind k)
+{
+    static const char *const names[] = {"agree",  "step",    "structure", "inputs",
+                                        "output", "forfeit", "withheld",  "undecided"};
+    return names[k];
+}
+
+const char *rf_method_name(rf_method m)
+{
+    static const char *const names[] = {"none", "element", "partial", "operator", "step", "segment"};
+    return names[m];
+}
+
+const char *rf_question_name(rf_question_kind k)
+{
+    static const char *const names[] = {"hashes",  "leaf",     "state", "outputs",  "step leaves", "header",
+                                        "operands", "parts", "operator", "rerun", "kernel"};
+    return names[k];
+}
+
+/* ---- setting up ---------------------------------------------------------------------------- */
+
+static ro_status check_body(const vd_job *j, const rf_party *party, vd_trace_body *b, ro_err *err)
+{
+    uint8_t again[VD_TRACE_BODY_BYTES];
+    vd_trace_body want;
+    RO_TRY(vd_trace_body_decode(party->body, b, err));
+    vd_digest root = vd_trace_root(b);
+    vd_trace_body_encode(b, again);
+    if (memcmp(again, party->body, sizeof again) != 0 || !vd_digest_equal(&root, &party->root))
+        return RO_FAIL(err, RO_EFORMAT, "a trace body is not the one its root is the hash of");
+    want = *b;
+    want.record = j->record;
+    want.segment = j->segment;
+    want.job = j->digest;
+    want.steps = j->steps;
+    want.first_state = j->first_state;
+    want.node_count = 0;
+    for (uint32_t p = 0; j->record == VD_RECORD_FULL && p < j->phase_count; p++)
+        want.node_count += j->repeats * j->phases[p].steps * j->phases[p].graph->node_count;
+    vd_trace_body_encode(&want, again);
+    if (memcmp(again, party->body, sizeof again) != 0)
+        return RO_FAIL(err, RO_EDIFFER,
+                       "a trace body is not of this job: level, job digest, counts or first state");
+    return RO_OK;
+}
+
+static int compare_digest(const void *a, const void *b) { return memcmp(a, b, VD_DIGEST); }
+
+/* Insertion sort: at most 64, no recursion. */
+static void sort_groups(rf_group *groups, uint32_t n, size_t field)
+{
+    for (uint32_t i = 1; i < n; i++)
+        for (uint32_t k = i; k > 0 && compare_digest((const uint8_t *)&groups[k - 1] + field,
+                                                     (const uint8_t *)&groups[k] + field) > 0; k--) {
+            rf_group t = groups[k];
+            groups[k] = groups[k - 1];
+            groups[k - 1] = t;
+        }
+}
+
+/* H(tag, task, H(tag, all sorted roots), root): nobody can choose whom to meet. */
+static void order_groups(rf_game *g, const vd_digest *task)
+{
+    uint8_t roots[RF_PARTIES_MAX * VD_DIGEST], key[3 * VD_DIGEST];
+    sort_groups(g->groups, g->group_count, offsetof(rf_group, root));
+    for (uint32_t k = 0; k < g->group_count; k++)
+        memcpy(roots + k * VD_DIGEST, g->groups[k].root.b, VD_DIGEST);
+    memcpy(key, task->b, VD_DIGEST);
+    vd_tagged_hash("verde/1 roots", roots, g->group_count * VD_DIGEST, key + VD_DIGEST);
+    for (uint32_t k = 0; k < g->group_count; k++) {
+        memcpy(key + 2 * VD_DIGEST, g->groups[k].root.b, VD_DIGEST);
+        vd_tagged_hash("verde/1 pairing", key, sizeof key, g->groups[k].order.b);
+    }
+    sort_groups(g->groups, g->group_count, offsetof(rf_group, order));
+}
+
+static ro_status make_groups(rf_game *g, const rf_setup *s, ro_err *err)
+{
+    for (uint32_t i = 0; i < s->party_count; i++) {
+        vd_trace_body body;
+        uint32_t k = 0;
+        RO_TRY(check_body(s->job, &s->parties[i], &body, err));
+        while (k < g->group_count && !vd_digest_equal(&g->groups[k].root, &s->parties[i].root)) k++;
+        if (k == g->group_count) {
+            g->group_count++;
+            g->groups[k].root = s->parties[i].root;
+            g->groups[k].body = body;
+        }
+        g->groups[k].mask |= UINT64_C(1) << i;
+    }
+    order_groups(g, &s->task);
+    for (uint32_t i = 0; i < s->party_count; i++)
+        for (uint32_t k = 0; k < g->group_count; k++)
+            if (g->groups[k].mask >> i & 1) g->party_group[i] = k;
+    return RO_OK;
+}
+
+static ro_status keep_claims(rf_game *g, const rf_setup *s, ro_err *err)
+{
+    g->claims = ro_arena_alloc(g->arena, (s->claim_count + 1) * sizeof *g->claims);
+    if (!g->claims) return RO_FAIL(err, RO_ENOMEM, "no memory for segment claims");
+    for (uint32_t k = 0; k < s->claim_count; k++) {
+        const vd_claim_body *b = &s->claims[k].body;
+        vd_digest root = vd_claim_root(b);
+        uint64_t first, count = 0;
+        if (b->segment < vd_job_segments(s->job))
+            vd_job_segment(s->job, b->segment, &first, &count);
+        if (!vd_digest_equal(&root, &s->claims[k].root))
+            return RO_FAIL(err, RO_EFORMAT, "a segment claim is not the one its root is the hash of");
+        if (!vd_digest_equal(&b->job, &s->job->digest) || count == 0 || b->steps != count)
+            return RO_FAIL(err, RO_EDIFFER, "a segment claim is not of this job");
+        g->claims[k] = s->claims[k];
+    }
+    g->claim_count = s->claim_count;
+    return RO_OK;
+}
+
+ro_status rf_game_new(const rf_setup *s, rf_game **out, ro_err *err)
+{
+    if (s->party_count == 0 || s->party_count > RF_PARTIES_MAX || s->claim_count > RF_CLAIMS_MAX)
+        return RO_FAIL(err, RO_EUSAGE, "a game has 1 to %u parties and at most %u segment claims",
+                       RF_PARTIES_MAX, RF_CLAIMS_MAX);
+    ro_arena *a = ro_arena_new();
+    rf_game *g = a ? ro_arena_alloc(a, sizeof *g) : NULL;
+    if (!g) {
+        ro_arena_free(a);
+        return RO_FAIL(err, RO_ENOMEM, "no memory for a game");
+    }
+    g->arena = a;
+    g->job = s->job;
+    g->online = s->online;
+    g->pair = ro_arena_new();
+    g->scratch = NULL;
+    g->current[0] = RF_NONE;
+    ro_status st = g->pair ? RO_OK : RO_FAIL(err, RO_ENOMEM, "no memory for a game");
+    if (!st) st = make_groups(g, s, err);
+    if (!st) st = keep_claims(g, s, err);
+    if (st) {
+        rf_game_free(g);
+        return st;
+    }
+    *out = g;
+    return RO_OK;
+}
+
+void rf_game_free(rf_game *g)
+{
+    if (!g) return;
+    ro_arena_free(g->pair);
+    ro_arena_free(g->scratch);
+    ro_arena_free(g->arena);
+}
+
+/* ---- openings ------------------------------------------------------------------------------- */
+
+void rf_question_init(rf_question *q, rf_question_kind kind, uint64_t parties)
+{
+    memset(q, 0, sizeof *q);
+    q->kind = kind;
+    q->parties = parties;
+    q->claim = RF_NONE;
+    q->level = RF_NONE;
+}
+
+static int same_question(const rf_question *a, const rf_question *b)
+{
+    return a->kind == b->kind && a->parties == b->parties && a->claim == b->claim &&
+           a->tree == b->tree && a->lo == b->lo && a->hi == b->hi && a->depth == b->depth &&
+           vd_digest_equal(&a->of, &b->of) && vd_digest_equal(&a->tensor, &b->tensor) &&
+           a->step == b->step && a->node == b->node && a->output == b->output &&
+           a->element == b->element && a->level == b->level && a->index == b->index &&
+           a->has_state == b->has_state && vd_digest_equal(&a->state, &b->state);
+}
+
+/* What is asked for is a digest: its bytes spread well enough. */
+static uint32_t bucket(const rf_question *q)
+{
+    return (q->of.b[0] | (uint32_t)q->of.b[1] << 8) % RF_BUCKETS;
+}
+
+static const rf_opening *find_opening(const rf_game *g, const rf_question *q)
+{
+    const rf_opening *o = g->openings[bucket(q)];
+    while (o && !same_question(&o->q, q)) o = o->next;
+    return o;
+}
+
+rf_flow rf_fault(rf_pass *p, ro_status status)
+{
+    p->status = status;
+    return RF_FAULT;
+}
+
+void *rf_scratch(rf_pass *p, size_t size)
+{
+    void *m = ro_arena_alloc(p->scratch, size);
+    if (!m) p->status = RO_FAIL(p->err, RO_ENOMEM, "no memory to judge");
+    return m;
+}
+
+rf_flow rf_ask(rf_pass *p, const rf_question *q, const uint8_t **bytes, size_t *size)
+{
+    const rf_opening *o = find_opening(p->g, q);
+    if (o && o->absent) {
+        if (!p->g->online || q->parties != (p->mask[0] | p->mask[1])) return RF_ABSENT;
+        for (int k = 0; k < 2; k++) rf_guilty_side(p, k, RF_WITHHELD);
+        return RF_DECIDED;
+    }
+    if (o) {
+        *bytes = o->bytes;
+        *size = o->size;
+        return RF_GO;
+    }
+    RO_ASSERT(p->open_count < RF_OPEN_MAX);
+    p->open[p->open_count++] = *q;
+    return RF_WAIT;
+}
+
+rf_flow rf_ask_both(rf_pass *p, const rf_question q[2], const uint8_t *bytes[2], size_t size[2])
+{
+    rf_flow a = rf_ask(p, &q[0], &bytes[0], &size[0]);
+    rf_flow b = rf_ask(p, &q[1], &bytes[1], &size[1]);
+    if (a == RF_WAIT || b == RF_WAIT) return RF_WAIT;
+    if (a == RF_DECIDED || b == RF_DECIDED) return RF_DECIDED;
+    if (a == RF_GO && b == RF_GO) return RF_GO;
+    if (!p->g->online) return RF_ABSENT;
+    for (int k = 0; k < 2; k++)
+        if ((k ? b : a) == RF_ABSENT) rf_guilty_side(p, k, RF_FORFEIT);
+    return RF_DECIDED;
+}
+
+static ro_status add_opening(rf_game *g, const rf_question *q, const void *bytes, size_t n,
+                             ro_err *err)
+{
+    rf_opening *o = ro_arena_alloc(g->pair, sizeof *o);
+    uint8_t *copy = o ? ro_arena_alloc(g->pair, n + 1) : NULL;
+    if (!copy) return RO_FAIL(err, RO_ENOMEM, "no memory for an answer of %zu bytes", n);
+    if (n) memcpy(copy, bytes, n);
+    o->q = *q;
+    o->bytes = copy;
+    o->size = n;
+    o->absent = bytes == NULL;
+    o->next = g->openings[bucket(q)];
+    g->openings[bucket(q)] = o;
+    g->bytes_read += n;
+    g->questions++;
+    return RO_OK;
+}
+
+/* ---- what is accepted ------------------------------------------------------------------------- */
+
+static int hashes_hold(const rf_question *q, const uint8_t *bytes, size_t n)
+{
+    return n % VD_DIGEST == 0 && n <= (size_t)VD_DESCEND_MAX * VD_DIGEST &&
+           vd_descend_verify(q->tree, q->lo, q->hi, q->depth, bytes, n / VD_DIGEST, q->of.b);
+}
+
+/* The root of the tree over `size`-byte payloads; the scratch arena holds the leaf hashes. */
+static ro_status payloads_hold(rf_game *g, const rf_question *q, const uint8_t *bytes, size_t n,
+                               size_t size, int *ok, ro_err *err)
+{
+    uint64_t count = q->hi - q->lo;
+    uint8_t root[VD_DIGEST];
+    if (n != count * size) return RO_OK;
+    uint8_t *leaves = ro_arena_alloc(g->scratch, count * VD_DIGEST);
+    if (!leaves) return RO_FAIL(err, RO_ENOMEM, "no memory to check an answer");
+    vd_leaf_hashes(q->tree, bytes, size, count, leaves);
+    vd_tree_root(q->tree, leaves, count, root);
+    *ok = memcmp(root, q->of.b, VD_DIGEST) == 0;
+    return RO_OK;
+}
+
+static int side_of(const rf_game *g, uint64_t parties)
+{
+    return parties == g->groups[g->current[1]].mask;
+}
+
+static ro_status holds(rf_game *g, const rf_question *q, const uint8_t *b, size_t n, int *ok,
+                       ro_err *err)
+{
+    uint8_t d[VD_DIGEST];
+    *ok = 0;
+    switch (q->kind) {
+    case RF_Q_HASHES: *ok = hashes_hold(q, b, n); return RO_OK;
+    case RF_Q_LEAF:
+        if (n > RF_LEAF_BYTES_MAX) return RO_OK;
+        vd_leaf_hash(q->tree, b, n, d);
+        *ok = memcmp(d, q->of.b, VD_DIGEST) == 0;
+        return RO_OK;
+    case RF_Q_HEADER:
+        if (n > RF_LEAF_BYTES_MAX) return RO_OK;
+        vd_tensor_header_digest(b, n, d);
+        *ok = memcmp(d, q->of.b, VD_DIGEST) == 0;
+        return RO_OK;
+    case RF_Q_STATE:
+    case RF_Q_OUTPUTS: return payloads_hold(g, q, b, n, VD_DIGEST, ok, err);
+    case RF_Q_STEP_LEAVES: return payloads_hold(g, q, b, n, VD_STEP_LEAF_BYTES, ok, err);
+    case RF_Q_OPERANDS: return rf_operands_hold(&g->subject, q, &g->part, b, n, ok, err);
+    case RF_Q_PARTS:
+        return rf_parts_hold(&g->subject, q, &g->part, side_of(g, q->parties), b, n, ok, err);
+    case RF_Q_OPERATOR: *ok = n == g->subject.outputs * (size_t)VD_DIGEST; return RO_OK;
+    case RF_Q_RERUN: *ok = n == 2 * VD_DIGEST + 1; return RO_OK;
+    case RF_Q_KERNEL: *ok = n == 8; return RO_OK;
+    }
+    return RO_OK;
+}
+
+static int find_open(const rf_game *g, const rf_question *q, uint32_t *slot)
+{
+    for (uint32_t k = 0; k < g->open_count; k++)
+        if (same_question(&g->open[k], q)) {
+            *slot = k;
+            return 1;
+        }
+    return 0;
+}
+
+static void close_question(rf_game *g, uint32_t slot)
+{
+    for (uint32_t k = slot + 1; k < g->open_count; k++) {
+        g->open[k - 1] = g->open[k];
+        memcpy(g->refused[k - 1], g->refused[k], sizeof g->refused[k]);
+    }
+    g->open_count--;
+}
+
+/* An answer names its party so that refusals can be counted; what it opens is judged by its hash.
+ * Nobody's (RF_NONE) is as good: a store may hold what a party owes. */
+ro_status rf_game_answer(rf_game *g, const rf_question *q, uint32_t party, const void *bytes,
+                         size_t n, int *accepted, ro_err *err)
+{
+    uint32_t slot, row = party < RF_PARTIES_MAX ? party : RF_PARTIES_MAX;
+    *accepted = 0;
+    if (!find_open(g, q, &slot) || !bytes) return RO_OK;
+    if (party != RF_NONE && (party >= RF_PARTIES_MAX || !(q->parties >> party & 1))) return RO_OK;
+    if (g->refused[slot][row] >= RF_REFUSALS_MAX) return RO_OK;
+    RO_TRY(holds(g, q, bytes, n, accepted, err));
+    if (!*accepted) {
+        if (++g->refused[slot][row] >= RF_REFUSALS_MAX && party != RF_NONE)
+            rf_game_cannot(g, q, party);
+        return RO_OK;
+    }
+    RO_TRY(add_opening(g, &g->open[slot], bytes, n, err));
+    close_question(g, slot);
+    return RO_OK;
+}
+
+void rf_game_cannot(rf_game *g, const rf_question *q, uint32_t party)
+{
+    uint32_t slot;
+    ro_err why = {RO_OK, {0}};
+    if (!find_open(g, q, &slot)) return;
+    if (party < RF_PARTIES_MAX) {
+        g->refused[slot][party] = RF_REFUSALS_MAX;
+        for (uint32_t k = 0; k < RF_PARTIES_MAX; k++)
+            if (q->parties >> k & 1 && g->refused[slot][k] < RF_REFUSALS_MAX) return;
+    }
+    /* An absence needs no bytes; without memory for it the question simply stays open. */
+    if (add_opening(g, &g->open[slot], NULL, 0, &why) == RO_OK) close_question(g, slot);
+}
+
+/* ---- walking two trees ---------------------------------------------------------------------------- */
+
+static void walk_question(const rf_walk *w, int side, int joint, rf_question *q)
+{
+    rf_question_init(q, RF_Q_HASHES, joint ? w->mask[0] | w->mask[1] : w->mask[side]);
+    q->tree = w->tree;
+    q->claim = w->claim[side];
+    q->lo = w->lo;
+    q->hi = w->hi;
+    q->depth = VD_DESCEND_DEPTH_MAX;
+    q->of = w->hash[side];
+    q->tensor = w->tensor[side];
+    q->step = w->step;
+    q->node = w->node;
+    q->output = w->output;
+}
+
+/* The answers of both sides; where both committed to one hash, one answer is both's. */
+static rf_flow walk_answers(rf_pass *p, const rf_walk *w, const uint8_t *h[2])
+{
+    rf_question q[2];
+    size_t size[2];
+    int joint = vd_digest_equal(&w->hash[0], &w->hash[1]);
+    for (int k = 0; k < 2; k++) walk_question(w, k, joint, &q[k]);
+    if (!joint) return rf_ask_both(p, q, h, size);
+    rf_flow f = rf_ask(p, &q[0], &h[0], &size[0]);
+    h[1] = h[0];
+    return f;
+}
+
+/* The path from a part up to [lo, hi) goes behind what is recorded below it later: paths are
+ * collected top down, so each piece is put in front. A part's place among the parts has the path
+ * that it has in a tree of that many leaves, since what is left of a split has at least as many
+ * levels as what is right of it. */
+static void record_path(rf_walk *w, const uint8_t *h[2], uint32_t count, uint32_t part)
+{
+    for (int k = 0; k < 2; k++) {
+        uint8_t piece[VD_PROOF_MAX * VD_DIGEST];
+        uint32_t n = vd_proof_from_leaves(w->tree, h[k], count, part, piece);
+        RO_ASSERT(w->path_size + n <= VD_PROOF_MAX);
+        memmove(w->path[k] + n * VD_DIGEST, w->path[k], w->path_size * (size_t)VD_DIGEST);
+        memcpy(w->path[k], piece, n * (size_t)VD_DIGEST);
+        if (k) w->path_size += n;
+    }
+}
+
+static uint32_t first_unlike(const uint8_t *h[2], uint32_t count)
+{
+    uint32_t i = 0;
+    while (i < count && memcmp(h[0] + i * VD_DIGEST, h[1] + i * VD_DIGEST, VD_DIGEST) == 0) i++;
+    return i;
+}
+
+static uint32_t part_of(uint64_t lo, uint64_t hi, uint32_t count, uint64_t index)
+{
+    uint32_t a = 0, b = count;
+    while (b - a > 1) {
+        uint64_t part_lo, part_hi;
+        vd_descend_range(lo, hi, VD_DESCEND_DEPTH_MAX, a + (b - a) / 2, &part_lo, &part_hi);
+        if (index < part_lo) b = a + (b - a) / 2;
+        else a += (b - a) / 2;
+    }
+    return a;
+}
+
+static rf_flow walk(rf_pass *p, rf_walk *w, int first, uint64_t index)
+{
+    w->lo = 0;
+    w->hi = w->n;
+    w->path_size = 0;
+    for (int k = 0; k < 2; k++) {
+        w->hash[k] = w->root[k];
+        if (p->trail->recording && !(w->path[k] = rf_scratch(p, VD_PROOF_MAX * VD_DIGEST)))
+            return RF_FAULT;
+    }
+    while (w->hi - w->lo > 1) {
+        const uint8_t *h[2];
+        uint64_t lo = w->lo, hi = w->hi, part_lo = 0, part_hi = 0;
+        uint32_t count = vd_descend_count(lo, hi, VD_DESCEND_DEPTH_MAX);
+        RF_FLOW(walk_answers(p, w, h));
+        uint32_t i = first ? first_unlike(h, count) : part_of(lo, hi, count, index);
+        RO_ASSERT(i < count); /* both answers hash up, to different nodes */
+        vd_descend_range(lo, hi, VD_DESCEND_DEPTH_MAX, i, &part_lo, &part_hi);
+        if (p->trail->recording) record_path(w, h, count, i);
+        w->lo = part_lo;
+        w->hi = part_hi;
+        for (int k = 0; k < 2; k++) memcpy(w->hash[k].b, h[k] + i * VD_DIGEST, VD_DIGEST);
+    }
+    return RF_GO;
+}
+
+rf_flow rf_walk_first(rf_pass *p, rf_walk *w) { return walk(p, w, 1, 0); }
+rf_flow rf_walk_to(rf_pass *p, rf_walk *w, uint64_t index) { return walk(p, w, 0, index); }
+
+/* ---- passes and pairs ---------------------------------------------------------------------------------- */
+
+rf_flow rf_run_pass(rf_game *g, uint32_t a, uint32_t b, rf_verdict *v, int record,
+                    rf_question *open, uint32_t *open_count, ro_err *err)
+{
+    rf_pass p;
+    const uint32_t side[2] = {a, b};
+    memset(&p, 0, sizeof p);
+    memset(v, 0, sizeof *v);
+    memset(&g->trail, 0, sizeof g->trail);
+    ro_arena_free(g->scratch);
+    g->scratch = ro_arena_new();
+    p.g = g;
+    p.scratch = g->scratch;
+    p.err = err;
+    p.v = v;
+    p.trail = &g->trail;
+    p.trail->recording = record;
+    for (int k = 0; k < 2; k++) {
+        p.group[k] = side[k];
+        p.mask[k] = g->groups[side[k]].mask;
+        p.body[k] = &g->groups[side[k]].body;
+        p.trail->claim[k] = RF_NONE;
+        while (!(p.mask[k] >> v->sides[k] & 1)) v->sides[k]++;
+    }
+    if (!p.scratch) {
+        p.status = RO_FAIL(err, RO_ENOMEM, "no memory to judge");
+        return RF_FAULT;
+    }
+    rf_flow f = rf_judge(&p);
+    RO_ASSERT(f == RF_WAIT || f == RF_DECIDED || f == RF_FAULT);
+    RO_ASSERT((f == RF_WAIT) == (p.open_count > 0) || f == RF_FAULT || f == RF_DECIDED);
+    memcpy(open, p.open, sizeof p.open);
+    *open_count = f == RF_WAIT ? p.open_count : 0;
+    v->bytes_read = g->bytes_read;
+    v->questions = g->questions;
+    if (f == RF_DECIDED && !record) g->claims_struck |= p.struck;
+    return f;
+}
+
+/* The next two of the present level that still stand; starts the next level when it ends. */
+static int next_pair(rf_game *g)
+{
+    while (g->pair_count < RF_PARTIES_MAX) {
+        if (g->at + 1 < g->level_count) {
+            g->current[0] = g->level[g->at];
+            g->current[1] = g->level[g->at + 1];
+            g->at += 2;
+            return 1;
+        }
+        uint32_t before = g->level_count;
+        if (before && g->fell == 0) return 0; /* a whole level without a decision */
+        g->level_count = g->fell = g->at = 0;
+        for (uint32_t k = 0; k < g->group_count; k++)
+            if (!g->groups[k].fallen) g->level[g->level_count++] = k;
+        if (g->level_count < 2) return 0;
+    }
+    return 0;
+}
+
+static void add_guilt(rf_verdict *v, const rf_guilt *guilt)
+{
+    for (uint32_t k = 0; k < v->guilty_count; k++)
+        if (v->guilty[k].party == guilt->party) return;
+    v->guilty[v->guilty_count++] = *guilt;
+}
+
+static void end_pair(rf_game *g, const rf_verdict *v)
+{
+    RO_ASSERT(g->pair_count < RF_PARTIES_MAX);
+    g->pairs[g->pair_count++] = *v;
+    for (uint32_t k = 0; k < v->guilty_count; k++) {
+        rf_group *group = &g->groups[g->party_group[v->guilty[k].party]];
+        if (!group->fallen) g->fell++;
+        group->fallen = 1;
+    }
+}
+
+/* The last decided pair speaks; guilt and cost are of all. */
+static void finish(rf_game *g)
+{
+    uint32_t standing = 0, last = 0;
+    rf_verdict *v = &g->verdict;
+    for (uint32_t k = 0; k < g->group_count; k++) standing += !g->groups[k].fallen;
+    g->finished = 1;
+    if (g->pair_count == 0) {
+        v->kind = RF_AGREE;
+        snprintf(v->why, sizeof v->why, "all parties committed to one root");
+        return;
+    }
+    for (uint32_t k = 0; k < g->pair_count; k++)
+        if ((g->pairs[k].kind == RF_UNDECIDED) == (standing > 1)) last = k;
+    *v = g->pairs[last];
+    for (uint32_t k = 0; k < g->pair_count; k++) {
+        const rf_verdict *w = &g->pairs[k];
+        for (uint32_t i = 0; i < w->guilty_count; i++) add_guilt(v, &w->guilty[i]);
+        if (k == last) continue;
+        v->elements_recomputed += w->elements_recomputed;
+        v->bytes_read += w->bytes_read;
+        v->questions += w->questions;
+        v->struck_claims += w->struck_claims;
+        v->provisional |= w->provisional;
+        v->alarm |= w->alarm;
+    }
+}
+
+static ro_status begin_pair(rf_game *g, ro_err *err)
+{
+    ro_arena_free(g->pair);
+    g->pair = ro_arena_new();
+    memset(g->openings, 0, sizeof g->openings);
+    g->bytes_read = g->questions = 0;
+    return g->pair ? RO_OK : RO_FAIL(err, RO_ENOMEM, "no memory for a game");
+}
+
+ro_status rf_game_next(rf_game *g, rf_question *open, uint32_t *count, ro_err *err)
+{
+    *count = 0;
+    while (!g->finished && g->open_count == 0) {
+        rf_verdict v;
+        if (g->current[0] == RF_NONE) {
+            if (!next_pair(g)) {
+                finish(g);
+                break;
+            }
+            ro_status st = begin_pair(g, err);
+            if (st) return st;
+        }
+        memset(g->refused, 0, sizeof g->refused);
+        rf_flow f = rf_run_pass(g, g->current[0], g->current[1], &v, 0, g->open, &g->open_count,
+                                err);
+        if (f == RF_FAULT) return err && err->code ? err->code : RO_ENOMEM;
+        if (f == RF_WAIT) break;
+        end_pair(g, &v);
+        g->current[0] = RF_NONE;
+    }
+    for (uint32_t k = 0; k < g->open_count; k++) open[k] = g->open[k];
+    *count = g->open_count;
+    return RO_OK;
+}
+
+/* ---- what came of it ------------------------------------------------------------------------------------- */
+
+const rf_verdict *rf_game_verdict(const rf_game *g)
+{
+    RO_ASSERT(g->finished);
+    return &g->verdict;
+}
+
+uint32_t rf_game_pairs(const rf_game *g) { return g->pair_count; }
+const rf_verdict *rf_game_pair(const rf_game *g, uint32_t k)
+{
+    RO_ASSERT(k < g->pair_count);
+    return &g->pairs[k];
+}
+
+int rf_game_stands(const rf_game *g, uint32_t party)
+{
+    return !g->groups[g->party_group[party]].fallen;
+}
+
+int rf_game_claim_stands(const rf_game *g, uint32_t claim)
+{
+    return !(g->claims_struck >> claim & 1);
+}
+
+const rf_node *rf_game_subject(const rf_game *g) { return &g->subject; }

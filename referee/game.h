@@ -1,0 +1,191 @@
+/* game.h - what game.c, judge.c, recompute.c and evidence.c share. Private to the referee.
+ *
+ * What this file decides: a game is judged by passes. A pass runs the rules from their beginning
+ * over the openings accepted so far and stops at the first thing it needs and has not: that is
+ * the question to ask. So the rules read top down, and a game's whole state is its openings.
+ *
+ * Invariants
+ *   1. A pass changes nothing but its verdict, the questions it leaves open and what it records.
+ *   2. Openings lie in the pair's arena and are never changed. */
+#ifndef RF_GAME_H
+#define RF_GAME_H
+#include "referee.h"
+
+typedef enum {
+    RF_GO,      /* go on                                                              */
+    RF_WAIT,    /* a question is open                                                 */
+    RF_ABSENT,  /* an opening that is needed will not come                            */
+    RF_DECIDED, /* the verdict is written                                             */
+    RF_FAULT    /* p->status says what failed                                         */
+} rf_flow;
+
+#define RF_FLOW(call)                              \
+    do {                                           \
+        rf_flow rf_flow_ = (call);                 \
+        if (rf_flow_ != RF_GO) return rf_flow_;    \
+    } while (0)
+
+#define RF_BUCKETS 1024u
+
+typedef struct rf_opening {
+    struct rf_opening *next;
+    rf_question q;
+    const uint8_t *bytes;
+    size_t size;
+    int absent;
+} rf_opening;
+
+/* A tree of each side, walked together. */
+typedef struct {
+    vd_tree_kind tree;
+    uint64_t step, n;        /* step: global, for trees inside one                            */
+    uint64_t mask[2];
+    uint32_t claim[2];
+    uint32_t node, output;
+    vd_digest root[2], tensor[2];
+    uint64_t lo, hi;         /* where the walk stands; a leaf at its end                      */
+    vd_digest hash[2];       /* of that node                                                  */
+    uint8_t *path[2];        /* recording: of the leaf, VD_PROOF_MAX hashes each              */
+    uint32_t path_size;
+} rf_walk;
+
+/* The steps that both sides claim: all of a trace, or those of a segment. */
+typedef struct {
+    uint64_t first, count;
+    uint64_t mask[2];
+    uint32_t claim[2];
+    vd_digest tree[2];
+    vd_digest before; /* agreed state root before the first */
+} rf_line;
+
+typedef struct {
+    uint32_t input;
+    uint64_t chunk;
+    uint32_t size, path_size;
+    const uint8_t *bytes, *path;
+    uint8_t touched;
+} rf_operand;
+/* The chunks of an accepted answer, ascending by (input, chunk). */
+typedef struct {
+    const rf_node *node;
+    rf_operand *list;
+    uint32_t count, last;
+    uint64_t missing; /* reads that found no chunk */
+} rf_operands;
+
+/* Agreed runs of parts of an element. */
+#define RF_RUNS_MAX 64u
+typedef struct { ro_parts run; const uint8_t *bits; } rf_run;
+typedef struct {
+    uint32_t level;
+    uint64_t index, value[2];
+    rf_run agreed[RF_RUNS_MAX];
+    uint32_t agreed_count;
+    const uint8_t *operands; /* of this part */
+    size_t operands_size;
+} rf_part;
+
+/* How the last pass came to its verdict, for the evidence. */
+typedef struct {
+    int recording;
+    rf_walk segments, steps, nodes, chunks; /* n 0: not walked */
+    rf_walk before;                         /* the leaf before the first difference           */
+    const uint8_t *segment_before, *step_before;
+    const uint8_t *segment_leaf[2], *step_leaf[2], *node_leaf[2], *header[2], *chunk[2];
+    size_t node_size, chunk_size, header_size;
+    const uint8_t *state; /* digests of all slots, or NULL */
+    const uint8_t *producer[RO_INPUTS_MAX];
+    size_t producer_size[RO_INPUTS_MAX];
+    uint8_t *producer_path[RO_INPUTS_MAX];
+    uint32_t producer_path_size[RO_INPUTS_MAX];
+    const uint8_t *operands;
+    size_t operands_size;
+    rf_part part;
+    uint32_t part_rounds;
+    uint32_t claim[2];
+} rf_trail;
+
+typedef struct {
+    rf_game *g;
+    ro_arena *scratch;
+    ro_err *err;
+    ro_status status;
+    uint64_t mask[2];
+    uint32_t group[2];
+    const vd_trace_body *body[2];
+    uint64_t struck; /* segment claims found false */
+    rf_verdict *v;
+    rf_trail *trail;
+    rf_question open[RF_OPEN_MAX];
+    uint32_t open_count;
+} rf_pass;
+
+typedef struct {
+    vd_digest root, order;
+    vd_trace_body body;
+    uint64_t mask;
+    int fallen;
+} rf_group;
+
+struct rf_game {
+    const vd_job *job;
+    ro_arena *arena;   /* the setup                         */
+    ro_arena *pair;    /* openings of the pair being judged */
+    ro_arena *scratch; /* of the last pass                  */
+    int online, finished;
+    rf_group groups[RF_PARTIES_MAX]; /* in the order of pairing */
+    uint32_t group_count, party_group[RF_PARTIES_MAX];
+    rf_claim *claims;
+    uint32_t claim_count;
+    uint64_t claims_struck;
+    uint32_t at, fell, level[RF_PARTIES_MAX], level_count; /* the bracket's present level */
+    rf_opening *openings[RF_BUCKETS];
+    uint64_t bytes_read, questions;
+    rf_question open[RF_OPEN_MAX];
+    uint32_t open_count;
+    uint32_t refused[RF_OPEN_MAX][RF_PARTIES_MAX + 1];
+    rf_node subject;     /* of open questions about a node's tensors */
+    rf_part part;
+    rf_trail trail;
+    rf_verdict pairs[RF_PARTIES_MAX], verdict;
+    uint32_t pair_count, current[2];
+};
+
+/* game.c */
+void rf_question_init(rf_question *q, rf_question_kind kind, uint64_t parties);
+/* The opening of a question, or leave it open. */
+rf_flow rf_ask(rf_pass *p, const rf_question *q, const uint8_t **bytes, size_t *size);
+rf_flow rf_ask_both(rf_pass *p, const rf_question q[2], const uint8_t *bytes[2], size_t size[2]);
+/* Walk to the first leaf whose hashes differ, or to leaf `index`. */
+rf_flow rf_walk_first(rf_pass *p, rf_walk *w);
+rf_flow rf_walk_to(rf_pass *p, rf_walk *w, uint64_t index);
+rf_flow rf_fault(rf_pass *p, ro_status status);
+void *rf_scratch(rf_pass *p, size_t size); /* NULL: p->status is set */
+rf_flow rf_run_pass(rf_game *g, uint32_t a, uint32_t b, rf_verdict *v, int record,
+                    rf_question *open, uint32_t *open_count, ro_err *err);
+
+/* judge.c */
+rf_flow rf_judge(rf_pass *p);
+void rf_guilty_side(rf_pass *p, int side, rf_kind cause);
+
+/* recompute.c */
+ro_status rf_operands_parse(const rf_node *n, const uint8_t *bytes, size_t size, rf_operands *o,
+                            ro_arena *a, int *ok, ro_err *err);
+/* Bits of an element, or of a part from agreed runs and `answer` (bits of the needs of the part,
+ * in order; NULL: the runs alone). */
+uint64_t rf_compute(rf_operands *o, uint32_t output, uint64_t element);
+uint64_t rf_compute_part(rf_operands *o, uint32_t output, uint64_t element, const rf_part *part,
+                         const uint8_t *answer, int *complete);
+int rf_operands_exact(const rf_operands *o); /* nothing missing, nothing idle */
+uint32_t rf_part_levels(const rf_node *n, uint32_t output, uint64_t element);
+uint32_t rf_part_needs(const rf_node *n, uint32_t output, uint64_t element, const rf_part *part,
+                       ro_parts needs[RO_NEEDS_MAX], uint64_t *total);
+#define RF_PARTS_MAX (UINT64_C(1) << 22) /* that one part may need: 32 MiB of answer */
+int rf_parts_agreed(const rf_part *part, const ro_parts *needs, uint32_t count);
+int rf_agreed_bits(const rf_part *part, uint32_t level, uint64_t index, uint64_t *bits);
+/* Does an answer to RF_Q_OPERANDS, RF_Q_PARTS hold? */
+ro_status rf_operands_hold(const rf_node *n, const rf_question *q, const rf_part *part,
+                           const uint8_t *bytes, size_t size, int *ok, ro_err *err);
+ro_status rf_parts_hold(const rf_node *n, const rf_question *q, const rf_part *part, int side,
+                        const uint8_t *bytes, size_t size, int *ok, ro_err *err);
+#endif
