@@ -348,6 +348,7 @@ Test(store, test_T57_full_disk)
         cr_assert(!vd_store_has(f.store, &d));
     }
     must(everything(&f, &t, data, &f.err), &f.err);
+    free(data);
     tear_down(&f);
 }
 
