@@ -5,7 +5,7 @@
 
 #include <criterion/criterion.h>
 
-/* ---- inputs, read one element at a time --------------------------------------------------------- */
+/* ---- inputs, read one element at a time ----------------------------------------------------- */
 
 typedef struct {
     node_case c;
@@ -61,7 +61,7 @@ static ro_reader reader_of(subject *s)
     return (ro_reader){s->c.in, s->c.out, s->c.inputs, s->c.outputs, NULL, counted, s};
 }
 
-/* ---- parts ---------------------------------------------------------------------------------------- */
+/* ---- parts ---------------------------------------------------------------------------------- */
 
 typedef struct {
     const uint64_t *parts;
@@ -76,7 +76,8 @@ static uint64_t claimed(const ro_claims *claims, uint32_t level, uint64_t index)
     const sheet *t = claims->ctx;
     int listed = 0;
     for (uint32_t k = 0; k < t->runs; k++)
-        listed |= t->needs[k].level == level && index >= t->needs[k].begin && index < t->needs[k].end;
+        listed |= t->needs[k].level == level && index >= t->needs[k].begin &&
+                  index < t->needs[k].end;
     cr_assert(listed, "part (%u, %llu) is used and not listed", level, (unsigned long long)index);
     if (t->wild) return rng_next(t->wild);
     return t->parts[t->first[level] + index];
@@ -180,7 +181,7 @@ Test(explain, every_operator_that_explains)
     cr_assert_geq(seen, 20);
 }
 
-/* ---- rule 31 written another way -------------------------------------------------------------------- */
+/* ---- rule 31 written another way ------------------------------------------------------------ */
 
 static float lanes(const float *x, uint64_t n)
 {

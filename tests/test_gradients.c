@@ -20,7 +20,7 @@
 #define STEP 0x1p-12
 #define TOLERANCE 4e-5
 
-/* ---- values as doubles ---------------------------------------------------------------------------- */
+/* ---- values as doubles ---------------------------------------------------------------------- */
 
 static double get(ro_dtype d, const void *p, uint64_t j)
 {
@@ -51,7 +51,7 @@ static void put_double(ro_dtype d, void *p, uint64_t j, double x)
 }
 static void *room(const ro_type *t) { return calloc(ro_type_elements(t) + 1, 8); }
 
-/* ---- binary64 references of the operators that compute in binary32 only -------------------------------- */
+/* ---- binary64 references of the operators that compute in binary32 only --------------------- */
 
 /* A loss written from its definition: softmax, logarithm, weights, ignored labels. */
 static void loss_reference(const node_case *c, void *const *x, double *const *y)
@@ -91,7 +91,8 @@ static int reference(const node_case *c, void *const *x, double *const *y)
     }
     if (c->op != RO_OP_Tanh && c->op != RO_OP_Sigmoid && c->op != RO_OP_Gelu) return 0;
     for (uint64_t j = 0; j < n; j++) {
-        double v = get(c->in[0].dtype, x[0], j), u = sqrt(2 / acos(-1.0)) * (v + 0.044715 * v * v * v);
+        double v = get(c->in[0].dtype, x[0], j);
+        double u = sqrt(2 / acos(-1.0)) * (v + 0.044715 * v * v * v);
         switch ((int)c->op) {
         case RO_OP_Tanh: y[0][j] = tanh(v); break;
         case RO_OP_Sigmoid: y[0][j] = 1 / (1 + exp(-v)); break;
@@ -104,7 +105,7 @@ static int reference(const node_case *c, void *const *x, double *const *y)
     return 1;
 }
 
-/* ---- L, in binary64 --------------------------------------------------------------------------------------- */
+/* ---- L, in binary64 ------------------------------------------------------------------------- */
 
 static double loss_of(const node_case *c, void *const *x, double *const *w)
 {
@@ -122,7 +123,7 @@ static double loss_of(const node_case *c, void *const *x, double *const *w)
     return L;
 }
 
-/* ---- dL/dx, by the graph ------------------------------------------------------------------------------------ */
+/* ---- dL/dx, by the graph -------------------------------------------------------------------- */
 
 typedef struct {
     ro_graph *g;
@@ -141,7 +142,8 @@ static void evaluate(program *p)
             in[j] = *ro_graph_type(p->g, n->in[j]);
             data[j] = p->data[n->in[j]];
         }
-        for (uint32_t j = 0; j < n->outputs; j++) out[j] = *ro_graph_type(p->g, n->first_output + j);
+        for (uint32_t j = 0; j < n->outputs; j++)
+            out[j] = *ro_graph_type(p->g, n->first_output + j);
         ro_reader r = {in, out, n->inputs, n->outputs, data, NULL, NULL};
         for (uint32_t j = 0; j < n->outputs; j++) {
             void *y = p->data[n->first_output + j] = room(&out[j]);
@@ -186,7 +188,7 @@ static ro_status differentiate(const node_case *c, double *const *w, ro_graph *g
     return ro_graph_differentiate(g, loss, wrt, *wrt_count, grads, err);
 }
 
-/* ---- one case ------------------------------------------------------------------------------------------------- */
+/* ---- one case ------------------------------------------------------------------------------- */
 
 /* Distinct values in [lo, hi], in random order; integers are any in the range. */
 static void fill(const node_case *c, uint32_t k, void *p, rng *g)
@@ -194,8 +196,9 @@ static void fill(const node_case *c, uint32_t k, void *p, rng *g)
     uint64_t n = ro_type_elements(&c->in[k]);
     double span = floor((c->hi[k] - c->lo[k]) / STEP / (double)(n + 1));
     if (c->in[k].dtype != RO_F32 && c->in[k].dtype != RO_F64) {
+        int64_t lo = (int64_t)c->lo[k], hi = (int64_t)c->hi[k];
         for (uint64_t j = 0; j < n; j++)
-            put_double(c->in[k].dtype, p, j, (double)rng_in(g, (int64_t)c->lo[k], (int64_t)c->hi[k]));
+            put_double(c->in[k].dtype, p, j, (double)rng_in(g, lo, hi));
         return;
     }
     cr_assert_geq(span, 16, "%s has too large a case", ro_ops[c->op].name);
@@ -303,7 +306,7 @@ Test(gradients, every_differentiable_operator)
     for (int op = 0; op < RO_OP_COUNT; op++) {
         rng g = {(uint64_t)op};
         uint64_t compared = 0;
-        if (!ro_ops[op].grad || ro_ops[op].signature[0] == '-') continue; /* no inputs, no gradient */
+        if (!ro_ops[op].grad || ro_ops[op].signature[0] == '-') continue; /* no grad, no inputs */
         for (int k = 0; k < 25; k++) {
             if (ro_ops[op].at[RO_C_F64]) compared += check_case((ro_op)op, RO_F64, &g);
             else compared += check_case((ro_op)op, RO_F32, &g);
@@ -314,7 +317,7 @@ Test(gradients, every_differentiable_operator)
     cr_assert_geq(operators, 35);
 }
 
-/* ---- what is refused ---------------------------------------------------------------------------------------- */
+/* ---- what is refused ------------------------------------------------------------------------ */
 
 Test(gradients, refused_by_name)
 {

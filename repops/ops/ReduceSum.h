@@ -4,7 +4,7 @@
  *   A row is the reduced elements, row-major over the reduced axes in ascending axis number
  *       (rule 31). Sum: lanes from +0; mean: div(sum, RN(count)), of none NaN; max: the greatest
  *       in the total order (rule 9), of none -inf or the least integer. No axes: all of them;
- *       with noop_with_empty_axes none, and the operator is Identity: bits are kept
+ *       with noop_with_empty_axes none: y = x, with NaN canonical
  *   ReduceMaxGrad: dx = dy of its row at the row's first maximum, else +0
  *   gradients  Sum: dy, reshaped and expanded; Mean: div(dy, RN(count)) first; Max: the Grad
  *   errors  RO_EATTR when an axis is out of range or named twice, or a flag is not 0 or 1
@@ -62,7 +62,7 @@ RO_FN uint64_t ro_reduce_row(const ro_type *x, uint32_t mask, uint64_t i, uint64
     }                                                                                        \
     RO_FN uint64_t RO_N(ro_##op##_finish)(RO_AT_ARGS, const RO_T *st)                   \
     {                                                                                        \
-        return ro_reduce_nothing(attrs) ? ro_read_bits(r, 0, i) : OUT(r, out, st[0]);        \
+        return OUT(r, out, ro_reduce_nothing(attrs) ? READ(r, 0, i) : st[0]);                \
     }
 RO_REDUCE(ReduceSum)
 RO_REDUCE(ReduceMax)
@@ -72,35 +72,59 @@ RO_ROW_BODY(ReduceMax, 1, RO_STAGE_MAX)
 RO_REDUCE(ReduceMean)
 RO_ROW_BODY(ReduceMean, 1, RO_STAGE_MEAN)
 
-/* The accumulator is the position of the first maximum so far. One that is not before p (the
- * start, or a wild claim) is no position yet. */
-RO_FN uint64_t RO_N(ro_ReduceMaxGrad_count)(RO_AT_ARGS)
-{
-    (void)out, (void)i;
-    return ro_reduced_count(&r->in[1], ro_reduce_mask(attrs, &r->in[1]));
-}
-RO_FN uint64_t RO_N(ro_ReduceMaxGrad_start)(RO_AT_ARGS)
-{
-    (void)r, (void)attrs, (void)out, (void)i;
-    return UINT64_MAX;
-}
-RO_FN uint64_t RO_N(ro_ReduceMaxGrad_step)(RO_AT_ARGS, uint64_t p, uint64_t acc)
+/* Does one of positions [from, to) of its row keep element i from being the first maximum? */
+RO_FN int RO_N(ro_reduce_beaten)(const ro_reader *r, const void *attrs, uint64_t i, uint64_t from,
+                                 uint64_t to)
 {
     const ro_type *x = &r->in[1];
     uint32_t mask = ro_reduce_mask(attrs, x);
     uint64_t own, row = ro_reduce_row(x, mask, i, &own);
-    (void)out;
-    if (acc >= p) return p;
-    RO_T best = READ(r, 1, ro_reduced_index(x, mask, row, acc));
-    return ORDER(READ(r, 1, ro_reduced_index(x, mask, row, p))) > ORDER(best) ? p : acc;
+    RO_T mine = READ(r, 1, i);
+    for (uint64_t p = from; p < to; p++) {
+        RO_T y = READ(r, 1, ro_reduced_index(x, mask, row, p));
+        if (p < own ? ORDER(y) >= ORDER(mine) : ORDER(y) > ORDER(mine)) return 1;
+    }
+    return 0;
 }
-RO_FN uint64_t RO_N(ro_ReduceMaxGrad_finish)(RO_AT_ARGS, uint64_t acc)
+RO_FN uint64_t RO_N(ro_reduce_chosen)(RO_AT_ARGS, int chosen)
 {
-    const ro_type *x = &r->in[1];
-    uint64_t own, row = ro_reduce_row(x, ro_reduce_mask(attrs, x), i, &own);
-    return OUT(r, out, acc == own ? READ(r, 0, row) : 0);
+    uint64_t own, row = ro_reduce_row(&r->in[1], ro_reduce_mask(attrs, &r->in[1]), i, &own);
+    return OUT(r, out, chosen ? READ(r, 0, row) : 0);
 }
-RO_CHAIN_BODY(ReduceMaxGrad)
+RO_AT(ReduceMaxGrad)
+{
+    uint64_t n = ro_reduced_count(&r->in[1], ro_reduce_mask(attrs, &r->in[1]));
+    int beaten = RO_N(ro_reduce_beaten)(r, attrs, i, 0, n);
+    return RO_N(ro_reduce_chosen)(r, attrs, out, i, !beaten);
+}
+#ifndef __CUDACC__
+/* Explanation: level 0, for each 4,096 positions, whether one beats i; level 1 the value. */
+RO_FN uint32_t RO_N(ro_ReduceMaxGrad_levels)(RO_AT_ARGS, uint64_t *count)
+{
+    uint64_t n = ro_reduced_count(&r->in[1], ro_reduce_mask(attrs, &r->in[1]));
+    (void)out, (void)i;
+    count[0] = (n + RO_CHUNK - 1) / RO_CHUNK;
+    count[1] = 1;
+    return 2;
+}
+RO_FN uint32_t RO_N(ro_ReduceMaxGrad_needs)(RO_AT_ARGS, uint32_t level, uint64_t index,
+                                            ro_parts *needs)
+{
+    uint64_t count[RO_LEVELS_MAX];
+    RO_N(ro_ReduceMaxGrad_levels)(r, attrs, out, i, count);
+    return level == 0 ? 0 : ro_parts_of(0, count[0], count[0], index, needs);
+}
+RO_FN uint64_t RO_N(ro_ReduceMaxGrad_part)(RO_AT_ARGS, uint32_t level, uint64_t index,
+                                           const ro_claims *claims)
+{
+    uint64_t n = ro_reduced_count(&r->in[1], ro_reduce_mask(attrs, &r->in[1])), beaten = 0;
+    uint64_t from = index * RO_CHUNK, to = n - from < RO_CHUNK ? n : from + RO_CHUNK;
+    if (level == 0) return (uint64_t)RO_N(ro_reduce_beaten)(r, attrs, i, from, to);
+    for (uint64_t k = 0; k * RO_CHUNK < n; k++) beaten |= claims->part(claims, 0, k);
+    return RO_N(ro_reduce_chosen)(r, attrs, out, i, !beaten);
+}
+RO_EXPLAIN_TABLE(ReduceMaxGrad)
+#endif
 #endif
 #undef RO_REDUCE
 #endif
