@@ -535,7 +535,26 @@ ro_status vd_run(const vd_job *j, const vd_exec_options *eo, const vd_run_option
 
 /* ---- one step of a finished trace ------------------------------------------------------------------ */
 
-/* Load the greatest snapshot at or before `steps` whose state the trace vouches for. */
+/* Whether the trace names another state after `steps` steps; 0 where it names none. */
+static int disowns(const vd_trace *t, uint64_t steps, const vd_digest *state)
+{
+    const vd_job *j = vd_trace_job(t);
+    vd_step_leaf step;
+    vd_segment_leaf segment;
+    if (j->record == VD_RECORD_FULL) {
+        const uint8_t *leaf = vd_trace_step_leaf(t, steps - 1);
+        if (!leaf) return 0;
+        vd_step_leaf_decode(leaf, &step);
+        return !vd_digest_equal(&step.state, state);
+    }
+    if (!is_recorded(j, steps)) return 0;
+    const uint8_t *leaf = vd_trace_segment_leaf(t, (steps - 1) / j->segment);
+    if (!leaf) return 0;
+    vd_segment_leaf_decode(leaf, &segment);
+    return !vd_digest_equal(&segment.state, state);
+}
+
+/* Load the greatest snapshot at or before `steps` that the trace does not disown. */
 static ro_status load_before(const vd_trace *t, vd_exec *e, vd_store *s, uint64_t steps,
                              ro_err *err)
 {
@@ -545,6 +564,7 @@ static ro_status load_before(const vd_trace *t, vd_exec *e, vd_store *s, uint64_
         RO_TRY(vd_store_find_snapshot(s, j, at, &at, &kept, err));
         if (at == 0) break;
         ro_err why = {0};
+        if (disowns(t, at, &kept)) continue;
         if (vd_exec_load(e, s, at, &kept, &why) == RO_OK) return RO_OK;
     }
     return vd_exec_first_state(e, s, err);
