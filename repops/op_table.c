@@ -168,6 +168,7 @@ void ro_canonical_bytes(ro_dtype dtype, const void *from, void *to, uint64_t ele
     {&ro_##op##_explain_f32, &ro_##op##_explain_f64, &ro_##op##_explain_i64, \
      &ro_##op##_explain_u64}
 #define RO_EXPLAIN_FLOAT(op) {&ro_##op##_explain_f32, &ro_##op##_explain_f64, NULL, NULL}
+#define RO_EXPLAIN_F32(op) {&ro_##op##_explain_f32, NULL, NULL, NULL}
 
 const ro_op_desc ro_ops[RO_OP_COUNT] = {
 #define RO_OP(op, PATTERN, ...)                                                              \

@@ -207,8 +207,9 @@ typedef uint64_t ro_at_fn(const ro_reader *r, const void *attrs, uint32_t out, u
  * P needs and are not agreed yet; an answer on which part(P) is not the answerer's P is refused.
  * It goes on with the first need on which they differ, in the order of the list, and computes P
  * itself where all needs are agreed. How many parts a level has, and what each needs, follows
- * from types and attributes; input bits matter to part() alone. A part reads at most
- * RO_PART_READS elements of an input. */
+ * from types and attributes; input bits matter to part() alone, and no claimed bits, however
+ * wild, make it fail. A part reads at most RO_PART_READS elements of an input, or one row of a
+ * classifier's classes. level and index must be in range: the caller checks them. */
 #define RO_LEVELS_MAX 16u
 #define RO_NEEDS_MAX 8u
 #define RO_PART_READS 8192u

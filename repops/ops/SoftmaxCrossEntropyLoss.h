@@ -132,6 +132,53 @@ RO_FN uint64_t ro_SoftmaxCrossEntropyLoss_finish_f32(const ro_reader *r, const v
     return OUT(r, out, st[1] == 0 ? 0 : DIV(st[0], st[1]));
 }
 RO_ROW_BODY(SoftmaxCrossEntropyLoss, 2, RO_STAGE_SUM, RO_STAGE_SUM)
+#ifndef __CUDACC__
+/* Explanation: that of the two stages, above a level 0 of the rows' terms, so that a part reads
+ * one row of classes. An element that is one row's is its own value. */
+RO_FN uint64_t ro_loss_rows(const ro_reader *r, const void *attrs, uint32_t out)
+{
+    ro_loss l = ro_loss_of(r, attrs, 0);
+    return out == 0 && l.t->reduction != RO_LOSS_NONE ? l.rows : 0;
+}
+RO_FN uint32_t ro_loss_levels(RO_AT_ARGS, uint64_t *count)
+{
+    (void)i;
+    count[0] = ro_loss_rows(r, attrs, out);
+    return 1 + ro_row_levels(count[0], 2, count + 1);
+}
+RO_FN uint32_t ro_loss_needs(RO_AT_ARGS, uint32_t level, uint64_t index, ro_parts *needs)
+{
+    uint64_t n = ro_loss_rows(r, attrs, out);
+    (void)i;
+    if (level == 0) return 0;
+    if (level == 1) return ro_parts_of(0, n, RO_CHUNK, index, needs);
+    uint32_t runs = ro_row_needs(n, 2, level - 1, index, needs);
+    for (uint32_t k = 0; k < runs; k++) needs[k].level++;
+    return runs;
+}
+RO_FN uint64_t ro_loss_above(const ro_claims *claims, uint32_t level, uint64_t index)
+{
+    const ro_claims *all = (const ro_claims *)claims->ctx;
+    return all->part(all, level + 1, index);
+}
+RO_FN uint64_t ro_loss_part(RO_AT_ARGS, uint32_t level, uint64_t index, const ro_claims *claims)
+{
+    ro_loss l = ro_loss_of(r, attrs, 0);
+    ro_claims above = {ro_loss_above, (void *)(uintptr_t)claims};
+    ro_lanes_f32 s;
+    ro_parts p;
+    if (level == 0) return ro_to_bits_f32(ro_loss_term(&l, index));
+    if (level > 1)
+        return ro_SoftmaxCrossEntropyLoss_part_f32(r, attrs, out, i, level - 1, index, &above);
+    ro_lanes_init_f32(&s, 0, 0);
+    if (ro_loss_needs(r, attrs, out, i, level, index, &p))
+        for (uint64_t k = p.begin; k < p.end; k++)
+            ro_lanes_push_f32(&s, ro_from_bits_f32(claims->part(claims, 0, k)));
+    return ro_to_bits_f32(ro_lanes_end_f32(&s));
+}
+static const ro_explain ro_loss_explain __attribute__((unused)) = {ro_loss_levels, ro_loss_needs,
+                                                                   ro_loss_part};
+#endif
 
 /* Stage: D, of no rows where the element does not need it. */
 RO_FN uint64_t ro_SoftmaxCrossEntropyLossGrad_count_f32(const ro_reader *r, const void *attrs,
@@ -256,12 +303,13 @@ RO_GRAD(SoftmaxCrossEntropyLoss)
     return ro_emit2(g, RO_OP_Add, NULL, dx[0], part, &dx[0], err);
 }
 #elif defined(RO_OP)
-RO_OP(SoftmaxCrossEntropyLoss, AT, .version = 1,
+RO_OP(SoftmaxCrossEntropyLoss, AT, .version = 1, .explain = {&ro_loss_explain, NULL, NULL, NULL},
       .signature = "f32 x, I labels, f32 weights? -> f32 loss, f32 log_prob?",
       .at = RO_AT_F32(SoftmaxCrossEntropyLoss), .infer = ro_SoftmaxCrossEntropyLoss_infer,
       .flops = ro_SoftmaxCrossEntropyLoss_flops, .reads = ro_SoftmaxCrossEntropyLoss_reads,
       .grad = ro_SoftmaxCrossEntropyLoss_grad)
 RO_OP(SoftmaxCrossEntropyLossGrad, AT, .version = 1,
+      .explain = RO_EXPLAIN_F32(SoftmaxCrossEntropyLossGrad),
       .signature = "f32 dloss, f32 x, I labels, f32 weights? -> f32 dx",
       .at = RO_AT_F32(SoftmaxCrossEntropyLossGrad),
       .infer = ro_SoftmaxCrossEntropyLossGrad_infer, .flops = ro_SoftmaxCrossEntropyLossGrad_flops,
