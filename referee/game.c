@@ -599,6 +599,7 @@ ro_status rf_game_next(rf_game *g, rf_question *open, uint32_t *count, ro_err *e
         if (f == RF_FAULT) return err && err->code ? err->code : RO_ENOMEM;
         if (f == RF_WAIT) break;
         end_pair(g, &v);
+        memcpy(g->last, g->current, sizeof g->last);
         g->current[0] = RF_NONE;
     }
     for (uint32_t k = 0; k < g->open_count; k++) open[k] = g->open[k];

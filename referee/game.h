@@ -148,7 +148,7 @@ struct rf_game {
     rf_part part;
     rf_trail trail;
     rf_verdict pairs[RF_PARTIES_MAX], verdict;
-    uint32_t pair_count, current[2];
+    uint32_t pair_count, current[2], last[2]; /* groups of the pair judged now, judged last */
 };
 
 /* game.c */

@@ -321,7 +321,9 @@ static void json_values(cJSON *o, const rf_files *f, const rf_verdict *v)
     cJSON *list = cJSON_AddArrayToObject(o, "claimed");
     if (!v->has_element) return;
     ro_dtype d = v->has_value ? value_dtype(f, v) : v->type.dtype;
-    for (int k = 0; k < 2; k++) {
+    int first = v->sides[0] > v->sides[1];
+    for (int i = 0; i < 2; i++) {
+        int k = i ^ first;
         char names[256];
         cJSON *e = cJSON_CreateObject();
         cJSON_AddItemToArray(list, e);
@@ -420,9 +422,11 @@ static void print_values(const rf_files *f, const rf_verdict *v)
     ro_dtype d = v->has_value ? value_dtype(f, v) : v->type.dtype;
     int digits = (int)ro_dtypes[d].size * 2;
     char text[40], names[256];
-    for (int k = 0; k < 2; k++) {
+    int first = v->sides[0] > v->sides[1];
+    for (int i = 0; i < 2; i++) {
+        int k = i ^ first;
         const vd_digest *root = vd_trace_get_root(f->traces[v->sides[k]]);
-        printf("  %-12s %24s   0x%0*" PRIx64 "   %s\n", k ? "" : "claimed",
+        printf("  %-12s %24s   0x%0*" PRIx64 "   %s\n", i ? "" : "claimed",
                rf_value_text(d, v->claimed[k], text), digits, v->claimed[k],
                rf_side_names(f, root, names, sizeof names));
     }
