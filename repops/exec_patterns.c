@@ -160,14 +160,33 @@ static ro_elements_fn *find_elements(ro_op op, ro_compute c)
 }
 
 #include "exec_map.h"
+#include "exec_row.h"
+#include "exec_loss.h"
+#include "exec_move.h"
+#include "exec_pool.h"
+#include "exec_update.h"
 
 /* ---- the table ----------------------------------------------------------------------------------- */
 
+static int is_softmax(ro_op op)
+{
+    return op == RO_OP_Softmax || op == RO_OP_LogSoftmax || op == RO_OP_SoftmaxGrad ||
+           op == RO_OP_LogSoftmaxGrad;
+}
+
 static const ro_driver *find_driver(const ro_task *t)
 {
-    if (t->compute == RO_C_F32 && vector_function(t)) return &function_driver;
+    int f32 = t->compute == RO_C_F32;
+    const ro_driver *d = move_driver(t);
+    if (d) return d;
+    if (f32 && vector_function(t)) return &function_driver;
     if (map_fits(t)) return &map_driver;
-    return NULL;
+    if (reduce_fits(t)) return &reduce_driver;
+    if (f32 && is_softmax(t->op)) return &softmax_driver;
+    if (layernorm_fits(t)) return &layernorm_driver;
+    if (loss_fits(t)) return &loss_driver;
+    if (maxpool_fits(t)) return &maxpool_driver;
+    return update_driver(t);
 }
 
 #define LEVEL_(level) ro_patterns_##level

@@ -219,3 +219,346 @@ static void check_operator(ro_op op)
     Test(operators, op, .timeout = 600) { check_operator(RO_OP_##op); }
 #include "../repops/ops.def"
 #undef RO_OP
+
+/* ---- random graphs against an interpreter of scalar bodies ------------------------------------------ */
+
+/* A step program over f32 (4, 6): slots, constants, and nodes that compute, move or only rename. */
+enum { SLOTS = 5, CONSTANTS = 2, NODES = 24, VALUES = SLOTS + CONSTANTS + NODES, CELLS = 24 };
+static const int64_t cell_dims[2] = {4, 6};
+
+typedef struct {
+    ro_arena *arena;
+    ro_graph *graph;
+    ro_type slots[SLOTS];
+    float constants[CONSTANTS][CELLS];
+    const void *constant_data[CONSTANTS];
+    ro_value slot_value[SLOTS];
+} program;
+
+static ro_value add_node(program *p, rng *g)
+{
+    ro_graph *graph = p->graph;
+    ro_value a = (ro_value)rng_in(g, 0, graph->value_count - 1), y;
+    ro_value b = (ro_value)rng_in(g, 0, graph->value_count - 1);
+    ro_type type = *ro_graph_type(graph, a), flat = ro_type_of(RO_F32, 1, (int64_t[]){CELLS});
+    ro_type square = ro_type_of(RO_F32, 2, cell_dims);
+    switch (rng_in(g, 0, 5)) {
+    case 0: OK(ro_emit1(graph, RO_OP_Relu, NULL, a, &y, &err)); break;
+    case 1: OK(ro_emit1(graph, RO_OP_Identity, NULL, a, &y, &err)); break;
+    case 2: /* there and, some time, back: chains of views */
+        y = a;
+        OK(ro_emit_reshape(graph, a, type.rank == 1 ? &square : &flat, &y, &err));
+        break;
+    case 3: OK(ro_emit1(graph, RO_OP_Neg, NULL, a, &y, &err)); break;
+    default:
+        OK(ro_emit_reshape(graph, b, &type, &b, &err));
+        OK(ro_emit2(graph, rng_in(g, 0, 1) ? RO_OP_Add : RO_OP_Mul, NULL, a, b, &y, &err));
+        break;
+    }
+    return y;
+}
+
+static void program_make(program *p, rng *g)
+{
+    p->arena = ro_arena_new();
+    OK(ro_graph_new(p->arena, &p->graph, &err));
+    for (uint32_t s = 0; s < SLOTS; s++) {
+        p->slots[s] = ro_type_of(RO_F32, 2, cell_dims);
+        OK(ro_graph_slot(p->graph, s, &p->slots[s], &p->slot_value[s], &err));
+    }
+    for (uint32_t k = 0; k < CONSTANTS; k++) {
+        ro_value v;
+        OK(ro_graph_constant(p->graph, k, &p->slots[0], &v, &err));
+        for (int i = 0; i < CELLS; i++) p->constants[k][i] = (float)rng_in(g, -100, 100) / 64;
+        p->constant_data[k] = p->constants[k];
+    }
+    while (p->graph->node_count < NODES) add_node(p, g);
+    for (uint32_t s = 0; s < SLOTS; s++) { /* any value of the slot's shape, several times too */
+        ro_value v;
+        if (rng_in(g, 0, 4) == 0) continue;
+        do v = (ro_value)rng_in(g, 0, p->graph->value_count - 1);
+        while (ro_graph_type(p->graph, v)->rank != 2);
+        OK(ro_graph_set_next(p->graph, s, v, &err));
+        if (rng_in(g, 0, 3) == 0 && p->graph->values[v].kind == RO_V_NODE)
+            OK(ro_graph_add_output(p->graph, v, &err));
+    }
+}
+
+/* One step as it is defined: every value in memory of its own. */
+static void interpret(const program *p, float slots[SLOTS][CELLS], const ro_fault *fault,
+                      float (*values)[CELLS])
+{
+    const ro_graph *graph = p->graph;
+    float next[SLOTS][CELLS];
+    for (ro_value v = 0; v < graph->value_count; v++) {
+        const ro_value_info *i = &graph->values[v];
+        if (i->kind == RO_V_SLOT) memcpy(values[v], slots[i->index], sizeof values[v]);
+        if (i->kind == RO_V_CONSTANT) memcpy(values[v], p->constants[i->index], sizeof values[v]);
+    }
+    for (uint32_t k = 0; k < graph->node_count; k++) {
+        const ro_node *n = &graph->nodes[k];
+        ro_type in[2], out = graph->values[n->first_output].type;
+        const void *data[2];
+        for (uint32_t j = 0; j < n->inputs; j++) {
+            in[j] = graph->values[n->in[j]].type;
+            data[j] = values[n->in[j]];
+        }
+        ro_reader r = {.in = in, .out = &out, .inputs = n->inputs, .outputs = 1, .data = data};
+        for (uint64_t i = 0; i < CELLS; i++)
+            store(RO_F32, values[n->first_output], i, ro_at(n->op, &r, n->attrs, 0, i));
+        if (fault && fault->node == k)
+            ((uint32_t *)(void *)values[n->first_output])[fault->element] ^= 1u << fault->bit;
+    }
+    for (uint32_t s = 0; s < SLOTS; s++)
+        memcpy(next[s], graph->next[s] == RO_NO_VALUE ? slots[s] : values[graph->next[s]],
+               sizeof next[s]);
+    memcpy(slots, next, sizeof next);
+}
+
+/* A digest that keeps the first bytes: enough to see any element of CELLS. */
+static void sum_hash(const ro_type *type, const void *data, ro_pool *pool, uint8_t digest[32])
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    (void)pool;
+    for (uint64_t i = 0; i < ro_type_bytes(type); i++)
+        h = (h ^ ((const uint8_t *)data)[i]) * UINT64_C(0x100000001b3);
+    memset(digest, 0, 32);
+    memcpy(digest, &h, sizeof h);
+}
+
+typedef struct { const program *p; float (*values)[CELLS]; uint32_t seen; } expectation;
+
+static void expect_digest(void *ctx, ro_value v, const uint8_t digest[32])
+{
+    expectation *e = ctx;
+    uint8_t want[32];
+    sum_hash(&e->p->graph->values[v].type, e->values[v], NULL, want);
+    cr_assert_arr_eq(digest, want, 32, "value %u", v);
+    e->seen++;
+}
+
+static void run_program(const program *p, ro_device *d, int keep_all, rng *g)
+{
+    const ro_backend *cpu = ro_cpu();
+    ro_state *state;
+    ro_plan *plan;
+    float slots[SLOTS][CELLS], got[CELLS];
+    float (*values)[CELLS] = ro_alloc(p->graph->value_count * sizeof *values);
+    uint8_t *want = ro_alloc_zero(p->graph->value_count);
+    ro_plan_options o = {.constants = p->constant_data, .constant_count = CONSTANTS,
+                         .keep_all = keep_all, .hash = sum_hash};
+    for (uint32_t k = 0; k < p->graph->node_count; k++) want[p->graph->nodes[k].first_output] = 1;
+    OK(cpu->state_new(d, p->slots, SLOTS, &state, &err));
+    OK(cpu->plan(d, state, p->graph, &o, &plan, &err));
+    for (uint32_t s = 0; s < SLOTS; s++) {
+        for (int i = 0; i < CELLS; i++) slots[s][i] = (float)rng_in(g, -100, 100) / 32;
+        OK(cpu->put(state, s, slots[s], &err));
+    }
+    for (int step = 0; step < 4; step++) {
+        ro_fault fault = {(uint32_t)rng_in(g, 0, p->graph->node_count - 1), 0,
+                          (uint32_t)rng_in(g, 0, 31), (uint64_t)rng_in(g, 0, CELLS - 1)};
+        expectation e = {p, values, 0};
+        ro_step_options so = {want, expect_digest, &e, step % 2 ? &fault : NULL};
+        interpret(p, slots, so.fault, values);
+        OK(cpu->step(plan, &so, &err));
+        cr_assert_eq(e.seen, p->graph->node_count);
+        for (uint32_t s = 0; s < SLOTS; s++) {
+            OK(cpu->get(state, s, got, &err));
+            cr_assert_arr_eq(got, slots[s], sizeof got, "slot %u after step %d", s, step);
+        }
+        for (ro_value v = 0; v < p->graph->value_count; v++) {
+            int kept = keep_all;
+            for (uint32_t k = 0; k < p->graph->output_count; k++) kept |= p->graph->outputs[k] == v;
+            if (!kept || p->graph->values[v].kind != RO_V_NODE) continue;
+            OK(cpu->value(plan, v, got, &err));
+            cr_assert_arr_eq(got, values[v], sizeof got, "value %u after step %d", v, step);
+        }
+    }
+    cpu->plan_free(plan);
+    cpu->state_free(state);
+    ro_free(values);
+    ro_free(want);
+}
+
+Test(plans, random_graphs)
+{
+    rng g = {7};
+    ro_device *d;
+    OK(ro_cpu()->open(NULL, &d, &err));
+    for (int k = 0; k < 400; k++) {
+        program p;
+        uint64_t less, all;
+        program_make(&p, &g);
+        run_program(&p, d, 0, &g);
+        run_program(&p, d, 1, &g);
+        OK(ro_plan_bytes(p.graph, 0, &less, &err));
+        OK(ro_plan_bytes(p.graph, 1, &all, &err));
+        cr_assert_leq(less, all + SLOTS * 128); /* exchanged values are not in the block */
+        ro_arena_free(p.arena);
+    }
+    ro_cpu()->close(d);
+}
+
+/* ---- slots by hand, two plans on one state ------------------------------------------------------------ */
+
+static program swap_program(void)
+{
+    program p;
+    memset(&p, 0, sizeof p);
+    p.arena = ro_arena_new();
+    OK(ro_graph_new(p.arena, &p.graph, &err));
+    for (uint32_t s = 0; s < SLOTS; s++) {
+        p.slots[s] = ro_type_of(RO_F32, 2, cell_dims);
+        OK(ro_graph_slot(p.graph, s, &p.slots[s], &p.slot_value[s], &err));
+    }
+    return p;
+}
+
+Test(plans, slots_take_old_values)
+{
+    const ro_backend *cpu = ro_cpu();
+    program p = swap_program(), q = swap_program();
+    ro_value sum;
+    ro_device *d;
+    ro_state *state;
+    ro_plan *first, *second;
+    ro_plan_options o = {0};
+    float x[CELLS], want[SLOTS] = {2, 1, 1, 4, 3};
+    /* 0 and 1 exchange, 2 takes 0 too, 4 and 3 take a sum and each other's old value */
+    OK(ro_emit2(p.graph, RO_OP_Add, NULL, p.slot_value[0], p.slot_value[1], &sum, &err));
+    OK(ro_graph_set_next(p.graph, 0, p.slot_value[1], &err));
+    OK(ro_graph_set_next(p.graph, 1, p.slot_value[0], &err));
+    OK(ro_graph_set_next(p.graph, 2, p.slot_value[0], &err));
+    OK(ro_graph_set_next(p.graph, 3, p.slot_value[3], &err));
+    OK(ro_graph_set_next(p.graph, 4, sum, &err));
+    OK(ro_emit2(q.graph, RO_OP_Add, NULL, q.slot_value[4], q.slot_value[3], &sum, &err));
+    OK(ro_graph_set_next(q.graph, 4, sum, &err));
+    OK(cpu->open(NULL, &d, &err));
+    OK(cpu->state_new(d, p.slots, SLOTS, &state, &err));
+    OK(cpu->plan(d, state, p.graph, &o, &first, &err));
+    OK(cpu->plan(d, state, q.graph, &o, &second, &err));
+    for (uint32_t s = 0; s < SLOTS; s++) {
+        for (int i = 0; i < CELLS; i++) x[i] = (float)(s + 1);
+        OK(cpu->put(state, s, x, &err));
+    }
+    OK(cpu->step(first, NULL, &err));
+    for (uint32_t s = 0; s < SLOTS; s++) {
+        OK(cpu->get(state, s, x, &err));
+        cr_assert_eq(x[CELLS - 1], want[s], "slot %u is %f", s, (double)x[CELLS - 1]);
+    }
+    for (int k = 0; k < 3; k++) OK(cpu->step(second, NULL, &err));
+    cpu->plan_free(first); /* buffers that plans exchanged belong to whoever holds them now */
+    OK(cpu->step(second, NULL, &err));
+    OK(cpu->get(state, 4, x, &err));
+    cr_assert_eq(x[0], 3 + 4 * 4);
+    cpu->plan_free(second);
+    cpu->state_free(state);
+    cpu->close(d);
+    ro_arena_free(p.arena);
+    ro_arena_free(q.arena);
+}
+
+/* ---- refusals ------------------------------------------------------------------------------------------ */
+
+Test(plans, refusals)
+{
+    const ro_backend *cpu = ro_cpu();
+    program p;
+    rng g = {3};
+    ro_device *d;
+    ro_state *state;
+    ro_plan *plan = NULL;
+    ro_plan_options o = {.constant_count = CONSTANTS};
+    float x[CELLS];
+    uint8_t digest[32];
+    program_make(&p, &g);
+    OK(cpu->open(NULL, &d, &err));
+    OK(cpu->state_new(d, p.slots, SLOTS, &state, &err));
+    FAILS(RO_ENOTFOUND, cpu->put(state, SLOTS, x, &err));
+    FAILS(RO_ENOTFOUND, cpu->get(state, SLOTS, x, &err));
+    FAILS(RO_ENOTFOUND, cpu->hash(state, SLOTS, sum_hash, digest, &err));
+    const void *missing[CONSTANTS] = {0};
+    o.constants = missing;
+    FAILS(RO_ENOTFOUND, cpu->plan(d, state, p.graph, &o, &plan, &err));
+    o.constants = p.constant_data;
+    o.constant_count = CONSTANTS - 1;
+    FAILS(RO_ENOTFOUND, cpu->plan(d, state, p.graph, &o, &plan, &err));
+    o.constant_count = CONSTANTS;
+    uint64_t bytes;
+    OK(ro_plan_bytes(p.graph, 0, &bytes, &err));
+    o.byte_cap = bytes - 1;
+    FAILS(RO_ELIMIT, cpu->plan(d, state, p.graph, &o, &plan, &err));
+    o.byte_cap = bytes;
+    OK(cpu->plan(d, state, p.graph, &o, &plan, &err));
+    cr_assert_eq(cpu->peak_bytes(plan), bytes);
+    FAILS(RO_ENOTFOUND, cpu->value(plan, p.graph->value_count, x, &err));
+    FAILS(RO_ENOTFOUND, cpu->value(plan, p.slot_value[0], x, &err));
+    ro_fault fault = {NODES * 4, 0, 0, 0};
+    ro_step_options so = {.fault = &fault};
+    FAILS(RO_EUSAGE, cpu->step(plan, &so, &err));
+    fault = (ro_fault){0, 0, 32, 0};
+    FAILS(RO_EUSAGE, cpu->step(plan, &so, &err));
+    fault = (ro_fault){0, 0, 0, CELLS};
+    FAILS(RO_EUSAGE, cpu->step(plan, &so, &err));
+    uint8_t want[VALUES * 4] = {0};
+    so = (ro_step_options){.want = want};
+    FAILS(RO_EUSAGE, cpu->step(plan, &so, &err));
+    cpu->plan_free(plan);
+    cpu->state_free(state);
+    ro_type wrong[SLOTS];
+    for (uint32_t s = 0; s < SLOTS; s++) wrong[s] = ro_type_of(RO_F32, 1, (int64_t[]){CELLS});
+    OK(cpu->state_new(d, wrong, SLOTS, &state, &err));
+    FAILS(RO_ESHAPE, cpu->plan(d, state, p.graph, &o, &plan, &err));
+    cpu->state_free(state);
+    OK(cpu->state_new(d, p.slots, SLOTS - 1, &state, &err));
+    FAILS(RO_ENOTFOUND, cpu->plan(d, state, p.graph, &o, &plan, &err));
+    cpu->state_free(state);
+    cpu->close(d);
+    setenv("VERDE_ISA", "sse9", 1);
+    FAILS(RO_EUSAGE, cpu->open(NULL, &d, &err));
+    unsetenv("VERDE_ISA");
+    ro_arena_free(p.arena);
+}
+
+/* ---- no memory --------------------------------------------------------------------------------------------- */
+
+/* Everything up to a step with the n-th allocation failing; 1 when nothing failed. */
+static int try_all(const program *p, uint64_t n, int persistent)
+{
+    const ro_backend *cpu = ro_cpu();
+    ro_device *d = NULL;
+    ro_state *s = NULL;
+    ro_plan *plan = NULL;
+    ro_plan_options o = {.constants = p->constant_data, .constant_count = CONSTANTS};
+    uint64_t bytes;
+    memset(&err, 0, sizeof err);
+    ro_alloc_fail_at(n, persistent);
+    ro_status st = cpu->open(NULL, &d, &err);
+    if (!st) st = ro_plan_bytes(p->graph, 0, &bytes, &err);
+    if (!st) st = cpu->state_new(d, p->slots, SLOTS, &s, &err);
+    if (!st) st = cpu->plan(d, s, p->graph, &o, &plan, &err);
+    if (!st) {
+        ro_alloc_fail_at(1, 1); /* a step allocates nothing */
+        OK(cpu->step(plan, NULL, &err));
+    }
+    ro_alloc_fail_at(0, 0);
+    cr_assert(st == RO_OK || st == RO_ENOMEM, "%s", err.msg);
+    cr_assert(st == RO_OK || err.msg[0]);
+    cpu->plan_free(plan);
+    cpu->state_free(s);
+    if (d) cpu->close(d);
+    return st == RO_OK;
+}
+
+Test(plans, every_allocation_may_fail)
+{
+    rng g = {11};
+    program p;
+    program_make(&p, &g);
+    for (int persistent = 0; persistent < 2; persistent++) {
+        uint64_t n = 1;
+        while (!try_all(&p, n, persistent)) n++;
+        cr_assert_gt(n, 5);
+    }
+    ro_arena_free(p.arena);
+}
