@@ -1,14 +1,18 @@
 /* cheats.c - records a run that cheats in a way people would try.
  *
- *   cheats KIND JOB.json --trace F --store DIR [--at STEP]
+ *   cheats KIND JOB.json --trace F [--store DIR] [--at STEP] [--own]
  *
  * A small interpreter runs the job's graph by the scalar bodies, one tensor after the other, and
  * bends it as KIND says; what it then claims is written with the honest descriptors, and every
  * tensor goes into the store, so that the referee gets every opening it asks for. With "honest"
- * it must give the bytes of `verde run`. */
+ * it must give the root of `verde run`.
+ *
+ * Prints the trace root. With --own it prints too, as edits for forge, the descriptors of what
+ * was really run where that was another operator than the job's. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "../verde/bytes.h"
 #include "../verde/cli.h"
 
 typedef enum {
@@ -62,14 +66,13 @@ static float through_half(float x)
 }
 
 /* A matrix product as a library would sum it: eight interleaved chains, then a tree. */
-static float library_element(const ro_reader *r, const void *attrs, ro_op op, uint64_t i)
+static float library_element(const ro_reader *r, ro_op op, uint64_t i)
 {
     const float *a = r->data[0], *b = r->data[1], *c = r->inputs > 2 ? r->data[2] : NULL;
     uint64_t K = (uint64_t)r->in[0].dims[1], N = (uint64_t)r->out[0].dims[1];
     uint64_t m = i / N, n = i % N;
     int transposed = strcmp(ro_ops[op].name, "Gemm") == 0;
     float s[8] = {0};
-    (void)attrs;
     for (uint64_t k = 0; k < K; k++)
         s[k % 8] += a[m * K + k] * (transposed ? b[n * K + k] : b[k * N + n]);
     for (int h = 4; h; h /= 2)
@@ -87,18 +90,27 @@ static void store_bits(ro_dtype d, void *to, uint64_t i, uint64_t bits)
     else memcpy((uint8_t *)to + 8 * i, &bits, 8);
 }
 
+/* Whether the cheat runs something else in this node's place, by another body or attributes. */
+static int is_replaced(const runner *r, const ro_node *n)
+{
+    const char *name = ro_ops[n->op].name;
+    return (r->kind == HALF_PRECISION && !strcmp(name, "Conv")) ||
+           (r->kind == LIBRARY_MATMUL && !strcmp(name, "Gemm") && n->inputs == 3);
+}
+
 static void bend(runner *r, const ro_node *n, const ro_reader *reader, uint64_t global, void *out,
                  const ro_type *type)
 {
     uint64_t count = ro_type_elements(type);
     float *y = out;
     if (global < r->at) return;
-    if (r->kind == HALF_PRECISION && !strcmp(ro_ops[n->op].name, "Conv"))
+    if (r->kind == HALF_PRECISION && is_replaced(r, n))
         for (uint64_t i = 0; i < count; i++) y[i] = through_half(y[i]);
-    if (r->kind == LIBRARY_MATMUL && !strcmp(ro_ops[n->op].name, "Gemm") && n->inputs == 3)
-        for (uint64_t i = 0; i < count; i++) y[i] = library_element(reader, n->attrs, n->op, i);
+    if (r->kind == LIBRARY_MATMUL && is_replaced(r, n))
+        for (uint64_t i = 0; i < count; i++) y[i] = library_element(reader, n->op, i);
     if (r->kind == RANDOM_BYTES && !strcmp(ro_ops[n->op].name, "Relu"))
-        for (uint64_t i = 0; i < count; i++) y[i] = (float)((i * 2654435761u + global) % 1000) / 500;
+        for (uint64_t i = 0; i < count; i++)
+            y[i] = (float)((i * 2654435761u + global) % 1000) / 500;
     if (r->kind == REUSE_BATCH && !strcmp(ro_ops[n->op].name, "BatchIndices")) {
         int64_t step = (int64_t)r->at - 2; /* the batch of the step before */
         ro_reader again = *reader;
@@ -143,7 +155,7 @@ static void bind(runner *r, const ro_graph *g)
 {
     r->values = room(r, g->value_count * sizeof *r->values);
     r->digests = room(r, g->value_count * sizeof *r->digests);
-    r->flat = room(r, g->value_count * 8 * sizeof *r->flat);
+    r->flat = room(r, (g->value_count + (uint64_t)g->node_count * RO_INPUTS_MAX) * sizeof *r->flat);
     for (uint32_t v = 0; v < g->value_count; v++) {
         const ro_value_info *i = &g->values[v];
         uint64_t bytes = ro_type_bytes(&i->type);
@@ -186,6 +198,28 @@ static vd_digest tree_of(vd_tree_kind kind, const vd_digest *leaves, uint32_t n)
     vd_tree_root(kind, hashes->b, n, root.b);
     ro_free(hashes);
     return root;
+}
+
+/* Edits that put the cheat's own descriptors into the trace. */
+static void print_own(const runner *r)
+{
+    for (uint64_t t = 0; t < r->job->steps; t++) {
+        uint32_t phase = vd_job_locate(r->job, t).phase;
+        const ro_graph *job = r->job->phases[phase].graph, *run = r->run->phases[phase].graph;
+        for (uint32_t i = 0; i < job->node_count; i++) {
+            static uint8_t record[VD_NODE_RECORD_MAX];
+            vd_digest have = vd_node_descriptor(job, i), own = vd_node_descriptor(run, i);
+            char hex[65];
+            if (t >= r->at && is_replaced(r, &job->nodes[i])) {
+                size_t n = vd_node_record(job, i, record);
+                vd_put_le(record + 1 + record[0], 1000, 4); /* a version of its own */
+                vd_leaf_hash(VD_TREE_GRAPH, record, n, own.b);
+            }
+            if (vd_digest_equal(&have, &own)) continue;
+            vd_digest_hex(&own, hex);
+            printf("node:%llu:%u:descriptor=%s\n", (unsigned long long)t, i, hex);
+        }
+    }
 }
 
 static void write_step(runner *r, vd_writer *w, const ro_graph *g, uint64_t global)
@@ -269,8 +303,9 @@ static void run_all(runner *r, const char *trace)
 
 int main(int argc, char **argv)
 {
-    cli_option options[] = {{.name = "--trace", .has_value = 1}, {.name = "--store", .has_value = 1},
-                            {.name = "--at", .has_value = 1}, {.name = "--threads", .has_value = 1}, {0}};
+    cli_option options[] = {{.name = "--trace", .has_value = 1},
+                            {.name = "--store", .has_value = 1}, {.name = "--at", .has_value = 1},
+                            {.name = "--threads", .has_value = 1}, {.name = "--own"}, {0}};
     cli_args a = {.options = options};
     cli_job j;
     runner r;
@@ -289,8 +324,10 @@ int main(int argc, char **argv)
     r.arena = j.arena;
     r.store = j.store;
     r.constants = j.constants;
-    r.run = r.kind == OTHER_RATE || r.kind == OTHER_SEED ? other_job(&j.file, r.kind, j.arena) : j.job;
+    r.run = j.job;
+    if (r.kind == OTHER_RATE || r.kind == OTHER_SEED) r.run = other_job(&j.file, r.kind, j.arena);
     run_all(&r, cli_value(&a, "--trace"));
+    if (cli_value(&a, "--own")) print_own(&r);
     cli_job_free(&j);
     return 0;
 }

@@ -102,5 +102,10 @@ def dispute(*args):
         return code, {}, out + err
 
 
+def guilty(v):
+    """Names of the traces that a verdict condemns, without .trace."""
+    return sorted(os.path.basename(g["trace"]).replace(".trace", "") for g in v.get("guilty", []))
+
+
 def finish():
     sys.exit(failed)
