@@ -42,7 +42,9 @@ static void node_cost(const ro_graph *g, uint32_t node, uint64_t steps, uint32_t
     for (uint32_t k = 0; k < n->outputs; k++) {
         const ro_type *out = &g->values[n->first_output + k].type;
         uint64_t flops = d->flops(n->attrs, in, n->inputs, out), bytes = 0, proofs = 0;
-        c->flops = add(c->flops, mul(mul(flops, ro_type_elements(out)), steps));
+        uint64_t shared = d->shared ? d->shared(n->attrs, in, n->inputs, out) : 1;
+        uint64_t share = shared > 1 ? flops / shared : flops;
+        c->flops = add(c->flops, mul(mul(share, ro_type_elements(out)), steps));
         for (uint32_t i = 0; i < n->inputs; i++)
             if (in[i].dtype != RO_NONE)
                 element_input(&in[i], d->reads(n->attrs, in, n->inputs, out, i), &bytes, &proofs);
