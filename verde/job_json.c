@@ -101,6 +101,7 @@ static ro_status word(ctx *c, const cJSON *o, const char *where, const char *key
                       const char **out)
 {
     const cJSON *n = get(o, key);
+    if (needed) *out = "";
     if (!n && needed) return RO_FAIL(c->err, RO_EFORMAT, "%s lacks \"%s\"", where, key);
     if (!n) return RO_OK;
     if (!cJSON_IsString(n))
