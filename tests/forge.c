@@ -10,6 +10,8 @@
  *                          last_state, outputs, tree; of a claim: version, reserved, job, trace,
  *                          segment, steps, tree
  *   swap:STEP:STEP         the states of two steps change places
+ *   leaf:TREE:INDEX        steps, segments or outputs: a leaf hash in the tree of which no record
+ *                          is known
  *
  * Any FIELD may be followed by =VALUE: a whole number, +1, -1 or max; 64 digits for a digest.
  * Without one a number is increased by 1 and a digest loses its first bit.
@@ -33,8 +35,8 @@ typedef struct {
     vd_digest trace_root;      /* that a claim is for */
     uint8_t *nodes_changed;    /* [covered steps] its node tree is to be made anew */
     uint8_t *outputs_changed;  /* [segments] */
-    const char *body_edits[EDITS_MAX];
-    int body_edit_count;
+    const char *body_edits[EDITS_MAX], *leaf_edits[EDITS_MAX];
+    int body_edit_count, leaf_edit_count;
 } forgery;
 
 static void die(const char *what, const char *detail)
@@ -169,6 +171,7 @@ static void apply(forgery *f, const char *edit)
     else if (!strncmp(edit, "segment:", 8)) edit_segment(f, at, edit);
     else if (!strncmp(edit, "swap:", 5)) swap_states(f, at, edit);
     else if (!strncmp(edit, "body:", 5)) f->body_edits[f->body_edit_count++] = at;
+    else if (!strncmp(edit, "leaf:", 5)) f->leaf_edits[f->leaf_edit_count++] = at;
     else die(edit, "this is no edit");
 }
 
@@ -210,6 +213,18 @@ static void leaf_of(const forgery *f, vd_tree_kind kind, uint64_t k, uint8_t *ha
         vd_leaf_hash(kind, step_record(f, k) + (f->l.full ? 60 : 0), VD_DIGEST, hash);
 }
 
+/* Edits of the leaf hashes of a tree that are in place. */
+static void edit_leaves(const forgery *f, const vd_tree_place *p)
+{
+    const char *name = vd_tree_kind_name(p->kind);
+    size_t n = strlen(name);
+    for (int k = 0; k < f->leaf_edit_count; k++) {
+        const char *edit = f->leaf_edits[k], *at = edit + n + 1;
+        if (strncmp(edit, name, n) != 0 || edit[n] != ':') continue;
+        f->file[p->at + take_number(&at, p->leaves, edit) * VD_DIGEST] ^= 1;
+    }
+}
+
 static void remake_trees(forgery *f, vd_records_end *end)
 {
     memset(end, 0, sizeof *end);
@@ -218,6 +233,7 @@ static void remake_trees(forgery *f, vd_records_end *end)
         if (!vd_layout_tree(&f->l, which, &p)) continue;
         for (uint64_t k = 0; k < p.leaves; k++)
             leaf_of(f, p.kind, k, f->file + p.at + k * VD_DIGEST);
+        edit_leaves(f, &p);
         vd_tree_build(p.kind, f->file + p.at, p.leaves, which ? end->outputs.b : end->tree.b);
     }
     uint64_t last = f->l.full ? vd_layout_step(&f->l, f->l.count - 1) + 28
