@@ -200,7 +200,8 @@ static void gemm_pack_range(void *ctx, uint64_t begin, uint64_t end, uint32_t wo
         uint64_t step = p->lane_step == 1 ? PACK_ROWS : RO_BLOCK;
         for (uint64_t j = 0; j < k; j += step) {
             for (uint64_t lane = first; lane < stop; lane += p->width) {
-                uint64_t used = least(p->width, stop - lane), stride = least(p->width, padded - lane);
+                uint64_t used = least(p->width, stop - lane);
+                uint64_t stride = least(p->width, padded - lane);
                 q->pack((uint32_t)used, (uint32_t)stride, least(step, k - j),
                         at(q, p->lane_from, (int64_t)lane * p->lane_step +
                                                 (int64_t)(k0 + j) * p->lane_k),

@@ -261,7 +261,8 @@ int main(int argc, char **argv)
     }
     void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
     if (library) {
-        void *f = dlsym(library, "cblas_sgemm"), *count = dlsym(library, "openblas_set_num_threads");
+        void *f = dlsym(library, "cblas_sgemm");
+        void *count = dlsym(library, "openblas_set_num_threads");
         void (*set_threads)(int);
         memcpy(&peer, &f, sizeof f);
         memcpy(&set_threads, &count, sizeof count);
