@@ -410,3 +410,54 @@ ro_status ro_graph_differentiate(ro_graph *g, ro_value loss, const ro_value *wrt
     }
     return RO_OK;
 }
+
+/* ---- pruning ------------------------------------------------------------------------------------------ */
+
+static void mark_live(const ro_graph *g, uint8_t *live)
+{
+    for (uint32_t s = 0; s < g->slot_count; s++)
+        if (g->next[s] != RO_NO_VALUE) live[g->next[s]] = 1;
+    for (uint32_t k = 0; k < g->output_count; k++) live[g->outputs[k]] = 1;
+    for (uint32_t i = g->node_count; i-- > 0;) {
+        const ro_node *n = &g->nodes[i];
+        int any = 0;
+        for (uint32_t k = 0; k < n->outputs; k++) any |= live[n->first_output + k];
+        for (uint32_t k = 0; any && k < n->outputs; k++) live[n->first_output + k] = 1;
+        for (uint32_t k = 0; any && k < n->inputs; k++)
+            if (n->in[k] != RO_NO_VALUE) live[n->in[k]] = 1;
+    }
+    for (uint32_t v = 0; v < g->value_count; v++)
+        if (g->values[v].kind != RO_V_NODE) live[v] = 1;
+}
+
+ro_status ro_graph_prune(ro_graph *g, ro_err *err)
+{
+    uint8_t *live = ro_arena_alloc(g->arena, g->value_count);
+    ro_value *to = ro_arena_alloc(g->arena, g->value_count * sizeof *to);
+    uint32_t values = 0, nodes = 0;
+    if (!live || !to) return RO_FAIL(err, RO_ENOMEM, "no memory to prune a graph");
+    mark_live(g, live);
+    for (uint32_t v = 0; v < g->value_count; v++) {
+        to[v] = live[v] ? values : RO_NO_VALUE;
+        if (live[v]) g->values[values++] = g->values[v];
+    }
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        ro_node n = g->nodes[i];
+        if (!live[n.first_output]) continue;
+        n.first_output = to[n.first_output];
+        for (uint32_t k = 0; k < n.inputs; k++)
+            if (n.in[k] != RO_NO_VALUE) n.in[k] = to[n.in[k]];
+        for (uint32_t k = 0; k < n.outputs; k++) g->values[n.first_output + k].index = nodes;
+        g->nodes[nodes++] = n;
+    }
+    g->value_count = values;
+    g->node_count = nodes;
+    for (uint32_t s = 0; s < g->slot_count; s++) {
+        if (g->slots[s] != RO_NO_VALUE) g->slots[s] = to[g->slots[s]];
+        if (g->next[s] != RO_NO_VALUE) g->next[s] = to[g->next[s]];
+    }
+    for (uint32_t c = 0; c < g->constant_count; c++)
+        if (g->constants[c] != RO_NO_VALUE) g->constants[c] = to[g->constants[c]];
+    for (uint32_t k = 0; k < g->output_count; k++) g->outputs[k] = to[g->outputs[k]];
+    return RO_OK;
+}

@@ -350,6 +350,10 @@ const ro_type *ro_graph_type(const ro_graph *g, ro_value v);
 ro_status ro_graph_differentiate(ro_graph *g, ro_value loss, const ro_value *wrt, uint32_t count,
                                  ro_value *grads, ro_err *err) RO_CHECKED;
 
+/* Take out the nodes that no output and no slot's next value depends on (gradients of data, for
+ * one). Values are renumbered: handles from before are void. */
+ro_status ro_graph_prune(ro_graph *g, ro_err *err) RO_CHECKED;
+
 /* ---- backends ------------------------------------------------------------------------------ */
 
 typedef struct ro_device ro_device;

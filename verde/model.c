@@ -536,7 +536,8 @@ static ro_status train_phase(builder *b, uint32_t phase)
     for (uint32_t p = 0; p < b->params; p++) wrt[p] = b->slot_value[1 + p];
     RO_TRY(ro_graph_differentiate(b->graph, loss, wrt, b->params, grads, b->err));
     RO_TRY(update(b, grads));
-    return ro_graph_add_output(b->graph, loss, b->err);
+    RO_TRY(ro_graph_add_output(b->graph, loss, b->err));
+    return ro_graph_prune(b->graph, b->err);
 }
 
 /* ---- the init phase ------------------------------------------------------------------------------------------ */
