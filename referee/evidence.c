@@ -133,6 +133,30 @@ static void put_before(const writer *w, vd_out *o)
     put_path(o, t->before.path[0], t->before.path_size);
 }
 
+static void put_long(vd_out *o, const void *bytes, size_t n)
+{
+    vd_out_u64(o, n);
+    vd_out_bytes(o, bytes, n);
+}
+
+static void put_method(const writer *w, vd_out *o)
+{
+    const rf_trail *t = w->t;
+    if (w->v->method == RF_BY_ELEMENT) {
+        vd_out_u32(o, 0);
+        put_long(o, t->operands, t->operands_size);
+        return;
+    }
+    vd_out_u32(o, 1);
+    vd_out_u32(o, t->round_count);
+    for (uint32_t k = 0; k < t->round_count; k++) {
+        const rf_round *x = &t->rounds[k];
+        put_long(o, x->operands, x->operands_size);
+        for (int side = 0; side < 2; side++) put_long(o, x->answer[side], x->answer_size);
+    }
+    put_long(o, t->part.operands, t->part.operands_size);
+}
+
 static void put_trail(const writer *w, vd_out *o)
 {
     const rf_trail *t = w->t;
@@ -157,8 +181,7 @@ static void put_trail(const writer *w, vd_out *o)
         put_blob(o, t->chunk[k], t->chunk_size);
         put_path(o, t->chunks.path[k], t->chunks.path_size);
     }
-    vd_out_u64(o, t->operands_size);
-    vd_out_bytes(o, t->operands, t->operands_size);
+    put_method(w, o);
 }
 
 static void put_all(const writer *w, vd_out *o)
@@ -205,7 +228,9 @@ static ro_status prepare(writer *w, ro_arena *a, ro_err *err)
 int rf_evidence_sides(const rf_game *g, uint32_t sides[2], uint32_t claims[2])
 {
     const rf_verdict *v = g->pair_count ? &g->pairs[g->pair_count - 1] : NULL;
-    if (!g->finished || !v || v->method != RF_BY_ELEMENT || v->kind != RF_OUTPUT) return 0;
+    if (!g->finished || !v || v->kind != RF_OUTPUT ||
+        (v->method != RF_BY_ELEMENT && v->method != RF_BY_PARTIAL))
+        return 0;
     for (int k = 0; k < 2; k++) {
         sides[k] = v->sides[k];
         claims[k] = g->trail.claim[k];
@@ -786,26 +811,102 @@ static ro_status read_element(reader *r)
     return RO_OK;
 }
 
-static ro_status recompute(reader *r)
+static ro_status get_long(reader *r, const uint8_t **bytes, uint64_t *size)
+{
+    *size = vd_in_u64(&r->in);
+    *bytes = vd_in_bytes(&r->in, *size);
+    return *bytes ? RO_OK : refuse(r, "it is cut off");
+}
+
+/* Operands of the element, or of a part. */
+static ro_status read_operands(reader *r, uint32_t level, uint64_t index, rf_part *part,
+                               rf_operands *o)
+{
+    rf_question q;
+    uint64_t size;
+    int ok = 0;
+    RO_TRY(get_long(r, &part->operands, &size));
+    part->operands_size = size;
+    rf_question_init(&q, RF_Q_OPERANDS, 0);
+    q.output = r->out->output;
+    q.element = r->out->element;
+    q.level = level;
+    q.index = index;
+    RO_TRY(rf_operands_hold(&r->subject, &q, part, part->operands, size, &ok, r->err));
+    if (!ok) return refuse(r, "the operands are not exactly those that are read");
+    RO_TRY(rf_operands_parse(&r->subject, part->operands, size, o, r->arena, &ok, r->err));
+    r->out->chunks += o->count;
+    return RO_OK;
+}
+
+/* Both sides' explanations of the part they differ on: each must fold to its own value. */
+static ro_status read_round(reader *r, rf_part *part)
 {
     rf_evidence *e = r->out;
     rf_operands o;
     rf_question q;
-    rf_part none;
-    int ok = 0;
-    uint64_t size = vd_in_u64(&r->in);
-    const uint8_t *bytes = vd_in_bytes(&r->in, size);
-    if (!bytes || vd_in_left(&r->in)) return refuse(r, "it is cut off, or goes on after its end");
-    memset(&none, 0, sizeof none);
-    rf_question_init(&q, RF_Q_OPERANDS, 0);
+    ro_parts needs[RO_NEEDS_MAX];
+    const uint8_t *answer[2];
+    uint64_t total, size;
+    RO_TRY(read_operands(r, part->level, part->index, part, &o));
+    uint32_t count = rf_part_needs(&r->subject, e->output, e->element, part, needs, &total);
+    rf_question_init(&q, RF_Q_PARTS, 0);
     q.output = e->output;
     q.element = e->element;
-    RO_TRY(rf_operands_hold(&r->subject, &q, &none, bytes, size, &ok, r->err));
-    if (!ok) return refuse(r, "the operands are not exactly those of the element");
-    RO_TRY(rf_operands_parse(&r->subject, bytes, size, &o, r->arena, &ok, r->err));
-    e->chunks = o.count;
-    e->recomputed = rf_compute(&o, e->output, e->element);
-    e->method = RF_BY_ELEMENT;
+    q.level = part->level;
+    q.index = part->index;
+    for (int k = 0; k < 2; k++) {
+        int ok = 0;
+        RO_TRY(get_long(r, &answer[k], &size));
+        RO_TRY(rf_parts_hold(&r->subject, &q, part, k, answer[k], size, &ok, r->err));
+        if (!ok) return refuse(r, "an explanation does not fold to what it explains");
+    }
+    if (rf_parts_agreed(part, needs, count) || part->agreed_count + count > RF_RUNS_MAX ||
+        !rf_part_descend(part, needs, count, answer))
+        return refuse(r, "an explanation explains nothing");
+    return RO_OK;
+}
+
+static ro_status recompute_part(reader *r, rf_part *part)
+{
+    rf_evidence *e = r->out;
+    rf_operands o;
+    ro_parts needs[RO_NEEDS_MAX];
+    uint64_t total;
+    int complete;
+    uint32_t rounds = vd_in_u32(&r->in);
+    if (r->in.bad || rounds > RF_RUNS_MAX || !rf_is_partial(&r->subject, e->output))
+        return refuse(r, "its element is not explained by parts");
+    part->level = rf_part_levels(&r->subject, e->output, e->element) - 1;
+    for (int k = 0; k < 2; k++) part->value[k] = e->claimed[k];
+    for (uint32_t k = 0; k < rounds; k++) RO_TRY(read_round(r, part));
+    RO_TRY(read_operands(r, part->level, part->index, part, &o));
+    uint32_t count = rf_part_needs(&r->subject, e->output, e->element, part, needs, &total);
+    if (!rf_parts_agreed(part, needs, count)) return refuse(r, "its last part needs others");
+    e->recomputed = rf_compute_part(&o, e->output, e->element, part, NULL, &complete);
+    for (int k = 0; k < 2; k++) e->claimed[k] = part->value[k];
+    e->part_level = part->level;
+    e->part_index = part->index;
+    e->method = RF_BY_PARTIAL;
+    return RO_OK;
+}
+
+static ro_status recompute(reader *r)
+{
+    rf_evidence *e = r->out;
+    rf_operands o;
+    rf_part *part = ro_arena_alloc(r->arena, sizeof *part);
+    uint32_t method = vd_in_u32(&r->in);
+    if (!part) return RO_FAIL(r->err, RO_ENOMEM, "no memory to check evidence");
+    if (r->in.bad || method > 1) return refuse(r, "its method is none");
+    if (method) {
+        RO_TRY(recompute_part(r, part));
+    } else {
+        RO_TRY(read_operands(r, RF_NONE, 0, part, &o));
+        e->recomputed = rf_compute(&o, e->output, e->element);
+        e->method = RF_BY_ELEMENT;
+    }
+    if (vd_in_left(&r->in)) return refuse(r, "it goes on after its end");
     for (int k = 0; k < 2; k++) e->guilty[k] = e->claimed[k] != e->recomputed;
     return RO_OK;
 }

@@ -85,6 +85,12 @@ typedef struct {
     size_t operands_size;
 } rf_part;
 
+/* One round of explanations: the inputs a part reads, and both sides' parts that it needs. */
+typedef struct {
+    const uint8_t *operands, *answer[2];
+    size_t operands_size, answer_size;
+} rf_round;
+
 /* How the last pass came to its verdict, for the evidence. */
 typedef struct {
     int recording;
@@ -101,7 +107,8 @@ typedef struct {
     const uint8_t *operands;
     size_t operands_size;
     rf_part part;
-    uint32_t part_rounds;
+    rf_round rounds[RF_RUNS_MAX];
+    uint32_t round_count;
     uint32_t claim[2];
 } rf_trail;
 
@@ -183,6 +190,10 @@ uint32_t rf_part_needs(const rf_node *n, uint32_t output, uint64_t element, cons
 #define RF_PARTS_MAX (UINT64_C(1) << 22) /* that one part may need: 32 MiB of answer */
 int rf_parts_agreed(const rf_part *part, const ro_parts *needs, uint32_t count);
 int rf_agreed_bits(const rf_part *part, uint32_t level, uint64_t index, uint64_t *bits);
+/* Note what both sides' answers agree on and go on with the first need on which they differ; 0:
+ * they agree on all. */
+int rf_part_descend(rf_part *part, const ro_parts *needs, uint32_t count,
+                    const uint8_t *const answer[2]);
 /* Does an answer to RF_Q_OPERANDS, RF_Q_PARTS hold? */
 ro_status rf_operands_hold(const rf_node *n, const rf_question *q, const rf_part *part,
                            const uint8_t *bytes, size_t size, int *ok, ro_err *err);

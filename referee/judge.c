@@ -460,26 +460,11 @@ static rf_flow descend_part(rf_pass *p, stepping *s, rf_part *part, const ro_par
         q[k].tensor = p->trail->chunks.tensor[k];
     }
     RF_FLOW(rf_ask_both(p, q, b, n));
-    uint64_t at = 0;
-    for (uint32_t r = 0; r < count; r++) {
-        uint64_t run = needs[r].end - needs[r].begin, i = 0;
-        while (i < run && memcmp(b[0] + 8 * (at + i), b[1] + 8 * (at + i), 8) == 0) i++;
-        if (i && part->agreed_count < RF_RUNS_MAX)
-            part->agreed[part->agreed_count++] =
-                (rf_run){{needs[r].level, needs[r].begin, needs[r].begin + i}, b[0] + 8 * at};
-        if (i < run) {
-            part->level = needs[r].level;
-            part->index = needs[r].begin + i;
-            for (int k = 0; k < 2; k++) {
-                part->value[k] = 0;
-                for (int y = 7; y >= 0; y--)
-                    part->value[k] = part->value[k] << 8 | b[k][8 * (at + i) + (uint64_t)y];
-            }
-            return RF_GO;
-        }
-        at += run;
-    }
-    return RF_ABSENT; /* equal parts fold to equal values: not reached by accepted answers */
+    rf_trail *t = p->trail;
+    t->rounds[t->round_count++] =
+        (rf_round){part->operands, {b[0], b[1]}, part->operands_size, n[0]};
+    /* Equal parts fold to equal values, so accepted answers differ. */
+    return rf_part_descend(part, needs, count, b) ? RF_GO : RF_ABSENT;
 }
 
 static rf_flow judge_partial(rf_pass *p, stepping *s)
@@ -494,13 +479,14 @@ static rf_flow judge_partial(rf_pass *p, stepping *s)
         uint64_t total;
         rf_operands o;
         uint32_t count = rf_part_needs(&p->g->subject, v->output, v->element, part, needs, &total);
-        if (total > RF_PARTS_MAX || part->agreed_count + count > RF_RUNS_MAX) return RF_ABSENT;
+        if (total > RF_PARTS_MAX || part->agreed_count + count > RF_RUNS_MAX ||
+            p->trail->round_count == RF_RUNS_MAX)
+            return RF_ABSENT;
         RF_FLOW(ask_operands(p, s->step, part->level, part->index, &part->operands,
                              &part->operands_size));
         RF_FLOW(parse_operands(p, part->operands, part->operands_size, &o));
         if (rf_parts_agreed(part, needs, count)) return judge_part(p, s, part, &o);
         RF_FLOW(descend_part(p, s, part, needs, count));
-        p->trail->part_rounds++;
     }
 }
 

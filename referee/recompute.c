@@ -210,6 +210,29 @@ int rf_parts_agreed(const rf_part *part, const ro_parts *needs, uint32_t count)
     return 1;
 }
 
+int rf_part_descend(rf_part *part, const ro_parts *needs, uint32_t count,
+                    const uint8_t *const answer[2])
+{
+    uint64_t at = 0;
+    for (uint32_t r = 0; r < count; r++) {
+        uint64_t run = needs[r].end - needs[r].begin, i = 0;
+        const uint8_t *a = answer[0] + 8 * at, *b = answer[1] + 8 * at;
+        while (i < run && memcmp(a + 8 * i, b + 8 * i, 8) == 0) i++;
+        if (i && part->agreed_count < RF_RUNS_MAX)
+            part->agreed[part->agreed_count++] =
+                (rf_run){{needs[r].level, needs[r].begin, needs[r].begin + i}, a};
+        if (i < run) {
+            part->level = needs[r].level;
+            part->index = needs[r].begin + i;
+            part->value[0] = vd_get_u64(a + 8 * i);
+            part->value[1] = vd_get_u64(b + 8 * i);
+            return 1;
+        }
+        at += run;
+    }
+    return 0;
+}
+
 /* Claims that part() sees: an answer's bits of the needs in order, or what is agreed. */
 typedef struct {
     const rf_part *part;

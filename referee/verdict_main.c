@@ -69,6 +69,12 @@ static void value_text(ro_dtype d, uint64_t bits, char text[40])
     else snprintf(text, 40, "%" PRIu64, bits);
 }
 
+/* A part is of the compute type of the first input, which the evidence holds as 64 bits. */
+static ro_dtype shown_dtype(const rf_evidence *e)
+{
+    return e->method == RF_BY_PARTIAL ? RO_U64 : e->type.dtype;
+}
+
 static void who(const rf_evidence *e, int side, char text[80])
 {
     const rf_signer *s = e->has_claims ? &e->claims[side] : &e->traces[side];
@@ -84,23 +90,23 @@ static void who(const rf_evidence *e, int side, char text[80])
 static void print_json(const rf_evidence *e)
 {
     char hex[65], text[80], value[40];
-    int digits = (int)ro_dtypes[e->type.dtype].size * 2;
+    int digits = (int)ro_dtypes[shown_dtype(e)].size * 2;
     vd_digest_hex(&e->job, hex);
     printf("{\"schema\":\"verde-verdict/1\",\"follows\":true,\"verdict\":\"output\",\"method\":\"%s\","
            "\"job\":\"%s\",\"step\":%" PRIu64 ",\"node\":%u,\"operator\":\"%s\",\"version\":%u,"
-           "\"output\":%u,\"element\":%" PRIu64 ",\"chunks\":%" PRIu64 ",\"sides\":[",
+           "\"output\":%u,\"element\":%" PRIu64 ",\"part_level\":%u,\"part_index\":%" PRIu64 ",\"chunks\":%" PRIu64 ",\"sides\":[",
            rf_method_name(e->method), hex, e->step, e->node, e->op, e->version, e->output,
-           e->element, e->chunks);
+           e->element, e->part_level, e->part_index, e->chunks);
     for (int k = 0; k < 2; k++) {
         vd_digest_hex(&e->roots[k], hex);
         who(e, k, text);
-        value_text(e->type.dtype, e->claimed[k], value);
+        value_text(shown_dtype(e), e->claimed[k], value);
         printf("%s{\"root\":\"%s\",\"key\":\"%s\",\"checked\":%s,\"value\":\"%s\",\"bits\":\"0x%0*" PRIx64
                "\",\"guilty\":%s}", k ? "," : "", hex, text,
                (e->has_claims ? e->claims_checked[k] : e->checked[k]) ? "true" : "false", value,
                digits, e->claimed[k], e->guilty[k] ? "true" : "false");
     }
-    value_text(e->type.dtype, e->recomputed, value);
+    value_text(shown_dtype(e), e->recomputed, value);
     printf("],\"recomputed\":{\"value\":\"%s\",\"bits\":\"0x%0*" PRIx64 "\"}}\n", value, digits,
            e->recomputed);
 }
@@ -108,20 +114,24 @@ static void print_json(const rf_evidence *e)
 static void print_text(const rf_evidence *e)
 {
     char hex[65], text[80], value[40];
-    int digits = (int)ro_dtypes[e->type.dtype].size * 2;
+    int digits = (int)ro_dtypes[shown_dtype(e)].size * 2;
     vd_digest_hex(&e->job, hex);
     printf("The verdict follows from the evidence.\n\n");
     printf("  %-12s %s\n", "job", hex);
     printf("  %-12s step %" PRIu64 ", node %u (%s version %u), output %u, element %" PRIu64 "\n",
            "place", e->step, e->node, e->op, e->version, e->output, e->element);
+    if (e->method == RF_BY_PARTIAL)
+        printf("  %-12s level %u, number %" PRIu64 " of the element's explanation, which nobody "
+               "signed:\n  %-12s whoever gave it is wrong\n", "partial", e->part_level,
+               e->part_index, "");
     for (int k = 0; k < 2; k++) {
         vd_digest_hex(&e->roots[k], hex);
         who(e, k, text);
-        value_text(e->type.dtype, e->claimed[k], value);
+        value_text(shown_dtype(e), e->claimed[k], value);
         printf("  %-12s %24s  0x%0*" PRIx64 "  root %.16s  %.16s  %s\n", k ? "" : "claimed", value,
                digits, e->claimed[k], hex, text, e->guilty[k] ? "WRONG" : "right");
     }
-    value_text(e->type.dtype, e->recomputed, value);
+    value_text(shown_dtype(e), e->recomputed, value);
     printf("  %-12s %24s  0x%0*" PRIx64 "  from %" PRIu64 " chunks of input\n", "recomputed", value,
            digits, e->recomputed, e->chunks);
 }
