@@ -31,7 +31,7 @@ static int any_empty(const ro_task *t)
     return ro_type_elements(&t->reader.out[0]) == 0;
 }
 
-/* ---- MatMul ---------------------------------------------------------------------------------- */
+/* ---- MatMul -------------------------------------------------------------------------------- */
 
 /* One product for a run of batches; `outer` walks the runs. */
 typedef struct { ro_gemm g; broadcast outer; uint64_t runs; } matmul;
@@ -95,7 +95,7 @@ static void matmul_run(const ro_task *t)
     }
 }
 
-/* ---- Gemm ------------------------------------------------------------------------------------ */
+/* ---- Gemm ---------------------------------------------------------------------------------- */
 
 static ro_gemm gemm_of(const ro_task *t)
 {
@@ -140,7 +140,7 @@ static void gemm_run(const ro_task *t)
     ro_gemm_run(kernels_of(t), &g, t->scratch, t->pool);
 }
 
-/* ---- Conv -------------------------------------------------------------------------------------- */
+/* ---- Conv ---------------------------------------------------------------------------------- */
 
 /* A 1-D convolution is a 2-D one of height 1: the same terms with the same numbers. */
 static ro_conv conv_of(const ro_type *x, const ro_type *w, const ro_type *y,
@@ -221,7 +221,7 @@ static void conv_run(const ro_task *t)
                 t->scratch, t->pool);
 }
 
-/* ---- the choice ---------------------------------------------------------------------------------- */
+/* ---- the choice ---------------------------------------------------------------------------- */
 
 const ro_driver *ro_contract_driver(const ro_task *t)
 {

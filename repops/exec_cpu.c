@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- ISA levels ------------------------------------------------------------------------------ */
+/* ---- ISA levels ---------------------------------------------------------------------------- */
 
 typedef struct {
     const char *name;
@@ -80,7 +80,7 @@ const char *ro_cpu_isa(void)
     return choose_level(&l, NULL) ? best_level()->name : l->name;
 }
 
-/* ---- devices and states ------------------------------------------------------------------------ */
+/* ---- devices and states -------------------------------------------------------------------- */
 
 struct ro_device {
     ro_pool *pool;
@@ -205,7 +205,7 @@ static ro_status state_hash(ro_state *s, uint32_t slot, ro_hash_fn *hash, uint8_
     return RO_OK;
 }
 
-/* ---- tasks ------------------------------------------------------------------------------------- */
+/* ---- tasks --------------------------------------------------------------------------------- */
 
 static ro_status prepare_task(const ro_graph *g, const ro_node *n, ro_arena *a, ro_task *t,
                               ro_err *err)
@@ -284,7 +284,7 @@ ro_status ro_plan_bytes(const ro_graph *g, int keep_all, uint64_t *bytes, ro_err
     return st;
 }
 
-/* ---- plans ------------------------------------------------------------------------------------- */
+/* ---- plans --------------------------------------------------------------------------------- */
 
 static void plan_free(ro_plan *p)
 {
@@ -372,7 +372,7 @@ static ro_status cpu_plan(ro_device *d, ro_state *s, const ro_graph *g, const ro
 
 static uint64_t plan_peak(const ro_plan *p) { return p->peak_bytes; }
 
-/* ---- a step ------------------------------------------------------------------------------------ */
+/* ---- a step -------------------------------------------------------------------------------- */
 
 /* Where a value lies now: exchanges move slots and own buffers between steps. */
 static void *locate(const ro_plan *p, ro_value v)

@@ -3,7 +3,7 @@
  * What this file decides: what runs in an inner loop. Broadcasting leaves one in which each
  * input stands still or goes on by one element; functions run over arrays by vmath.h. */
 
-/* ---- maps ----------------------------------------------------------------------------------------- */
+/* ---- maps ---------------------------------------------------------------------------------- */
 
 typedef struct { map1_fn *const *one[2]; map2_fn *const *two[2]; } map_row; /* f32, f64 */
 static const map_row map_rows[RO_OP_COUNT] = {
@@ -66,7 +66,7 @@ static void map_run(const ro_task *t)
 
 static const ro_driver map_driver = {NULL, map_run};
 
-/* ---- functions ------------------------------------------------------------------------------------- */
+/* ---- functions ----------------------------------------------------------------------------- */
 
 static const ro_vmath functions = RO_VMATH_TABLE(RO_ISA);
 
@@ -114,3 +114,30 @@ static void function_run(const ro_task *t)
 }
 
 static const ro_driver function_driver = {NULL, function_run};
+
+/* ---- Dropout --------------------------------------------------------------------------------- */
+
+/* Four neighbours share one block of random words. */
+static void dropout_range(void *ctx, uint64_t begin, uint64_t end, uint32_t worker)
+{
+    const ro_task *t = ctx;
+    const ro_Dropout_attrs *p = t->attrs;
+    const float *x = t->reader.data[0];
+    float *y = t->out[0];
+    int64_t step = *(const int64_t *)t->reader.data[1];
+    uint32_t word[4] = {0};
+    (void)worker;
+    for (uint64_t i = begin; i < end; i++) {
+        if (i == begin || i % 4 == 0) ro_random_block(p->seed, p->stream, step, i, word);
+        float kept = ro_bits_f32(ro_canon_f32(ro_mul_f32(x[i], p->scale)));
+        y[i] = word[i % 4] >= p->threshold ? kept : 0;
+    }
+}
+
+static void dropout_run(const ro_task *t)
+{
+    ro_parallel(t->pool, ro_type_elements(&t->reader.out[0]), RO_GRAIN / 16, dropout_range,
+                (void *)(uintptr_t)t);
+}
+
+static const ro_driver dropout_driver = {NULL, dropout_run};

@@ -8,7 +8,7 @@
  *   1. Elements are moved as integers of their size: NaN payloads stay.
  *   2. Each output byte is written by one thread. */
 
-/* ---- strided walks -------------------------------------------------------------------------------- */
+/* ---- strided walks ------------------------------------------------------------------------- */
 
 /* Output axes, innermost first, with the distance in the input of one position of each. */
 typedef struct {
@@ -206,13 +206,14 @@ static void rename_run(const ro_task *t)
     walk_run(t, &w);
 }
 
-/* ---- runs ------------------------------------------------------------------------------------------- */
+/* ---- runs ---------------------------------------------------------------------------------- */
 
-/* `part` of `whole` elements, `rows` times: from every row of one tensor to every row of another. */
-static void copy_rows(const char *from, uint64_t from_row, char *to, uint64_t to_row, uint64_t bytes,
-                      uint64_t rows)
+/* The first `bytes` of every row of one tensor to every row of another. */
+static void copy_rows(const char *from, uint64_t from_row, char *to, uint64_t to_row,
+                      uint64_t bytes, uint64_t rows)
 {
-    for (uint64_t i = 0; i < rows && bytes; i++) memcpy(to + i * to_row, from + i * from_row, bytes);
+    for (uint64_t i = 0; i < rows && bytes; i++)
+        memcpy(to + i * to_row, from + i * from_row, bytes);
 }
 
 static void concat_run(const ro_task *t)
@@ -268,6 +269,49 @@ static void gather_run(const ro_task *t)
                 (void *)(uintptr_t)t);
 }
 
+/* The embedding gradient: columns (outer, inner) are split between threads, and each adds its part
+ * of every contribution in ascending position. */
+static void gather_grad_columns(const ro_task *t, uint64_t outer, uint64_t from, uint64_t to)
+{
+    const ro_GatherGrad_attrs *p = t->attrs;
+    const ro_type *dx = &t->reader.out[0];
+    uint64_t d = (uint64_t)p->dim, count = ro_type_elements(&t->reader.in[1]);
+    uint64_t inner = ro_span(dx, ro_axis(p->axis, dx->rank) + 1, dx->rank);
+    float *out = (float *)t->out[0] + outer * d * inner;
+    const float *in = (const float *)t->reader.data[0] + outer * count * inner;
+    for (uint64_t k = 0; k < d; k++) memset(out + k * inner + from, 0, (to - from) * sizeof *out);
+    for (uint64_t q = 0; q < count; q++) {
+        uint64_t k = ro_gather_slice(&t->reader, q, d);
+        if (k == d) continue;
+        float *restrict y = out + k * inner;
+        const float *restrict x = in + q * inner;
+        for (uint64_t i = from; i < to; i++) y[i] = ro_add_f32(y[i], x[i]);
+    }
+    for (uint64_t k = 0; k < d; k++)
+        for (uint64_t i = from; i < to; i++) out[k * inner + i] = canonical(out[k * inner + i]);
+}
+
+static void gather_grad_range(void *ctx, uint64_t begin, uint64_t end, uint32_t worker)
+{
+    const ro_task *t = ctx;
+    const ro_type *dx = &t->reader.out[0];
+    uint32_t axis = ro_axis(((const ro_GatherGrad_attrs *)t->attrs)->axis, dx->rank);
+    uint64_t inner = ro_span(dx, axis + 1, dx->rank);
+    (void)worker;
+    for (uint64_t i = begin; i < end;) {
+        uint64_t left = inner - i % inner, n = end - i < left ? end - i : left;
+        gather_grad_columns(t, i / inner, i % inner, i % inner + n);
+        i += n;
+    }
+}
+
+static void gather_grad_run(const ro_task *t)
+{
+    const ro_GatherGrad_attrs *p = t->attrs;
+    uint64_t columns = ro_type_elements(&t->reader.out[0]) / (uint64_t)p->dim;
+    ro_parallel(t->pool, columns, 16, gather_grad_range, (void *)(uintptr_t)t);
+}
+
 static void fill_range(void *ctx, uint64_t begin, uint64_t end, uint32_t worker)
 {
     const ro_task *t = ctx;
@@ -287,7 +331,7 @@ static void fill_run(const ro_task *t)
                 (void *)(uintptr_t)t);
 }
 
-/* ---- casts ------------------------------------------------------------------------------------------ */
+/* ---- casts --------------------------------------------------------------------------------- */
 
 static void cast_u8_range(void *ctx, uint64_t begin, uint64_t end, uint32_t worker)
 {
@@ -304,7 +348,7 @@ static void cast_run(const ro_task *t)
                 (void *)(uintptr_t)t);
 }
 
-/* ---- the choice --------------------------------------------------------------------------------------- */
+/* ---- the choice ---------------------------------------------------------------------------- */
 
 static const ro_driver *move_driver(const ro_task *t)
 {
@@ -312,7 +356,7 @@ static const ro_driver *move_driver(const ro_task *t)
     static const ro_driver expand = {NULL, expand_run}, rename = {NULL, rename_run};
     static const ro_driver concat = {NULL, concat_run}, split = {NULL, split_run};
     static const ro_driver gather = {NULL, gather_run}, fill = {NULL, fill_run};
-    static const ro_driver cast = {NULL, cast_run};
+    static const ro_driver cast = {NULL, cast_run}, gather_grad = {NULL, gather_grad_run};
     switch (t->op) {
     case RO_OP_Concat: return &concat;
     case RO_OP_Split: return &split;
@@ -329,6 +373,7 @@ static const ro_driver *move_driver(const ro_task *t)
     case RO_OP_Flatten:
     case RO_OP_Identity: return &rename;
     case RO_OP_Gather: return &gather;
+    case RO_OP_GatherGrad: return t->compute == RO_C_F32 ? &gather_grad : NULL;
     case RO_OP_ConstantOfShape: return &fill;
     default: return NULL;
     }

@@ -22,7 +22,7 @@
 #error "exec_patterns.c: compile with -DRO_ISA=base, avx2 or avx512"
 #endif
 
-/* ---- every body, and a loop over it ------------------------------------------------------------ */
+/* ---- every body, and a loop over it -------------------------------------------------------- */
 
 #define RO_PASS_ATTRS
 #include "ops.def"
@@ -166,7 +166,7 @@ static ro_elements_fn *find_elements(ro_op op, ro_compute c)
 #include "exec_pool.h"
 #include "exec_update.h"
 
-/* ---- the table ----------------------------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------------------------- */
 
 static int is_softmax(ro_op op)
 {
@@ -181,6 +181,7 @@ static const ro_driver *find_driver(const ro_task *t)
     if (d) return d;
     if (f32 && vector_function(t)) return &function_driver;
     if (map_fits(t)) return &map_driver;
+    if (t->op == RO_OP_Dropout) return &dropout_driver;
     if (reduce_fits(t)) return &reduce_driver;
     if (f32 && is_softmax(t->op)) return &softmax_driver;
     if (layernorm_fits(t)) return &layernorm_driver;

@@ -8,10 +8,13 @@
  *   1. Taps are compared, and windows visited, in ascending order, as the scalar body does: of
  *      equals the first is chosen, and contributions to one element come in window order. */
 
+/* Windows of 2 x 2 at once: their keys stay in the first cache. */
+enum { WINDOWS = 512 };
+
 typedef struct {
     const ro_task *t;
     ro_window w;
-    int halves; /* 2 x 2, stride 2, no padding, every window inside */
+    int halves; /* 2 x 2, stride 2, no padding, every window inside, a row of them in a batch */
 } pool_job;
 
 static pool_job pool_job_of(const ro_task *t, const ro_type *x, const ro_type *y)
@@ -21,6 +24,7 @@ static pool_job pool_job_of(const ro_task *t, const ro_type *x, const ro_type *y
         if (j.w.kernel[a] != 2 || j.w.stride[a] != 2 || j.w.dilation[a] != 1 || j.w.pad[a] != 0 ||
             j.w.y[a] * 2 > j.w.x[a])
             j.halves = 0;
+    if (j.w.y[1] < 1 || j.w.y[1] > WINDOWS) j.halves = 0;
     return j;
 }
 
@@ -54,17 +58,45 @@ static int64_t first_greatest(const ro_window *w, const float *x, int64_t oh, in
     return best;
 }
 
-static void maxpool_halves(const pool_job *j, const float *restrict x, float *restrict y)
+/* Keys of the upper and of the lower row of some rows of windows, two for each window. */
+typedef struct { int32_t upper[2 * WINDOWS], lower[2 * WINDOWS]; } half_keys;
+
+static void keys_of(const float *restrict x, int32_t *restrict key, int64_t n)
 {
-    int64_t wide = j->w.x[1];
-    for (int64_t oh = 0; oh < j->w.y[0]; oh++) {
-        const float *p = x + 2 * oh * wide, *q = p + wide;
-        for (int64_t o = 0; o < j->w.y[1]; o++) {
-            float a = p[2 * o], b = p[2 * o + 1], c = q[2 * o], d = q[2 * o + 1];
-            a = ro_order_f32(b) > ro_order_f32(a) ? b : a;
-            c = ro_order_f32(d) > ro_order_f32(c) ? d : c;
-            y[oh * j->w.y[1] + o] = canonical(ro_order_f32(c) > ro_order_f32(a) ? c : a);
-        }
+    for (int64_t i = 0; i < n; i++) key[i] = ro_order_f32(x[i]);
+}
+
+static void half_keys_of(const ro_window *w, const float *x, int64_t oh, int64_t rows,
+                         half_keys *k)
+{
+    int64_t pair = 2 * w->y[1];
+    for (int64_t r = 0; r < rows; r++) {
+        const float *p = x + 2 * (oh + r) * w->x[1];
+        keys_of(p, k->upper + r * pair, pair);
+        keys_of(p + w->x[1], k->lower + r * pair, pair);
+    }
+}
+
+/* The canonical number with this key. */
+static float number_of(int32_t key)
+{
+    uint32_t u = key < 0 ? ~(uint32_t)key | 0x80000000u : (uint32_t)key;
+    return ro_bits_f32(key == INT32_MAX ? RO_NAN_F32 : u);
+}
+
+static int32_t greater(int32_t a, int32_t b) { return a > b ? a : b; }
+
+static void maxpool_halves(const ro_window *w, const float *x, float *y)
+{
+    int64_t rows = WINDOWS / w->y[1];
+    half_keys k;
+    for (int64_t oh = 0; oh < w->y[0]; oh += rows) {
+        int64_t some = w->y[0] - oh < rows ? w->y[0] - oh : rows, n = some * w->y[1];
+        float *restrict to = y + oh * w->y[1];
+        half_keys_of(w, x, oh, some, &k);
+        for (int64_t i = 0; i < 2 * n; i++) k.upper[i] = greater(k.upper[i], k.lower[i]);
+        for (int64_t o = 0; o < n; o++)
+            to[o] = number_of(greater(k.upper[2 * o], k.upper[2 * o + 1]));
     }
 }
 
@@ -76,7 +108,7 @@ static void maxpool_plane(const pool_job *j, uint64_t plane)
     float *y = (float *)j->t->out[0] + plane * out;
     int64_t *index = j->t->reader.outputs > 1 ? (int64_t *)j->t->out[1] + plane * out : NULL;
     if (j->halves && !index) {
-        maxpool_halves(j, x, y);
+        maxpool_halves(w, x, y);
         return;
     }
     for (int64_t oh = 0; oh < w->y[0]; oh++) {
@@ -94,24 +126,47 @@ static void maxpool_range(void *ctx, uint64_t begin, uint64_t end, uint32_t work
     for (uint64_t plane = begin; plane < end; plane++) maxpool_plane(ctx, plane);
 }
 
-/* Each element is in one window: it gets add(+0, dy) if it is the first greatest, else +0. */
-static void maxpool_grad_halves(const pool_job *j, const float *restrict dy,
-                                const float *restrict x, float *restrict dx)
+/* What the four elements of each window get: add(+0, dy) the first greatest, +0 the others. */
+typedef struct { uint32_t corner[4][WINDOWS]; } half_grads;
+
+static void half_grads_of(const half_keys *k, const float *restrict dy, half_grads *restrict g,
+                          int64_t n)
 {
-    int64_t wide = j->w.x[1];
-    for (int64_t oh = 0; oh < j->w.y[0]; oh++) {
-        const float *p = x + 2 * oh * wide, *q = p + wide;
-        float *s = dx + 2 * oh * wide, *t = s + wide;
-        for (int64_t o = 0; o < j->w.y[1]; o++) {
-            int32_t a = ro_order_f32(p[2 * o]), b = ro_order_f32(p[2 * o + 1]);
-            int32_t c = ro_order_f32(q[2 * o]), d = ro_order_f32(q[2 * o + 1]);
-            int32_t ab = b > a ? b : a, cd = d > c ? d : c;
-            int upper = ab >= cd, left = a >= b, left2 = c >= d;
-            float g = canonical(ro_add_f32(0, dy[oh * j->w.y[1] + o]));
-            s[2 * o] = upper && left ? g : 0;
-            s[2 * o + 1] = upper && !left ? g : 0;
-            t[2 * o] = !upper && left2 ? g : 0;
-            t[2 * o + 1] = !upper && !left2 ? g : 0;
+    for (int64_t o = 0; o < n; o++) {
+        int32_t a = k->upper[2 * o], b = k->upper[2 * o + 1];
+        int32_t c = k->lower[2 * o], d = k->lower[2 * o + 1];
+        uint32_t all = ro_canon_f32(ro_add_f32(0, dy[o]));
+        uint32_t upper = greater(a, b) >= greater(c, d) ? all : 0, lower = all ^ upper;
+        uint32_t first = a >= b ? upper : 0, third = c >= d ? lower : 0;
+        g->corner[0][o] = first;
+        g->corner[1][o] = upper ^ first;
+        g->corner[2][o] = third;
+        g->corner[3][o] = lower ^ third;
+    }
+}
+
+static void interleave(const uint32_t *restrict a, const uint32_t *restrict b, float *restrict to,
+                       int64_t n)
+{
+    for (int64_t o = 0; o < n; o++) {
+        to[2 * o] = ro_bits_f32(a[o]);
+        to[2 * o + 1] = ro_bits_f32(b[o]);
+    }
+}
+
+static void maxpool_grad_halves(const ro_window *w, const float *dy, const float *x, float *dx)
+{
+    int64_t wide = w->y[1], rows = WINDOWS / wide;
+    half_keys k;
+    half_grads g;
+    for (int64_t oh = 0; oh < w->y[0]; oh += rows) {
+        int64_t some = w->y[0] - oh < rows ? w->y[0] - oh : rows;
+        half_keys_of(w, x, oh, some, &k);
+        half_grads_of(&k, dy + oh * wide, &g, some * wide);
+        for (int64_t r = 0; r < some; r++) {
+            float *to = dx + 2 * (oh + r) * w->x[1];
+            interleave(g.corner[0] + r * wide, g.corner[1] + r * wide, to, wide);
+            interleave(g.corner[2] + r * wide, g.corner[3] + r * wide, to + w->x[1], wide);
         }
     }
 }
@@ -126,7 +181,7 @@ static void maxpool_grad_plane(const pool_job *j, uint64_t plane)
     if (!j->halves || w->y[0] * 2 != w->x[0] || w->y[1] * 2 != w->x[1])
         memset(dx, 0, in * sizeof *dx);
     if (j->halves) {
-        maxpool_grad_halves(j, dy, x, dx);
+        maxpool_grad_halves(w, dy, x, dx);
         return;
     }
     for (int64_t oh = 0; oh < w->y[0]; oh++) {

@@ -15,7 +15,7 @@ typedef ro_lanes_f32 row_lanes; /* for rows of chunk results: short */
 
 INLINE float fold_one(int is_max, float a, float b) { return ro_lane_fold_f32(is_max, a, b); }
 
-/* ---- one row, fed in runs ---------------------------------------------------------------------- */
+/* ---- one row, fed in runs ------------------------------------------------------------------ */
 
 typedef struct {
     float acc[RO_LANES];
@@ -103,7 +103,7 @@ static float lane_max(const float *x, uint64_t n)
 
 static float canonical(float x) { return ro_bits_f32(ro_canon_f32(x)); }
 
-/* ---- ReduceSum, ReduceMean, ReduceMax --------------------------------------------------------- */
+/* ---- ReduceSum, ReduceMean, ReduceMax ------------------------------------------------------ */
 
 /* The axes of x, merged, innermost first: those that stay and those that are reduced. */
 typedef struct {
@@ -225,8 +225,9 @@ static void beside_rows(const reduce_job *j, const float *x, uint32_t wide, uint
         else
             beside_chunk(j, 0, x, wide, from, to, result);
         if (n <= RO_CHUNK) break;
+        float identity = j->is_max ? ro_least_f32(RO_F32) : 0;
         for (uint32_t c = 0; c < wide; c++) {
-            if (from == 0) ro_lanes_init_f32(&next[c], j->is_max, j->is_max ? ro_least_f32(RO_F32) : 0);
+            if (from == 0) ro_lanes_init_f32(&next[c], j->is_max, identity);
             ro_lanes_push_f32(&next[c], result[c]);
         }
     }
@@ -278,7 +279,7 @@ static void reduce_run(const ro_task *t)
 
 static const ro_driver reduce_driver = {NULL, reduce_run};
 
-/* ---- operators that keep the row ---------------------------------------------------------------- */
+/* ---- operators that keep the row ----------------------------------------------------------- */
 
 /* Rows of n elements, `inner` apart; a row that is not contiguous is copied to the scratch and
  * back. Every worker has SCRATCH_ROWS rows there. */
@@ -397,7 +398,7 @@ static void softmax_run(const ro_task *t)
 
 static const ro_driver softmax_driver = {softmax_scratch, softmax_run};
 
-/* ---- LayerNormalization -------------------------------------------------------------------------- */
+/* ---- LayerNormalization -------------------------------------------------------------------- */
 
 static void layernorm_range(void *ctx, uint64_t begin, uint64_t end, uint32_t worker)
 {

@@ -46,7 +46,7 @@ static ro_status add_bytes(uint64_t *sum, uint64_t bytes, ro_err *err)
     return ro_add_size(*sum, bytes, sum) ? RO_OK : too_large(err);
 }
 
-/* ---- lives ----------------------------------------------------------------------------------- */
+/* ---- lives --------------------------------------------------------------------------------- */
 
 /* The node's output that `v` is, and nothing but one slot's next value? */
 static int exchanges(const planner *p, ro_value v)
@@ -73,7 +73,7 @@ static void find_lives(planner *p)
     }
 }
 
-/* ---- the block --------------------------------------------------------------------------------- */
+/* ---- the block ----------------------------------------------------------------------------- */
 
 static void remove_hole(planner *p, uint32_t h)
 {
@@ -129,7 +129,7 @@ static void give(planner *p, uint64_t offset, uint64_t bytes)
     }
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------- */
+/* ---- nodes --------------------------------------------------------------------------------- */
 
 static int only_renames(ro_op op)
 {
@@ -199,7 +199,7 @@ static ro_status release_node(planner *p, uint32_t i, ro_err *err)
     return RO_OK;
 }
 
-/* ---- slots ------------------------------------------------------------------------------------- */
+/* ---- slots --------------------------------------------------------------------------------- */
 
 static ro_status place_next(planner *p, uint32_t slot, ro_err *err)
 {

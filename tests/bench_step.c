@@ -66,7 +66,8 @@ static void declare(model *m)
 
 static ro_value batch_of(model *m, ro_value *labels)
 {
-    ro_type images = type(RO_U8, 4, IMAGES, 1, SIDE, SIDE), classes = type(RO_I64, 1, IMAGES, 0, 0, 0);
+    ro_type images = type(RO_U8, 4, IMAGES, 1, SIDE, SIDE);
+    ro_type classes = type(RO_I64, 1, IMAGES, 0, 0, 0);
     ro_value data, target, index, x, scale;
     ro_BatchIndices_attrs b = {.seed = 1, .n = IMAGES, .batch = BATCH};
     ro_Gather_attrs t = {0};
@@ -136,7 +137,7 @@ static void build(model *m, ro_arena *arena)
     update(m, grads);
 }
 
-/* ---- time of nodes: a hash that does nothing tells when each node ended ----------------------- */
+/* ---- time of nodes: a hash that does nothing tells when each node ended -------------------- */
 
 typedef struct { const ro_graph *g; double last, by_op[RO_OP_COUNT]; } profile;
 

@@ -23,7 +23,7 @@ static ro_err err;
         memset(&err, 0, sizeof err);                                                          \
     } while (0)
 
-/* ---- devices ----------------------------------------------------------------------------------- */
+/* ---- devices ------------------------------------------------------------------------------- */
 
 enum { THREADS_MAX = 3, LEVELS_MAX = 4 };
 typedef struct {
@@ -58,7 +58,7 @@ static void machines_close(machines *m)
     for (uint32_t t = 0; t < THREADS_MAX; t++) ro_pool_free(m->pools[t]);
 }
 
-/* ---- values -------------------------------------------------------------------------------------- */
+/* ---- values -------------------------------------------------------------------------------- */
 
 static void store(ro_dtype d, void *data, uint64_t j, uint64_t bits)
 {
@@ -94,7 +94,7 @@ static void *some_data(const ro_type *t, double lo, double hi, int wild, rng *g)
     return p;
 }
 
-/* ---- one node on all machines --------------------------------------------------------------------- */
+/* ---- one node on all machines -------------------------------------------------------------- */
 
 static void check_with_body(const node_case *c, void *const *data, uint32_t out, const void *got,
                             rng *g)
@@ -220,7 +220,7 @@ static void check_operator(ro_op op)
 #include "../repops/ops.def"
 #undef RO_OP
 
-/* ---- random graphs against an interpreter of scalar bodies ------------------------------------------ */
+/* ---- random graphs against an interpreter of scalar bodies --------------------------------- */
 
 /* A step program over f32 (4, 6): slots, constants, and nodes that compute, move or only rename. */
 enum { SLOTS = 5, CONSTANTS = 2, NODES = 24, VALUES = SLOTS + CONSTANTS + NODES, CELLS = 24 };
@@ -399,7 +399,7 @@ Test(plans, random_graphs)
     ro_cpu()->close(d);
 }
 
-/* ---- slots by hand, two plans on one state ------------------------------------------------------------ */
+/* ---- slots by hand, two plans on one state ------------------------------------------------- */
 
 static program swap_program(void)
 {
@@ -458,7 +458,7 @@ Test(plans, slots_take_old_values)
     ro_arena_free(q.arena);
 }
 
-/* ---- refusals ------------------------------------------------------------------------------------------ */
+/* ---- refusals ------------------------------------------------------------------------------ */
 
 Test(plans, refusals)
 {
@@ -520,7 +520,7 @@ Test(plans, refusals)
     ro_arena_free(p.arena);
 }
 
-/* ---- no memory --------------------------------------------------------------------------------------------- */
+/* ---- no memory ----------------------------------------------------------------------------- */
 
 /* Everything up to a step with the n-th allocation failing; 1 when nothing failed. */
 static int try_all(const program *p, uint64_t n, int persistent)
