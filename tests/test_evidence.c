@@ -469,6 +469,7 @@ static void check_sum(size_t k, const float *x)
         cr_assert_lt(v->bytes_read, 64 << 10);
         rf_evidence e;
         size_t size;
+        size_t passed = 0, parts = 2 * 8 * (74 + 1); /* bytes of both explanations */
         uint8_t *bytes = evidence(&f, &files, g, &size);
         must(rf_evidence_check(bytes, size, &e, &f.err), &f.err);
         cr_assert_eq(e.method, RF_BY_PARTIAL);
@@ -477,13 +478,15 @@ static void check_sum(size_t k, const float *x)
         for (size_t at = 0; at < size; at += 7) { /* a prime step: every kind of field is met */
             ro_err err = {RO_OK, {0}};
             bytes[at] ^= 0x10;
-            /* A part behind the false one may change and still fold to the same float. */
-            if (rf_evidence_check(bytes, size, &e, &err) == RO_OK)
-                for (uint32_t i = 0; i < 2; i++)
-                    cr_assert(e.guilty[i] == (int)(SUMS[k].guilty >> v->sides[i] & 1) &&
-                              e.part_index == SUMS[k].index, "byte %zu", at);
+            /* Explanations are not signed: one that still folds is another false explanation of
+             * the same claims. All else is hashed. */
+            ro_status st = rf_evidence_check(bytes, size, &e, &err);
+            cr_assert(st ? err.msg[0] != 0 : e.method == RF_BY_PARTIAL && e.element == 0 &&
+                                                 (e.guilty[0] || e.guilty[1]), "byte %zu", at);
+            passed += st == RO_OK;
             bytes[at] ^= 0x10;
         }
+        cr_assert_leq(passed, parts / 7 + 1);
         ro_free(bytes);
     }
     rf_game_free(g);
