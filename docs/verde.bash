@@ -1,0 +1,125 @@
+# bash completion for verde, verde-dispute and verde-verdict
+
+_verde_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur"); }
+
+# Files with one of the given endings, and folders.
+_verde_files() {
+  local f ending
+  COMPREPLY=()
+  while IFS= read -r f; do
+    if [[ -d $f ]]; then
+      COMPREPLY+=("$f/")
+      continue
+    fi
+    for ending in "$@"; do
+      [[ $f == *"$ending" ]] && COMPREPLY+=("$f")
+    done
+  done < <(compgen -f -- "$cur")
+  compopt -o filenames -o nospace 2>/dev/null
+  if ((${#COMPREPLY[@]} == 1)) && [[ ${COMPREPLY[0]} != */ ]]; then compopt +o nospace 2>/dev/null; fi
+}
+
+_verde_folders() {
+  mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+  compopt -o filenames 2>/dev/null
+}
+
+# The value of the option $1; fails when it takes none.
+_verde_value() {
+  case $1 in
+  --template) _verde_words 'mlp cnn' ;;
+  --record)
+    _verde_words 'full checkpoint:'
+    compopt -o nospace 2>/dev/null
+    ;;
+  --progress) _verde_words 'auto plain json none' ;;
+  --trace | --segment)
+    if [[ $1 == --segment && ${COMP_WORDS[1]-} == replay ]]; then COMPREPLY=(); else _verde_files .trace; fi
+    ;;
+  --key) _verde_files .pem ;;
+  --model) _verde_files .safetensors ;;
+  --store | --dir) _verde_folders ;;
+  --job) _verde_files .json .trace ;;
+  --out)
+    case ${COMP_WORDS[1]-} in
+    run) _verde_files .safetensors ;;
+    replay) _verde_files .trace ;;
+    *) _verde_files .json ;;
+    esac
+    ;;
+  --evidence) _verde_files .evidence ;;
+  --svg) _verde_files .svg ;;
+  --threads | --step | --steps | --keep | --sample | --expect | --inject | --max-dispute | --party)
+    COMPREPLY=()
+    ;;
+  *) return 1 ;;
+  esac
+  return 0
+}
+
+_verde() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]-}
+  COMPREPLY=()
+  if ((COMP_CWORD == 1)); then
+    _verde_words 'job run open replay inspect verify diff check eval keygen vectors dispute verdict
+      help --help --version'
+    return
+  fi
+  if ((COMP_CWORD == 2)); then
+    case $command in
+    job) _verde_words 'new check' && return ;;
+    vectors) _verde_words check && return ;;
+    esac
+  fi
+  case $command in
+  dispute) _verde_dispute && return ;;
+  verdict) _verde_verdict && return ;;
+  esac
+  _verde_value "$prev" && return
+  local options files
+  case $command in
+  job)
+    if [[ ${COMP_WORDS[2]} == new ]]; then options='--template --out' files=
+    else options='--json --record --max-dispute --threads' files=.json; fi
+    ;;
+  run)
+    options='--trace --store --record --keep --threads --steps --out --key --expect --progress
+      --max-dispute --inject --json'
+    files=.json
+    ;;
+  open) options='--trace --store --step --record --threads --inject --json' files=.json ;;
+  replay) options='--trace --store --segment --out --key --record --threads --inject --json' files=.json ;;
+  inspect) options='--step --json' files=.trace ;;
+  verify) options='--store --sample --threads --json' files=.trace ;;
+  diff) options='--json' files=.trace ;;
+  check) options='--trace --store --json' files=.safetensors ;;
+  eval) options='--trace --store --model --threads --json' files=.json ;;
+  keygen) options='--json' files=.pem ;;
+  vectors) options='--dir --scalar --threads --json' files= ;;
+  *) return ;;
+  esac
+  if [[ $cur == -* ]]; then _verde_words "$options --help"
+  elif [[ $files ]]; then _verde_files "$files"
+  else _verde_words "$options"; fi
+}
+
+_verde_dispute() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+  COMPREPLY=()
+  _verde_value "$prev" && return
+  if [[ $cur == -* ]]; then
+    _verde_words '--job --store --segment --party --evidence --svg --threads --json --help'
+  else
+    _verde_files .trace
+  fi
+}
+
+_verde_verdict() {
+  local cur=${COMP_WORDS[COMP_CWORD]}
+  COMPREPLY=()
+  if [[ $cur == -* ]]; then _verde_words '--json --help'; else _verde_files .evidence; fi
+}
+
+complete -F _verde verde
+complete -F _verde_dispute verde-dispute
+complete -F _verde_verdict verde-verdict
