@@ -24,7 +24,7 @@ int cli_exit_code(ro_status st)
     }
 }
 
-/* ---- options ------------------------------------------------------------------------------- */
+/* ---- options ----------------------------------------------------------------------------- */
 
 static cli_option *find(cli_args *a, const char *name, size_t n)
 {
@@ -93,7 +93,7 @@ ro_status cli_number(const cli_args *a, const char *name, uint64_t low, uint64_t
     return RO_OK;
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------ */
+/* ---- JSON -------------------------------------------------------------------------------- */
 
 void cli_json(cJSON *doc)
 {
@@ -118,7 +118,7 @@ void cli_json_digest(cJSON *o, const char *key, const vd_digest *d)
     cJSON_AddStringToObject(o, key, hex);
 }
 
-/* ---- figures for people ---------------------------------------------------------------------- */
+/* ---- figures for people ------------------------------------------------------------------ */
 
 const char *cli_amount(double n, char text[32])
 {
@@ -158,7 +158,7 @@ const char *cli_time(double s, char text[32])
     return text;
 }
 
-/* ---- progress ---------------------------------------------------------------------------------- */
+/* ---- progress ---------------------------------------------------------------------------- */
 
 ro_status cli_progress_init(cli_progress *p, const char *kind, const char *label, ro_err *err)
 {
@@ -219,7 +219,7 @@ void cli_progress_end(cli_progress *p)
     if (p->drawn) fprintf(stderr, "\r\033[K");
 }
 
-/* ---- jobs, stores, faults ------------------------------------------------------------------------ */
+/* ---- jobs, stores, faults ---------------------------------------------------------------- */
 
 ro_status cli_pool(const cli_args *a, ro_pool **pool, ro_err *err)
 {
@@ -239,6 +239,26 @@ ro_status cli_store(const cli_args *a, const char *trace, int create, vd_store *
     memcpy(path, trace, n);
     memcpy(path + n, ".store", 7);
     return vd_store_open(path, create, out, err);
+}
+
+ro_status cli_file_open(const char *path, vd_trace **out, ro_err *err)
+{
+    ro_err why = {RO_OK, {0}};
+    ro_status st = vd_trace_open(path, out, &why);
+    if (st == RO_EDIFFER) st = RO_EFORMAT; /* with itself: no other file is in question */
+    return st ? RO_FAIL(err, st, "%s", why.msg) : RO_OK;
+}
+
+ro_status cli_trace_open(const char *path, vd_trace **out, ro_err *err)
+{
+    vd_trace *t = NULL;
+    RO_TRY(cli_file_open(path, &t, err));
+    if (vd_trace_is_segment(t, NULL, NULL)) {
+        vd_trace_close(t);
+        return RO_FAIL(err, RO_EUSAGE, "%.160s claims one segment; a whole trace is needed", path);
+    }
+    *out = t;
+    return RO_OK;
 }
 
 /* step:node:element:bit */
@@ -311,7 +331,8 @@ ro_status cli_job_load(cli_job *j, const char *path, const cli_args *a, int data
     j->constants = ro_arena_alloc(j->arena, (j->job->constant_count + 1) * sizeof *j->constants);
     if (!j->constants) return RO_FAIL(err, RO_ENOMEM, "no memory for a job's constants");
     if (j->is_json)
-        for (uint32_t k = 0; k < j->job->constant_count; k++) j->constants[k] = j->file.data[k].data;
+        for (uint32_t k = 0; k < j->job->constant_count; k++)
+            j->constants[k] = j->file.data[k].data;
     return RO_OK;
 }
 

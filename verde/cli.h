@@ -71,6 +71,9 @@ ro_status cli_pool(const cli_args *a, ro_pool **pool, ro_err *err) RO_CHECKED;
 /* X.trace -> X.store unless --store names another. */
 ro_status cli_store(const cli_args *a, const char *trace, int create, vd_store **out, ro_err *err)
     RO_CHECKED;
+/* A trace; a trace or a segment claim. A file that contradicts itself is malformed. */
+ro_status cli_trace_open(const char *path, vd_trace **out, ro_err *err) RO_CHECKED;
+ro_status cli_file_open(const char *path, vd_trace **out, ro_err *err) RO_CHECKED;
 ro_status cli_faults(const cli_args *a, vd_fault *f, uint32_t *count, ro_err *err) RO_CHECKED;
 
 /* safetensors.c */

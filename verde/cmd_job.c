@@ -2,12 +2,12 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "sha256_lanes.h"
 
-/* ---- job new --------------------------------------------------------------------------------- */
+/* ---- job new ----------------------------------------------------------------------------- */
 
 ro_status cmd_job_new(int argc, char **argv, int *exit_code, ro_err *err)
 {
@@ -29,7 +29,7 @@ ro_status cmd_job_new(int argc, char **argv, int *exit_code, ro_err *err)
     return RO_OK;
 }
 
-/* ---- job check ------------------------------------------------------------------------------- */
+/* ---- job check --------------------------------------------------------------------------- */
 
 static void check_json(const vd_job *j, const vd_cost *c)
 {
@@ -103,7 +103,7 @@ ro_status cmd_job_check(int argc, char **argv, int *exit_code, ro_err *err)
     return st;
 }
 
-/* ---- eval --------------------------------------------------------------------------------------- */
+/* ---- eval -------------------------------------------------------------------------------- */
 
 #define EVAL_BATCH 500u
 
@@ -126,7 +126,8 @@ static ro_status params_from_file(evaluation *v, const char *path, ro_state *s,
         uint32_t i = 0;
         while (i < n && strcmp(t[i].name, slot->name)) i++;
         if (i == n || !ro_type_equal(&t[i].type, &slot->type))
-            return RO_FAIL(err, RO_EFORMAT, "%s holds no %s of the model's shape", path, slot->name);
+            return RO_FAIL(err, RO_EFORMAT, "%s holds no %s of the model's shape", path,
+                           slot->name);
         void *data = ro_arena_alloc(v->j->arena, ro_type_bytes(&slot->type));
         if (!data) return RO_FAIL(err, RO_ENOMEM, "no memory for %s", slot->name);
         ro_canonical_bytes(slot->type.dtype, t[i].bytes, data, ro_type_elements(&slot->type));
@@ -141,7 +142,7 @@ static ro_status params_from_trace(evaluation *v, const char *path, ro_state *s,
     uint32_t n = v->j->job->slot_count;
     vd_digest *slots = ro_arena_alloc(v->j->arena, n * sizeof *slots);
     if (!slots) return RO_FAIL(err, RO_ENOMEM, "no memory for a state");
-    RO_TRY(vd_trace_open(path, &t, err));
+    RO_TRY(cli_trace_open(path, &t, err));
     vd_digest last = vd_trace_get_body(t)->last_state;
     vd_trace_close(t);
     RO_TRY(vd_store_get_state(v->j->store, &last, slots, n, err));
@@ -241,9 +242,10 @@ static ro_status eval_job(evaluation *v, const cli_args *a, ro_err *err)
 
 ro_status cmd_eval(int argc, char **argv, int *exit_code, ro_err *err)
 {
-    cli_option options[] = {{.name = "--trace", .has_value = 1}, {.name = "--store", .has_value = 1},
-                            {.name = "--model", .has_value = 1}, {.name = "--threads", .has_value = 1},
-                            {.name = "--json"}, {0}};
+    cli_option options[] = {
+        {.name = "--trace", .has_value = 1}, {.name = "--store", .has_value = 1},
+        {.name = "--model", .has_value = 1}, {.name = "--threads", .has_value = 1},
+        {.name = "--json"}, {0}};
     cli_args a = {.options = options};
     evaluation v;
     cli_job j;
@@ -253,14 +255,15 @@ ro_status cmd_eval(int argc, char **argv, int *exit_code, ro_err *err)
     (void)exit_code;
     RO_TRY(cli_parse(argc, argv, &a, 1, 1, err));
     if (!cli_value(&a, "--trace") == !cli_value(&a, "--model"))
-        return RO_FAIL(err, RO_EUSAGE, "verde eval needs either --trace F or --model F.safetensors");
+        return RO_FAIL(err, RO_EUSAGE,
+                       "verde eval needs either --trace F or --model F.safetensors");
     ro_status st = cli_job_load(&j, a.words[0], &a, 1, err);
     if (!st) st = eval_job(&v, &a, err);
     cli_job_free(&j);
     return st;
 }
 
-/* ---- vectors check ---------------------------------------------------------------------------------- */
+/* ---- vectors check ----------------------------------------------------------------------- */
 
 typedef struct { cJSON *list; int json; uint64_t cases, failed, operators; } vectors_report;
 
@@ -295,6 +298,8 @@ static ro_status check_vectors(const cli_args *a, ro_pool *pool, vectors_report 
     o.sha256 = vd_sha256;
     o.report = report_vectors;
     o.ctx = v;
+    if (access(o.dir, R_OK | X_OK) != 0)
+        return RO_FAIL(err, RO_ENOTFOUND, "%s cannot be read: %s", o.dir, strerror(errno));
     if (!v->json) printf("%-32s %7s  %6s  %s\n", "operator", "version", "cases", "result");
     return ro_vectors_check(&o, err);
 }

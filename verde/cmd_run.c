@@ -42,7 +42,7 @@ static ro_status admit(const cli_args *a, const vd_job *j, ro_err *err)
     return vd_job_admit(j, &c, bytes, flops, err);
 }
 
-/* ---- run ------------------------------------------------------------------------------------------- */
+/* ---- run --------------------------------------------------------------------------------- */
 
 static ro_status write_model(cli_job *j, const char *path, const vd_digest *root, ro_err *err)
 {
@@ -168,7 +168,7 @@ static ro_status run_all(const cli_args *a, cli_job *j, ro_err *err)
     RO_TRY(already_done(a, j, &r, &done, err));
     if (!done) RO_TRY(run_job(a, j, &r, err));
     if (r.finished && cli_value(a, "--out")) {
-        RO_TRY(vd_trace_open(cli_value(a, "--trace"), &t, err));
+        RO_TRY(cli_trace_open(cli_value(a, "--trace"), &t, err));
         vd_digest last = vd_trace_get_body(t)->last_state;
         vd_trace_close(t);
         RO_TRY(write_model(j, cli_value(a, "--out"), &last, err));
@@ -179,13 +179,14 @@ static ro_status run_all(const cli_args *a, cli_job *j, ro_err *err)
 
 ro_status cmd_run(int argc, char **argv, int *exit_code, ro_err *err)
 {
-    cli_option options[] = {{.name = "--trace", .has_value = 1}, {.name = "--store", .has_value = 1},
-                            {.name = "--record", .has_value = 1}, {.name = "--keep", .has_value = 1},
-                            {.name = "--threads", .has_value = 1}, {.name = "--steps", .has_value = 1},
-                            {.name = "--out", .has_value = 1}, {.name = "--key", .has_value = 1},
-                            {.name = "--expect", .has_value = 1}, {.name = "--progress", .has_value = 1},
-                            {.name = "--inject", .has_value = 1}, {.name = "--json"},
-                            {.name = "--max-dispute", .has_value = 1}, {0}};
+    cli_option options[] = {
+        {.name = "--trace", .has_value = 1}, {.name = "--store", .has_value = 1},
+        {.name = "--record", .has_value = 1}, {.name = "--keep", .has_value = 1},
+        {.name = "--threads", .has_value = 1}, {.name = "--steps", .has_value = 1},
+        {.name = "--out", .has_value = 1}, {.name = "--key", .has_value = 1},
+        {.name = "--expect", .has_value = 1}, {.name = "--progress", .has_value = 1},
+        {.name = "--inject", .has_value = 1}, {.name = "--json"},
+        {.name = "--max-dispute", .has_value = 1}, {0}};
     cli_args a = {.options = options};
     cli_job j;
     memset(&j, 0, sizeof j);
@@ -199,7 +200,7 @@ ro_status cmd_run(int argc, char **argv, int *exit_code, ro_err *err)
     return st;
 }
 
-/* ---- open and replay ---------------------------------------------------------------------------------- */
+/* ---- open and replay --------------------------------------------------------------------- */
 
 /* A finished trace, its store, the job's constants: what both commands work on. */
 typedef struct {
@@ -214,11 +215,11 @@ static ro_status reopen(const cli_args *a, reopened *r, ro_err *err)
     const char *path = cli_value(a, "--trace");
     memset(r, 0, sizeof *r);
     if (!path) return RO_FAIL(err, RO_EUSAGE, "--trace F is needed, the trace to work on");
-    RO_TRY(vd_trace_open(path, &r->trace, err));
+    RO_TRY(cli_trace_open(path, &r->trace, err));
     RO_TRY(cli_job_load(&r->j, a->words[0], a, 1, err));
     const vd_job *j = vd_trace_job(r->trace);
     if (!vd_digest_equal(&j->digest, &r->j.job->digest))
-        return RO_FAIL(err, RO_EDIFFER, "%s records another job than %s", path, a->words[0]);
+        return RO_FAIL(err, RO_EOP, "%s records another job than %s", path, a->words[0]);
     RO_TRY(cli_store(a, path, 1, &r->j.store, err));
     RO_TRY(cli_job_constants(&r->j, err));
     r->e.backend = ro_cpu();
@@ -258,10 +259,11 @@ static ro_status open_steps(const cli_args *a, reopened *r, ro_err *err)
 
 ro_status cmd_open(int argc, char **argv, int *exit_code, ro_err *err)
 {
-    cli_option options[] = {{.name = "--trace", .has_value = 1}, {.name = "--store", .has_value = 1},
-                            {.name = "--step", .has_value = 1}, {.name = "--threads", .has_value = 1},
-                            {.name = "--record", .has_value = 1}, {.name = "--inject", .has_value = 1},
-                            {.name = "--json"}, {0}};
+    cli_option options[] = {
+        {.name = "--trace", .has_value = 1}, {.name = "--store", .has_value = 1},
+        {.name = "--step", .has_value = 1}, {.name = "--threads", .has_value = 1},
+        {.name = "--record", .has_value = 1}, {.name = "--inject", .has_value = 1},
+        {.name = "--json"}, {0}};
     cli_args a = {.options = options};
     reopened r;
     (void)exit_code;
@@ -301,11 +303,12 @@ static ro_status replay_one(const cli_args *a, reopened *r, ro_err *err)
 
 ro_status cmd_replay(int argc, char **argv, int *exit_code, ro_err *err)
 {
-    cli_option options[] = {{.name = "--trace", .has_value = 1}, {.name = "--store", .has_value = 1},
-                            {.name = "--segment", .has_value = 1}, {.name = "--out", .has_value = 1},
-                            {.name = "--key", .has_value = 1}, {.name = "--threads", .has_value = 1},
-                            {.name = "--record", .has_value = 1}, {.name = "--inject", .has_value = 1},
-                            {.name = "--json"}, {0}};
+    cli_option options[] = {
+        {.name = "--trace", .has_value = 1}, {.name = "--store", .has_value = 1},
+        {.name = "--segment", .has_value = 1}, {.name = "--out", .has_value = 1},
+        {.name = "--key", .has_value = 1}, {.name = "--threads", .has_value = 1},
+        {.name = "--record", .has_value = 1}, {.name = "--inject", .has_value = 1},
+        {.name = "--json"}, {0}};
     cli_args a = {.options = options};
     reopened r;
     (void)exit_code;
@@ -316,7 +319,7 @@ ro_status cmd_replay(int argc, char **argv, int *exit_code, ro_err *err)
     return st;
 }
 
-/* ---- keygen --------------------------------------------------------------------------------------------- */
+/* ---- keygen ------------------------------------------------------------------------------ */
 
 ro_status cmd_keygen(int argc, char **argv, int *exit_code, ro_err *err)
 {

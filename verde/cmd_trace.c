@@ -6,7 +6,7 @@
 
 #include "cli.h"
 
-/* ---- inspect ------------------------------------------------------------------------------------ */
+/* ---- inspect ----------------------------------------------------------------------------- */
 
 static uint64_t node_total(const vd_job *j)
 {
@@ -68,6 +68,37 @@ static void inspect_text(const vd_trace *t)
     printf("%-12s%s\n%-12s%s\n", "backend", vd_trace_backend(t), "signed by", print);
 }
 
+/* A segment claim: whose trace and which of its steps it is about. */
+static void inspect_claim(const vd_trace *t, int json)
+{
+    const vd_claim_body *b = vd_trace_get_claim(t);
+    uint64_t first, count;
+    char print[65] = "nobody", n[32], m[32];
+    vd_trace_steps(t, &first, &count);
+    if (vd_trace_key(t)) vd_fingerprint(vd_trace_key(t), print);
+    if (json) {
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "schema", "verde-inspect-claim/1");
+        cli_json_digest(o, "root", vd_trace_get_root(t));
+        cli_json_digest(o, "job_digest", &b->job);
+        cli_json_digest(o, "trace_root", &b->trace);
+        cli_json_u64(o, "segment", b->segment);
+        cli_json_u64(o, "first_step", first);
+        cli_json_u64(o, "steps", count);
+        cJSON_AddStringToObject(o, "backend", vd_trace_backend(t));
+        if (vd_trace_key(t)) cJSON_AddStringToObject(o, "signed_by", print);
+        else cJSON_AddNullToObject(o, "signed_by");
+        cli_json(o);
+        return;
+    }
+    digest_line("claim", vd_trace_get_root(t));
+    digest_line("of trace", &b->trace);
+    digest_line("job", &b->job);
+    printf("%-12s%s, %s steps from step %llu\n", "segment", cli_count(b->segment, n),
+           cli_count(count, m), (unsigned long long)first);
+    printf("%-12s%s\n%-12s%s\n", "backend", vd_trace_backend(t), "signed by", print);
+}
+
 /* Operators, types and output digests of one step. */
 static ro_status inspect_step(const vd_trace *t, uint64_t step, int json, ro_err *err)
 {
@@ -121,16 +152,17 @@ ro_status cmd_inspect(int argc, char **argv, int *exit_code, ro_err *err)
     (void)exit_code;
     RO_TRY(cli_parse(argc, argv, &a, 1, 1, err));
     RO_TRY(cli_number(&a, "--step", 0, VD_STEPS_MAX, &step, err));
-    RO_TRY(vd_trace_open(a.words[0], &t, err));
+    RO_TRY(cli_file_open(a.words[0], &t, err));
     int json = cli_value(&a, "--json") != NULL;
     if (cli_value(&a, "--step")) st = inspect_step(t, step, json, err);
+    else if (vd_trace_is_segment(t, NULL, NULL)) inspect_claim(t, json);
     else if (json) inspect_json(t);
     else inspect_text(t);
     vd_trace_close(t);
     return st;
 }
 
-/* ---- verify ----------------------------------------------------------------------------------------- */
+/* ---- verify ------------------------------------------------------------------------------ */
 
 /* A step drawn at random: from the system, so that a cheat cannot foresee it. */
 static ro_status draw(uint64_t n, uint64_t *out, ro_err *err)
@@ -180,8 +212,9 @@ static ro_status recheck(const cli_args *a, const vd_trace *t, uint64_t samples,
 
 ro_status cmd_verify(int argc, char **argv, int *exit_code, ro_err *err)
 {
-    cli_option options[] = {{.name = "--store", .has_value = 1}, {.name = "--sample", .has_value = 1},
-                            {.name = "--threads", .has_value = 1}, {.name = "--json"}, {0}};
+    cli_option options[] = {
+        {.name = "--store", .has_value = 1}, {.name = "--sample", .has_value = 1},
+        {.name = "--threads", .has_value = 1}, {.name = "--json"}, {0}};
     cli_args a = {.options = options};
     vd_trace *t = NULL;
     uint64_t samples = 0;
@@ -189,8 +222,10 @@ ro_status cmd_verify(int argc, char **argv, int *exit_code, ro_err *err)
     (void)exit_code;
     RO_TRY(cli_parse(argc, argv, &a, 1, 1, err));
     RO_TRY(cli_number(&a, "--sample", 0, 1000000, &samples, err));
-    RO_TRY(vd_trace_open(a.words[0], &t, err));
+    RO_TRY(cli_file_open(a.words[0], &t, err));
     ro_status st = vd_trace_verify(t, err);
+    if (!st && samples && vd_trace_is_segment(t, NULL, NULL))
+        st = RO_FAIL(err, RO_EUSAGE, "--sample re-runs steps of whole traces, not of claims");
     if (!st && samples) st = recheck(&a, t, samples, err);
     if (!st && cli_value(&a, "--json")) {
         cJSON *o = cJSON_CreateObject();
@@ -207,7 +242,7 @@ ro_status cmd_verify(int argc, char **argv, int *exit_code, ro_err *err)
     return st;
 }
 
-/* ---- diff ----------------------------------------------------------------------------------------------- */
+/* ---- diff -------------------------------------------------------------------------------- */
 
 typedef struct {
     int differ, has_node, has_element;
@@ -216,7 +251,8 @@ typedef struct {
     const char *what; /* the field that differs */
 } difference;
 
-/* The first leaf at which two stored trees differ, descending from the root; n when none does. */
+/* The first leaf at which two stored trees differ, descending from the root; n when none does.
+ * Where a stored tree contradicts itself (nothing has verified it) it may be a leaf that agrees. */
 static uint64_t first_leaf(const vd_trace *a, const vd_trace *b, int tree, uint64_t n)
 {
     uint32_t top = vd_tree_levels(n);
@@ -226,7 +262,8 @@ static uint64_t first_leaf(const vd_trace *a, const vd_trace *b, int tree, uint6
         return n;
     for (uint32_t level = top - 1; level-- > 0;) {
         index *= 2;
-        if (vd_digest_equal(vd_trace_tree(a, tree, level, index),
+        if (vd_trace_tree(a, tree, level, index + 1) &&
+            vd_digest_equal(vd_trace_tree(a, tree, level, index),
                             vd_trace_tree(b, tree, level, index)))
             index++;
     }
@@ -347,8 +384,8 @@ ro_status cmd_diff(int argc, char **argv, int *exit_code, ro_err *err)
     vd_trace *ta = NULL, *tb = NULL;
     difference d;
     RO_TRY(cli_parse(argc, argv, &a, 2, 2, err));
-    RO_TRY(vd_trace_open(a.words[0], &ta, err));
-    ro_status st = vd_trace_open(a.words[1], &tb, err);
+    RO_TRY(cli_trace_open(a.words[0], &ta, err));
+    ro_status st = cli_trace_open(a.words[1], &tb, err);
     if (!st && !vd_digest_equal(&vd_trace_job(ta)->digest, &vd_trace_job(tb)->digest)) {
         st = RO_FAIL(err, RO_EOP, "%s and %s record different jobs", a.words[0], a.words[1]);
     }
@@ -362,7 +399,7 @@ ro_status cmd_diff(int argc, char **argv, int *exit_code, ro_err *err)
     return st;
 }
 
-/* ---- check ------------------------------------------------------------------------------------------------ */
+/* ---- check ------------------------------------------------------------------------------- */
 
 static ro_status check_tensors(const vd_trace *t, vd_store *s, const char *path, ro_arena *arena,
                                uint32_t *checked, ro_err *err)
@@ -393,8 +430,9 @@ static ro_status check_tensors(const vd_trace *t, vd_store *s, const char *path,
 
 ro_status cmd_check(int argc, char **argv, int *exit_code, ro_err *err)
 {
-    cli_option options[] = {{.name = "--trace", .has_value = 1}, {.name = "--store", .has_value = 1},
-                            {.name = "--json"}, {0}};
+    cli_option options[] = {
+        {.name = "--trace", .has_value = 1}, {.name = "--store", .has_value = 1},
+        {.name = "--json"}, {0}};
     cli_args a = {.options = options};
     vd_trace *t = NULL;
     vd_store *s = NULL;
@@ -405,7 +443,7 @@ ro_status cmd_check(int argc, char **argv, int *exit_code, ro_err *err)
         return RO_FAIL(err, RO_EUSAGE, "verde check needs --trace F, the trace to check against");
     ro_arena *arena = ro_arena_new();
     if (!arena) return RO_FAIL(err, RO_ENOMEM, "no memory to check a file");
-    ro_status st = vd_trace_open(cli_value(&a, "--trace"), &t, err);
+    ro_status st = cli_trace_open(cli_value(&a, "--trace"), &t, err);
     if (!st) st = cli_store(&a, cli_value(&a, "--trace"), 0, &s, err);
     if (!st) st = check_tensors(t, s, a.words[0], arena, &n, err);
     if (!st && cli_value(&a, "--json")) {

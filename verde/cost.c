@@ -85,7 +85,8 @@ ro_status vd_job_admit(const vd_job *j, const vd_cost *c, uint64_t bytes, uint64
     const char *op = g->node_count ? ro_ops[g->nodes[c->node].op].name : "none";
     if (c->element_bytes > bytes)
         return RO_FAIL(err, RO_ELIMIT,
-                       "one element of node %u (%s) reads up to %llu bytes; a dispute may cost %llu "
+                       "one element of node %u (%s) reads up to %llu bytes; a dispute may cost "
+                       "%llu "
                        "(--max-dispute raises it)",
                        c->node, op, (unsigned long long)c->element_bytes,
                        (unsigned long long)bytes);

@@ -67,7 +67,7 @@ static void order_bytes(ro_tensor *t, int big_endian)
         }
 }
 
-/* ---- IDX: 0 0 type rank, big-endian sizes, big-endian elements ------------------------------- */
+/* ---- IDX: 0 0 type rank, big-endian sizes, big-endian elements --------------------------- */
 
 static ro_status read_idx(reader *r, const uint8_t magic[4], ro_arena *arena, ro_tensor *out)
 {
@@ -96,7 +96,7 @@ static ro_status read_idx(reader *r, const uint8_t magic[4], ro_arena *arena, ro
     return at_end(r);
 }
 
-/* ---- .npy: a Python dictionary of exactly three keys ------------------------------------------- */
+/* ---- .npy: a Python dictionary of exactly three keys ------------------------------------- */
 
 typedef struct { const char *p, *end; } text;
 
@@ -183,8 +183,8 @@ static ro_status read_npy(reader *r, ro_arena *arena, ro_tensor *out)
     int big = 0;
     if (!npy_header(&t, out, &big))
         return RO_FAIL(r->err, RO_EFORMAT,
-                       "%s has a header that is not {'descr', 'fortran_order': False, 'shape'} of a "
-                       "supported dtype",
+                       "%s has a header that is not {'descr', 'fortran_order': False, 'shape'} "
+                       "of a supported dtype",
                        r->name);
     RO_TRY(make_room(r, arena, out));
     RO_TRY(take(r, out->data, ro_type_bytes(&out->type)));
@@ -204,7 +204,7 @@ ro_status vd_data_read(const vd_source *s, const char *name, ro_arena *arena, ro
     return RO_FAIL(err, RO_EFORMAT, "%s is neither IDX, gzipped IDX nor .npy", name);
 }
 
-/* ---- files -------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------- */
 
 static int64_t gz_read(void *ctx, void *to, uint64_t n)
 {
@@ -218,10 +218,15 @@ ro_status vd_data_load(const char *path, ro_arena *arena, ro_tensor *out, ro_err
     if (!f) return RO_FAIL(err, RO_EIO, "%s cannot be opened: %s", path, strerror(errno));
     gzbuffer(f, 1u << 18);
     vd_source s = {gz_read, f};
-    ro_status st = vd_data_read(&s, path, arena, out, err);
-    if (gzclose(f) != Z_OK && !st)
-        st = RO_FAIL(err, RO_EFORMAT, "%s is damaged: its checksum does not match", path);
-    return st;
+    ro_err why = {RO_OK, {0}};
+    int code = Z_OK;
+    ro_status st = vd_data_read(&s, path, arena, out, &why);
+    gzerror(f, &code);
+    int closed = gzclose(f);
+    /* A read fails when the disk does, and when what is read is no gzip: zlib knows which. */
+    if (st == RO_EIO ? code != Z_ERRNO : !st && closed != Z_OK)
+        return RO_FAIL(err, RO_EFORMAT, "%s is damaged: it is not what gzip wrote", path);
+    return st ? RO_FAIL(err, st, "%s", why.msg) : RO_OK;
 }
 
 ro_status vd_file_read(const char *path, uint64_t limit, ro_arena *arena, uint8_t **bytes,

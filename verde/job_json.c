@@ -16,7 +16,7 @@
 
 typedef struct { ro_arena *arena; ro_err *err; const char *base; } ctx;
 
-/* ---- reading one object ------------------------------------------------------------------------- */
+/* ---- reading one object ------------------------------------------------------------------ */
 
 static ro_status check_keys(ctx *c, const cJSON *o, const char *where, const char *const *keys)
 {
@@ -26,7 +26,8 @@ static ro_status check_keys(ctx *c, const cJSON *o, const char *where, const cha
         int known = 0;
         for (const char *const *p = keys; *p; p++) known |= strcmp(k->string, *p) == 0;
         if (!known)
-            return RO_FAIL(c->err, RO_EFORMAT, "%s has the unknown key \"%.60s\"", where, k->string);
+            return RO_FAIL(c->err, RO_EFORMAT, "%s has the unknown key \"%.60s\"", where,
+                           k->string);
         for (const cJSON *q = k->next; q; q = q->next)
             if (strcmp(k->string, q->string) == 0)
                 return RO_FAIL(c->err, RO_EFORMAT, "%s has the key \"%.60s\" twice", where,
@@ -55,7 +56,8 @@ static ro_status real(ctx *c, const cJSON *o, const char *where, const char *key
     return RO_OK;
 }
 
-/* A whole number in [0, high]. Above 2^53 it must be written as a string of digits. */
+/* A whole number in [low, high]. From 2^53 it must be written as a string of digits: a double
+ * would round it. */
 static ro_status whole(ctx *c, const cJSON *o, const char *where, const char *key, uint64_t low,
                        uint64_t high, uint64_t *out)
 {
@@ -73,9 +75,9 @@ static ro_status whole(ctx *c, const cJSON *o, const char *where, const char *ke
         }
     } else if (cJSON_IsNumber(n)) {
         double d = n->valuedouble;
-        if (!(d >= 0 && d <= 0x1p53) || d != (double)(uint64_t)d)
+        if (!(d >= 0 && d < 0x1p53) || d != (double)(uint64_t)d)
             return RO_FAIL(c->err, RO_EFORMAT,
-                           "%s.%s is %g; whole numbers from 0 are taken, above 2^53 as a string",
+                           "%s.%s is %g; whole numbers from 0 are taken, from 2^53 as a string",
                            where, key, d);
         v = (uint64_t)d;
     } else {
@@ -133,7 +135,7 @@ static ro_status choose(ctx *c, const char *where, const char *value, const char
     return RO_FAIL(c->err, RO_EFORMAT, "%s is \"%.40s\"; it can be %s", where, value, list);
 }
 
-/* ---- layers ---------------------------------------------------------------------------------------- */
+/* ---- layers ------------------------------------------------------------------------------ */
 
 static const char *const layer_names[] = {
     "conv", "dense", "gemm", "relu", "tanh", "sigmoid", "gelu", "gelu_tanh", "max_pool",
@@ -232,7 +234,7 @@ static ro_status model(ctx *c, const cJSON *root, vd_spec *s)
     return small(c, o, "model", "classes", 1, 1u << 24, &s->classes);
 }
 
-/* ---- data, loss, optimizer ---------------------------------------------------------------------------- */
+/* ---- data, loss, optimizer --------------------------------------------------------------- */
 
 static ro_status path_of(ctx *c, const char *given, const char **out)
 {
@@ -275,7 +277,8 @@ static ro_status data(ctx *c, const cJSON *root, vd_job_file *f)
 static ro_status schedule(ctx *c, const cJSON *o, vd_spec *s)
 {
     static const char *const keys[] = {"kind", "min", "warmup", "gamma", "period", NULL};
-    static const char *const kinds[] = {"constant", "linear", "cosine", "step", "exponential", NULL};
+    static const char *const kinds[] = {"constant", "linear",      "cosine",
+                                        "step",     "exponential", NULL};
     const cJSON *n = get(o, "schedule");
     const char *kind;
     if (!n) return RO_OK;
@@ -345,7 +348,8 @@ static ro_status initial(ctx *c, const cJSON *root, vd_spec *s)
     {
         for (const cJSON *q = n->next; q; q = q->next)
             if (strcmp(n->string, q->string) == 0)
-                return RO_FAIL(c->err, RO_EFORMAT, "initial has the key \"%.60s\" twice", n->string);
+                return RO_FAIL(c->err, RO_EFORMAT, "initial has the key \"%.60s\" twice",
+                               n->string);
         if (!cJSON_IsString(n))
             return RO_FAIL(c->err, RO_EFORMAT, "initial.%.60s must be a digest", n->string);
         vd_slot *slot = &g[s->given_count++];
@@ -384,19 +388,21 @@ ro_status vd_record_parse(const char *text, vd_record *record, uint32_t *segment
     return RO_OK;
 }
 
-/* ---- the whole text --------------------------------------------------------------------------------------- */
+/* ---- the whole text ---------------------------------------------------------------------- */
 
 static ro_status parse_root(ctx *c, const cJSON *root, vd_job_file *f)
 {
-    static const char *const keys[] = {"schema", "name",  "model", "data",   "test",    "loss", "optimizer",
-                                       "batch",  "steps", "seed",  "record", "initial", NULL};
+    static const char *const keys[] = {"schema",    "name",  "model", "data", "test",   "loss",
+                                       "optimizer", "batch", "steps", "seed", "record", "initial",
+                                       NULL};
     static const char *const losses[] = {"softmax_cross_entropy", "mean_squared_error", NULL};
     const char *schema, *loss, *name = "";
     uint32_t k;
     RO_TRY(check_keys(c, root, "the job", keys));
     RO_TRY(word(c, root, "the job", "schema", 1, &schema));
     if (strcmp(schema, SCHEMA))
-        return RO_FAIL(c->err, RO_EFORMAT, "schema is \"%.40s\"; this program reads " SCHEMA, schema);
+        return RO_FAIL(c->err, RO_EFORMAT, "schema is \"%.40s\"; this program reads " SCHEMA,
+                       schema);
     RO_TRY(word(c, root, "the job", "name", 0, &name));
     RO_TRY(model(c, root, &f->spec));
     RO_TRY(data(c, root, f));
@@ -410,6 +416,52 @@ static ro_status parse_root(ctx *c, const cJSON *root, vd_job_file *f)
     RO_TRY(whole(c, root, "the job", "steps", 1, VD_STEPS_MAX - 1, &f->spec.steps));
     RO_TRY(whole(c, root, "the job", "seed", 0, UINT64_MAX, &f->spec.seed));
     return record(c, root, &f->spec);
+}
+
+static uint64_t digits(const uint8_t *p, uint64_t left)
+{
+    uint64_t n = 0;
+    while (n < left && p[n] >= '0' && p[n] <= '9') n++;
+    return n;
+}
+
+/* Length of the JSON number at p, 0 when it is none: "01", "+1", "1." and ".5" are not, though
+ * strtod takes them. */
+static uint64_t number_length(const uint8_t *p, uint64_t left)
+{
+    uint64_t n = left && p[0] == '-', whole = digits(p + n, left - n);
+    if (!whole || (whole > 1 && p[n] == '0')) return 0;
+    n += whole;
+    if (n < left && p[n] == '.') {
+        uint64_t part = digits(p + n + 1, left - n - 1);
+        if (!part) return 0;
+        n += 1 + part;
+    }
+    if (n < left && (p[n] == 'e' || p[n] == 'E')) {
+        n++;
+        if (n < left && (p[n] == '+' || p[n] == '-')) n++;
+        uint64_t power = digits(p + n, left - n);
+        if (!power) return 0;
+        n += power;
+    }
+    return n < left && memchr("0123456789+-.eE", p[n], 15) ? 0 : n;
+}
+
+/* cJSON takes what strtod takes; we take JSON's numbers. */
+static ro_status check_numbers(const uint8_t *p, uint64_t size, ro_err *err)
+{
+    int quoted = 0;
+    for (uint64_t i = 0; i < size; i++) {
+        if (p[i] == '"') quoted = !quoted;
+        if (quoted && p[i] == '\\') i++;
+        if (quoted || !p[i] || !memchr("0123456789+-.", p[i], 13)) continue;
+        uint64_t n = number_length(p + i, size - i);
+        if (!n)
+            return RO_FAIL(err, RO_EFORMAT, "byte %llu of the job begins no JSON number",
+                           (unsigned long long)i);
+        i += n - 1;
+    }
+    return RO_OK;
 }
 
 /* cJSON takes invalid UTF-8 and 0 bytes inside; we do not. Depth is bounded before it recurses. */
@@ -463,7 +515,10 @@ ro_status vd_job_parse(const char *text, uint64_t size, const char *base, ro_are
     if (size > VD_JSON_BYTES_MAX)
         return RO_FAIL(err, RO_ELIMIT, "the job is %llu bytes long; at most %llu are allowed",
                        (unsigned long long)size, (unsigned long long)VD_JSON_BYTES_MAX);
+    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+        return RO_FAIL(err, RO_EFORMAT, "the job begins with a byte order mark; JSON has none");
     RO_TRY(check_text(text, size, err));
+    RO_TRY(check_numbers((const uint8_t *)text, size, err));
     char *copy = ro_arena_string(arena, text, size);
     if (!copy) return RO_FAIL(err, RO_ENOMEM, "no memory for the job's text");
     cJSON *root = parse_in_c_locale(copy, &stop);
@@ -490,7 +545,7 @@ ro_status vd_job_load_data(vd_job_file *f, ro_pool *pool, ro_arena *arena, ro_er
     return RO_OK;
 }
 
-/* ---- templates ------------------------------------------------------------------------------------------------ */
+/* ---- templates --------------------------------------------------------------------------- */
 
 #define FASHION "/usr/share/datasets/fashion-mnist/"
 #define DATA                                                              \

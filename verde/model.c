@@ -23,7 +23,7 @@ typedef struct {
     uint32_t streams;     /* used so far */
     uint32_t next_param;  /* while layers are laid down */
     ro_value *slot_value; /* [slot]: declared in the current graph, or RO_NO_VALUE */
-    double *bound;        /* [slot]: parameters are drawn from U(-bound, bound); 0: zeros; < 0: ones */
+    double *bound;        /* [slot]: drawn from U(-bound, bound); 0: zeros; < 0: ones */
     ro_value step;        /* counted from 0 at the first training step */
 } builder;
 
@@ -44,7 +44,7 @@ void vd_spec_defaults(vd_spec *s)
     s->steps = 1;
 }
 
-/* ---- small pieces ------------------------------------------------------------------------------ */
+/* ---- small pieces ------------------------------------------------------------------------ */
 
 typedef struct { ro_op op; uint64_t bytes[RO_ATTRS_SIZE_MAX / 8]; } attrs;
 
@@ -132,7 +132,7 @@ static ro_status reshape(builder *b, ro_value x, uint32_t rank, const int64_t *d
     return emit(b, &a, 1, &x, out);
 }
 
-/* ---- slots ------------------------------------------------------------------------------------------ */
+/* ---- slots ------------------------------------------------------------------------------- */
 
 static ro_status add_slot(builder *b, const char *name, const ro_type *type, uint32_t *index)
 {
@@ -183,7 +183,7 @@ static ro_status begin_phase(builder *b, uint32_t phase, uint64_t steps)
     return RO_OK;
 }
 
-/* ---- layers ------------------------------------------------------------------------------------------- */
+/* ---- layers ------------------------------------------------------------------------------ */
 
 static ro_type f32_type(uint32_t rank, int64_t a, int64_t b, int64_t c, int64_t d)
 {
@@ -367,7 +367,7 @@ static ro_status forward(builder *b, int training, ro_value images, ro_value *lo
     return RO_OK;
 }
 
-/* ---- the training phase ----------------------------------------------------------------------------------- */
+/* ---- the training phase ------------------------------------------------------------------ */
 
 static ro_status batch_of(builder *b, ro_value indices, uint32_t constant, ro_value *out)
 {
@@ -540,7 +540,7 @@ static ro_status train_phase(builder *b, uint32_t phase)
     return ro_graph_prune(b->graph, b->err);
 }
 
-/* ---- the init phase ------------------------------------------------------------------------------------------ */
+/* ---- the init phase ---------------------------------------------------------------------- */
 
 static const vd_slot *given(const vd_spec *s, const char *name)
 {
@@ -592,14 +592,15 @@ static ro_status apply_given(builder *b)
         uint32_t p = 1;
         while (p <= b->params && strcmp(b->job->slots[p].name, want->name)) p++;
         if (p > b->params)
-            return RO_FAIL(b->err, RO_EUSAGE, "the initial state names %s; no parameter is called so",
+            return RO_FAIL(b->err, RO_EFORMAT,
+                           "the initial state names %s; no parameter is called so",
                            want->name);
         b->job->slots[p].digest = want->digest;
     }
     return RO_OK;
 }
 
-/* ---- entry points ----------------------------------------------------------------------------------------------- */
+/* ---- entry points ------------------------------------------------------------------------ */
 
 static ro_status check_spec(const vd_spec *s, ro_err *err)
 {

@@ -18,7 +18,7 @@ static double now_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- one step after another ---------------------------------------------------------------- */
+/* ---- one step after another -------------------------------------------------------------- */
 
 struct vd_exec {
     const vd_job *job;
@@ -145,7 +145,7 @@ uint64_t vd_exec_hash_ns(const vd_exec *e)
     return (uint64_t)(hash_seconds * 1e9);
 }
 
-/* ---- state: first, loaded, saved ------------------------------------------------------------- */
+/* ---- state: first, loaded, saved --------------------------------------------------------- */
 
 static ro_status put_step(vd_exec *e, uint64_t steps, ro_err *err)
 {
@@ -169,7 +169,8 @@ static ro_status put_slot(vd_exec *e, vd_store *store, uint32_t s, const vd_dige
     if (!data) return RO_FAIL(err, RO_ENOMEM, "no memory for slot %s", e->job->slots[s].name);
     ro_status st = RO_OK;
     if (!is_zero && !store)
-        st = RO_FAIL(err, RO_ENOTFOUND, "slot %s needs a store to come from", e->job->slots[s].name);
+        st = RO_FAIL(err, RO_ENOTFOUND, "slot %s needs a store to come from",
+                     e->job->slots[s].name);
     else if (!is_zero)
         st = vd_store_get(store, d, t, data, err);
     if (!st) st = e->o.backend->put(e->state, s, data, err);
@@ -246,7 +247,7 @@ ro_status vd_exec_save(vd_exec *e, vd_store *s, ro_err *err)
     return vd_store_put_snapshot(s, &e->job->digest, e->steps, &root, err);
 }
 
-/* ---- one step --------------------------------------------------------------------------------- */
+/* ---- one step ---------------------------------------------------------------------------- */
 
 static void sink_digest(void *ctx, ro_value v, const uint8_t digest[32])
 {
@@ -382,7 +383,7 @@ ro_status vd_constants_load(const vd_job *j, vd_store *s, const void **data, ro_
     return RO_OK;
 }
 
-/* ---- whole runs --------------------------------------------------------------------------------- */
+/* ---- whole runs -------------------------------------------------------------------------- */
 
 typedef struct {
     const vd_job *job;
@@ -533,7 +534,7 @@ ro_status vd_run(const vd_job *j, const vd_exec_options *eo, const vd_run_option
     return st;
 }
 
-/* ---- one step of a finished trace ------------------------------------------------------------------ */
+/* ---- one step of a finished trace -------------------------------------------------------- */
 
 /* Whether the trace names another state after `steps` steps; 0 where it names none. */
 static int disowns(const vd_trace *t, uint64_t steps, const vd_digest *state)
@@ -581,7 +582,8 @@ static ro_status compare_step(const vd_trace *t, const vd_step_result *r, ro_err
 {
     const vd_job *j = vd_trace_job(t);
     const vd_digest *outputs = vd_trace_outputs_digest(t, r->global);
-    if (outputs && !vd_digest_equal(outputs, &r->outputs)) return differs("outputs", r->global, err);
+    if (outputs && !vd_digest_equal(outputs, &r->outputs))
+        return differs("outputs", r->global, err);
     const uint8_t *leaf = vd_trace_step_leaf(t, r->global);
     if (leaf) {
         vd_step_leaf l;
@@ -594,7 +596,8 @@ static ro_status compare_step(const vd_trace *t, const vd_step_result *r, ro_err
         size_t size;
         const uint8_t *node = vd_trace_node_leaf(t, r->global, i, &size);
         uint32_t inputs = 0;
-        for (uint32_t k = 0; k < g->nodes[i].inputs; k++) inputs += g->nodes[i].in[k] != RO_NO_VALUE;
+        for (uint32_t k = 0; k < g->nodes[i].inputs; k++)
+            inputs += g->nodes[i].in[k] != RO_NO_VALUE;
         if (!node || memcmp(node + 48, d, inputs * VD_DIGEST) != 0 ||
             memcmp(node + 52 + inputs * VD_DIGEST, d + inputs, g->nodes[i].outputs * VD_DIGEST))
             return differs("node digests", r->global, err);
@@ -663,7 +666,7 @@ ro_status vd_recheck_step(const vd_trace *t, const vd_exec_options *o, vd_store 
     return st;
 }
 
-/* ---- segment claims ------------------------------------------------------------------------------------ */
+/* ---- segment claims ---------------------------------------------------------------------- */
 
 static ro_status replay_segment(const vd_trace *t, vd_exec *e, vd_store *s, uint64_t segment,
                                 vd_writer *w, ro_err *err)

@@ -94,11 +94,29 @@ static ro_status entry(const cJSON *o, const uint8_t *data, uint64_t size, vd_na
     const cJSON *a = off->child, *b = a->next;
     if (!cJSON_IsNumber(a) || !cJSON_IsNumber(b) || !(a->valuedouble >= 0) ||
         !(b->valuedouble <= (double)size) ||
+        a->valuedouble != (double)(uint64_t)a->valuedouble ||
         b->valuedouble - a->valuedouble != (double)ro_type_bytes(&t->type))
         return RO_FAIL(err, RO_EFORMAT, "tensor %.60s has offsets that do not fit its shape",
                        o->string);
     t->bytes = data + (uint64_t)a->valuedouble;
     return RO_OK;
+}
+
+/* Every byte of the data belongs to one tensor: none overlap, and their sizes add up. */
+static ro_status cover(const vd_named_tensor *t, uint32_t count, uint64_t size, ro_err *err)
+{
+    uint64_t sum = 0;
+    for (uint32_t k = 0; k < count; k++) {
+        uint64_t n = ro_type_bytes(&t[k].type);
+        for (uint32_t i = 0; i < k; i++)
+            if (t[i].bytes < t[k].bytes + n && t[k].bytes < t[i].bytes + ro_type_bytes(&t[i].type))
+                return RO_FAIL(err, RO_EFORMAT, "tensors %.60s and %.60s share bytes", t[i].name,
+                               t[k].name);
+        sum += n;
+    }
+    if (sum == size) return RO_OK;
+    return RO_FAIL(err, RO_EFORMAT, "%llu bytes of data belong to no tensor",
+                   (unsigned long long)(size - sum));
 }
 
 static ro_status entries(const cJSON *root, const uint8_t *data, uint64_t size, ro_arena *arena,
@@ -123,7 +141,7 @@ static ro_status entries(const cJSON *root, const uint8_t *data, uint64_t size, 
             if (strcmp((*t)[k].name, x->name) == 0)
                 return RO_FAIL(err, RO_EFORMAT, "tensor %.60s is there twice", x->name);
     }
-    return RO_OK;
+    return cover(*t, *count, size, err);
 }
 
 ro_status vd_safetensors_read(const char *path, ro_arena *arena, vd_named_tensor **t,
