@@ -19,11 +19,11 @@ demo: ## three providers train a real model, one cheats, the referee recomputes 
 	@$(MAKE) --no-print-directory all
 	@scripts/demo
 
-test: ## everything that is under 20 minutes on 2 cores
+test: ## all that takes under 20 minutes on 2 cores; some parts: tests/run PART...
 	@scripts/need --install build test
 	@tests/run
 
-test-slow: ## the long parts: make test-slow ONLY=part
+test-slow: ## the long parts, proofs over all inputs among them; one: ONLY=part
 	@scripts/need --install build test slow
 	@tests/run-slow $(ONLY)
 
@@ -32,15 +32,15 @@ bench: ## ratios against real libraries, bits checked first; writes build/bench.
 	@$(MAKE) --no-print-directory all
 	@tests/run-bench
 
-install: all ## to DESTDIR and PREFIX (default /usr/local)
+install: all ## into DESTDIR and PREFIX (default /usr/local)
 	@cmake -DCMAKE_INSTALL_PREFIX=$(or $(PREFIX),/usr/local) $(BUILD) >/dev/null
 	@cmake --install $(BUILD)
 
-clean:
+clean: ## remove build/ and demo-run/
 	rm -rf $(BUILD) demo-run
 
-help:
-	@sed -n 's/^\([a-z-]*\):.*## /make \1  \t/p' Makefile | expand -t 18
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 18
 
 .PHONY: all build-tests demo test test-slow bench install clean help
 .DEFAULT_GOAL := all
