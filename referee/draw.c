@@ -33,8 +33,8 @@ static void put(canvas *c, const char *format, ...)
 
 static void rect(canvas *c, const char *class, double x, double w, int y, int h)
 {
-    put(c, "<rect class=\"%s\" x=\"%.3f%%\" y=\"%d\" width=\"%.3f%%\" height=\"%d\"/>\n", class, x, y,
-        w, h);
+    put(c, "<rect class=\"%s\" x=\"%.3f%%\" y=\"%d\" width=\"%.3f%%\" height=\"%d\"/>\n", class, x,
+        y, w, h);
 }
 
 static void hatch(canvas *c, double x, double w, int y, int h)
@@ -45,7 +45,8 @@ static void hatch(canvas *c, double x, double w, int y, int h)
 
 static void line(canvas *c, double x1, double x2, int y1, int y2)
 {
-    put(c, "<line class=\"ln\" x1=\"%.3f%%\" y1=\"%d\" x2=\"%.3f%%\" y2=\"%d\"/>\n", x1, y1, x2, y2);
+    put(c, "<line class=\"ln\" x1=\"%.3f%%\" y1=\"%d\" x2=\"%.3f%%\" y2=\"%d\"/>\n", x1, y1, x2,
+        y2);
 }
 
 /* Text of our own and names of operators: nothing in it needs escaping but & and <. */
@@ -75,7 +76,7 @@ static void beam(canvas *c, double x1, double x2)
     c->y += 26;
 }
 
-/* ---- the step tree ---------------------------------------------------------------------------- */
+/* ---- the step tree ---------------------------------------------------------------------- */
 
 static uint64_t half(uint64_t n)
 {
@@ -124,7 +125,7 @@ static void tree(canvas *c, uint64_t n, uint64_t target)
     beam(c, a, a + scale);
 }
 
-/* ---- cells in a strip; more than 128 show the 64 around the chosen one ------------------------- */
+/* ---- cells in a strip; more than 128 show the 64 around the chosen one ------------------ */
 
 typedef struct { const rf_files *f; const rf_verdict *v; } subject;
 
@@ -167,7 +168,8 @@ static void elements(canvas *c, const rf_verdict *v)
     char text[200], index[160];
     int h = (int)rows * 8;
     for (uint32_t x = 0; x <= 64; x += 8) line(c, x * 100.0 / 64, x * 100.0 / 64, c->y, c->y + h);
-    for (uint32_t y = 0; y <= rows; y += rows / 8) line(c, 0, 100, c->y + (int)y * 8, c->y + (int)y * 8);
+    for (uint32_t y = 0; y <= rows; y += rows / 8)
+        line(c, 0, 100, c->y + (int)y * 8, c->y + (int)y * 8);
     rect(c, "on", (double)(at % 64) * 100 / 64, 100.0 / 64, c->y + (int)(at / 64) * 8, 8);
     c->y += h + 16;
     snprintf(text, sizeof text, "element %" PRIu64 " %s", v->element,
@@ -249,21 +251,25 @@ ro_status rf_draw(const rf_files *f, const rf_verdict *v, const char *path, ro_e
     if (!st) {
         c.text[0] = 0;
         body(&c, f, v);
-        put(&all, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"100%%\" height=\"%d\" role=\"img\" "
-                  "aria-label=\"Dispute: %s", c.y + 10, rf_kind_name(v->kind));
+        put(&all,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"100%%\" height=\"%d\" role=\"img\" "
+            "aria-label=\"Dispute: %s",
+            c.y + 10, rf_kind_name(v->kind));
         if (v->has_step) put(&all, " at step %" PRIu64, v->step);
         if (v->has_node) put(&all, ", node %u, %s", v->node, ro_ops[v->op].name);
         if (v->has_element) put(&all, ", element %" PRIu64, v->element);
         put(&all, "; %" PRIu64 " numbers recomputed; %s\">\n", v->elements_recomputed, v->why);
-        put(&all, "<style>text{font:12px ui-monospace,monospace;fill:#223}.h{font-weight:600}"
-                  ".t{font-size:15px;font-weight:600}.on{fill:#c2410c}.eq,.b0{fill:#e8eaf0}"
-                  ".b1{fill:#9aa3b8}.un{fill:none;stroke:#9aa3b8;stroke-dasharray:3 3}"
-                  ".ln{stroke:#9aa3b8;stroke-width:1}.beam{fill:#c2410c;opacity:.12}"
-                  ".df{stroke:#c2410c;stroke-width:.5}rect{shape-rendering:crispEdges}</style>\n"
-                  "<defs><pattern id=\"hatch\" width=\"6\" height=\"6\" "
-                  "patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\"><rect width=\"3\" "
-                  "height=\"6\" fill=\"#c2410c\" opacity=\".45\"/></pattern></defs>\n");
-        put(&all, "<text class=\"t\" x=\"0\" y=\"20\">%s: %s</text>\n", rf_kind_name(v->kind), v->why);
+        put(&all,
+            "<style>text{font:12px ui-monospace,monospace;fill:#223}.h{font-weight:600}"
+            ".t{font-size:15px;font-weight:600}.on{fill:#c2410c}.eq,.b0{fill:#e8eaf0}"
+            ".b1{fill:#9aa3b8}.un{fill:none;stroke:#9aa3b8;stroke-dasharray:3 3}"
+            ".ln{stroke:#9aa3b8;stroke-width:1}.beam{fill:#c2410c;opacity:.12}"
+            ".df{stroke:#c2410c;stroke-width:.5}rect{shape-rendering:crispEdges}</style>\n"
+            "<defs><pattern id=\"hatch\" width=\"6\" height=\"6\" "
+            "patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\"><rect width=\"3\" "
+            "height=\"6\" fill=\"#c2410c\" opacity=\".45\"/></pattern></defs>\n");
+        put(&all, "<text class=\"t\" x=\"0\" y=\"20\">%s: %s</text>\n", rf_kind_name(v->kind),
+            v->why);
         put(&all, "%s</svg>\n", c.text);
         st = rf_write_file(path, all.text, all.n, err);
     }

@@ -17,7 +17,7 @@
 static const char EVIDENCE_MAGIC[8] = {'V', 'E', 'R', 'D', 'E', 'E', 'V', 'D'};
 enum { BEFORE_FIRST, BEFORE_STEP, BEFORE_SEGMENT };
 
-/* ---- writing: with `to` NULL everything is only counted ------------------------------------- */
+/* ---- writing: with `to` NULL everything is only counted --------------------------------- */
 
 static void put_blob(vd_out *o, const void *bytes, size_t n)
 {
@@ -269,7 +269,7 @@ ro_status rf_evidence_write(rf_game *g, const rf_signer traces[2], const rf_sign
     return RO_OK;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------------------- */
 
 typedef struct {
     vd_in in;
@@ -346,11 +346,12 @@ static int left_equal(uint64_t n, uint64_t i, path a, path b)
 static int first_unlike(vd_tree_kind kind, const uint8_t *const root[2], uint64_t n, uint64_t i,
                         uint8_t leaf[2][VD_DIGEST], const path p[2])
 {
-    return memcmp(leaf[0], leaf[1], VD_DIGEST) != 0 && leads_to(kind, root[0], n, i, leaf[0], p[0]) &&
+    return memcmp(leaf[0], leaf[1], VD_DIGEST) != 0 &&
+           leads_to(kind, root[0], n, i, leaf[0], p[0]) &&
            leads_to(kind, root[1], n, i, leaf[1], p[1]) && left_equal(n, i, p[0], p[1]);
 }
 
-/* ---- the job and the signed roots ----------------------------------------------------------------- */
+/* ---- the job and the signed roots ------------------------------------------------------- */
 
 static ro_status read_phases(reader *r, const uint8_t *phases_root)
 {
@@ -485,7 +486,7 @@ static ro_status read_roots(reader *r)
     return RO_OK;
 }
 
-/* ---- the first differing step, and the state before it ------------------------------------------------- */
+/* ---- the first differing step, and the state before it ---------------------------------- */
 
 static void locate(const reader *r, uint64_t step, vd_place *at)
 {
@@ -573,7 +574,7 @@ static ro_status read_before(reader *r, uint64_t index, int *known)
     return RO_OK;
 }
 
-/* ---- the node, its record and its inputs --------------------------------------------------------------- */
+/* ---- the node, its record and its inputs ------------------------------------------------ */
 
 typedef struct { uint8_t kind; uint32_t index, output; } reference;
 typedef struct {
@@ -612,7 +613,8 @@ static ro_status parse_record(const reader *r, blob b, record *x)
         return refuse(r, "a node record is malformed");
     x->op = ro_op_find(name, version);
     if (x->op == RO_OP_COUNT)
-        return RO_FAIL(r->err, RO_EOP, "this program lacks operator %.60s version %u", name, version);
+        return RO_FAIL(r->err, RO_EOP, "this program lacks operator %.60s version %u", name,
+                       version);
     memset(x->attrs, 0, sizeof x->attrs);
     if (ro_attrs_decode(x->op, attrs, attrs_size, x->attrs, &why))
         return refuse(r, "a node record's attributes are malformed");
@@ -670,7 +672,8 @@ static ro_status slot_record(reader *r, vd_tree_kind kind, const uint8_t *root, 
     vd_in in = {b.bytes, b.bytes ? b.size : 0, 0, 0};
     uint32_t name = (uint32_t)vd_in_le(&in, 2);
     (void)vd_in_bytes(&in, name);
-    if (r->in.bad || !read_type(&in, type)) return refuse(r, "a slot or constant record is malformed");
+    if (r->in.bad || !read_type(&in, type))
+        return refuse(r, "a slot or constant record is malformed");
     const uint8_t *digest = vd_in_bytes(&in, VD_DIGEST);
     if (in.bad || vd_in_left(&in)) return refuse(r, "a slot or constant record is malformed");
     memcpy(d->b, digest, VD_DIGEST);
@@ -705,7 +708,8 @@ static ro_status read_input(reader *r, uint32_t node, const reference *in, int b
     uint8_t hash[VD_DIGEST];
     if (in->kind == 3) return read_producer(r, node, in, type, d);
     if (in->kind == 2)
-        return slot_record(r, VD_TREE_CONSTANTS, r->constants_root, r->constants, in->index, type, d);
+        return slot_record(r, VD_TREE_CONSTANTS, r->constants_root, r->constants, in->index, type,
+                           d);
     if (in->kind != 1) return refuse(r, "an input has no such kind");
     RO_TRY(slot_record(r, VD_TREE_SLOTS, r->slots_root, r->slots, in->index, type, d));
     path p = get_path(r);
@@ -773,7 +777,7 @@ static ro_status read_node(reader *r, int before_known, record *x)
     return admit_node(r, x);
 }
 
-/* ---- the two chunks and the element --------------------------------------------------------------------- */
+/* ---- the two chunks and the element ----------------------------------------------------- */
 
 static ro_status read_element(reader *r)
 {

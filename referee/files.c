@@ -41,7 +41,7 @@ void rf_files_release(rf_files *f)
     ro_arena_free(f->arena);
 }
 
-/* ---- tensors ------------------------------------------------------------------------------- */
+/* ---- tensors ---------------------------------------------------------------------------- */
 
 static int build_tree(rf_tensor *t)
 {
@@ -132,7 +132,7 @@ static int load_inputs(rf_files *f, const rf_node *n, const void **data, ro_aren
     return 1;
 }
 
-/* ---- states ---------------------------------------------------------------------------------- */
+/* ---- states ----------------------------------------------------------------------------- */
 
 /* The digest of a slot before step `step` of a file that records node leaves: the last step that
  * wrote it says. 0: that lies before what the file covers. */
@@ -204,7 +204,7 @@ static int derive_state(rf_files *f, const vd_trace *t, uint64_t step, vd_digest
     return 1;
 }
 
-/* ---- running again ------------------------------------------------------------------------------ */
+/* ---- running again ---------------------------------------------------------------------- */
 
 static ro_status load_constants(rf_files *f, int *there, ro_err *err)
 {
@@ -354,7 +354,7 @@ static ro_status answer_operator(rf_files *f, rf_game *g, const rf_question *q, 
     return st;
 }
 
-/* ---- explanations --------------------------------------------------------------------------------- */
+/* ---- explanations ----------------------------------------------------------------------- */
 
 /* A store's explanations/<64 hex>: "VERDEEXP", version u32, levels u32, count u64 of each, then the
  * parts of all levels, 8 bytes each. The name is the digest of what it explains. */
@@ -528,8 +528,8 @@ static ro_status answer_parts(rf_files *f, rf_game *g, const rf_question *q, ro_
                                &parts, count, &levels, &why))
             continue;
         if (k == f->store_count && !own_parts(f, n, q)) break;
-        ro_status st = rf_parts_write(n, q, parts ? parts : f->parts, parts ? count : f->parts_count,
-                                      &answer, &size, &why);
+        ro_status st = rf_parts_write(n, q, parts ? parts : f->parts,
+                                      parts ? count : f->parts_count, &answer, &size, &why);
         if (!st) st = rf_game_answer(g, q, RF_NONE, answer, size, &accepted, err);
         ro_free(answer);
         ro_free(parts);
@@ -538,7 +538,7 @@ static ro_status answer_parts(rf_files *f, rf_game *g, const rf_question *q, ro_
     return RO_OK;
 }
 
-/* ---- questions -------------------------------------------------------------------------------------------- */
+/* ---- questions -------------------------------------------------------------------------- */
 
 static ro_status give(rf_game *g, const rf_question *q, const void *bytes, size_t n, int *accepted,
                       ro_err *err)

@@ -18,18 +18,20 @@ const char *rf_kind_name(rf_kind k)
 
 const char *rf_method_name(rf_method m)
 {
-    static const char *const names[] = {"none", "element", "partial", "operator", "step", "segment"};
+    static const char *const names[] = {"none",     "element", "partial",
+                                        "operator", "step",    "segment"};
     return names[m];
 }
 
 const char *rf_question_name(rf_question_kind k)
 {
-    static const char *const names[] = {"hashes",  "leaf",     "state", "outputs",  "step leaves", "header",
-                                        "operands", "parts", "operator", "rerun", "kernel"};
+    static const char *const names[] = {"hashes",      "leaf",   "state",    "outputs",
+                                        "step leaves", "header", "operands", "parts",
+                                        "operator",    "rerun",  "kernel"};
     return names[k];
 }
 
-/* ---- setting up ---------------------------------------------------------------------------- */
+/* ---- setting up ------------------------------------------------------------------------- */
 
 static ro_status check_body(const vd_job *j, const rf_party *party, vd_trace_body *b, ro_err *err)
 {
@@ -63,7 +65,8 @@ static void sort_groups(rf_group *groups, uint32_t n, size_t field)
 {
     for (uint32_t i = 1; i < n; i++)
         for (uint32_t k = i; k > 0 && compare_digest((const uint8_t *)&groups[k - 1] + field,
-                                                     (const uint8_t *)&groups[k] + field) > 0; k--) {
+                                                     (const uint8_t *)&groups[k] + field) > 0;
+             k--) {
             rf_group t = groups[k];
             groups[k] = groups[k - 1];
             groups[k - 1] = t;
@@ -118,7 +121,8 @@ static ro_status keep_claims(rf_game *g, const rf_setup *s, ro_err *err)
         if (b->segment < vd_job_segments(s->job))
             vd_job_segment(s->job, b->segment, &first, &count);
         if (!vd_digest_equal(&root, &s->claims[k].root))
-            return RO_FAIL(err, RO_EFORMAT, "a segment claim is not the one its root is the hash of");
+            return RO_FAIL(err, RO_EFORMAT,
+                           "a segment claim is not the one its root is the hash of");
         if (!vd_digest_equal(&b->job, &s->job->digest) || count == 0 || b->steps != count)
             return RO_FAIL(err, RO_EDIFFER, "a segment claim is not of this job");
         g->claims[k] = s->claims[k];
@@ -163,7 +167,7 @@ void rf_game_free(rf_game *g)
     ro_arena_free(g->arena);
 }
 
-/* ---- openings ------------------------------------------------------------------------------- */
+/* ---- openings --------------------------------------------------------------------------- */
 
 void rf_question_init(rf_question *q, rf_question_kind kind, uint64_t parties)
 {
@@ -259,7 +263,7 @@ static ro_status add_opening(rf_game *g, const rf_question *q, const void *bytes
     return RO_OK;
 }
 
-/* ---- what is accepted ------------------------------------------------------------------------- */
+/* ---- what is accepted ------------------------------------------------------------------- */
 
 static int hashes_hold(const rf_question *q, const uint8_t *bytes, size_t n)
 {
@@ -371,7 +375,7 @@ void rf_game_cannot(rf_game *g, const rf_question *q, uint32_t party)
     if (add_opening(g, &g->open[slot], NULL, 0, &why) == RO_OK) close_question(g, slot);
 }
 
-/* ---- walking two trees ---------------------------------------------------------------------------- */
+/* ---- walking two trees ------------------------------------------------------------------ */
 
 static void walk_question(const rf_walk *w, int side, int joint, rf_question *q)
 {
@@ -465,7 +469,7 @@ static rf_flow walk(rf_pass *p, rf_walk *w, int first, uint64_t index)
 rf_flow rf_walk_first(rf_pass *p, rf_walk *w) { return walk(p, w, 1, 0); }
 rf_flow rf_walk_to(rf_pass *p, rf_walk *w, uint64_t index) { return walk(p, w, 0, index); }
 
-/* ---- passes and pairs ---------------------------------------------------------------------------------- */
+/* ---- passes and pairs ------------------------------------------------------------------- */
 
 rf_flow rf_run_pass(rf_game *g, uint32_t a, uint32_t b, rf_verdict *v, int record,
                     rf_question *open, uint32_t *open_count, ro_err *err)
@@ -607,7 +611,7 @@ ro_status rf_game_next(rf_game *g, rf_question *open, uint32_t *count, ro_err *e
     return RO_OK;
 }
 
-/* ---- what came of it ------------------------------------------------------------------------------------- */
+/* ---- what came of it -------------------------------------------------------------------- */
 
 const rf_verdict *rf_game_verdict(const rf_game *g)
 {

@@ -53,7 +53,7 @@ static rf_flow undecided(rf_pass *p)
     return decide(p, RF_UNDECIDED, "the agreed inputs can neither be found nor re-derived here");
 }
 
-/* ---- running again: 3e ------------------------------------------------------------------------ */
+/* ---- running again: 3e ------------------------------------------------------------------ */
 
 typedef struct { vd_digest hash, state; int landed; } rerun;
 
@@ -95,15 +95,16 @@ static rf_flow judge_rerun(rf_pass *p, vd_tree_kind tree, uint64_t lo, uint64_t 
     const int wrong[2] = {!vd_digest_equal(&hash[0], &r.hash), !vd_digest_equal(&hash[1], &r.hash)};
     if (!r.landed) {
         const int both[2] = {1, 1};
-        return condemn(p, both, RF_WITHHELD,
-                       "the state both committed to before the difference is not what the job gives, "
-                       "and nobody can open it");
+        return condemn(
+            p, both, RF_WITHHELD,
+            "the state both committed to before the difference is not what the job gives, "
+            "and nobody can open it");
     }
     RF_FLOW(condemn(p, wrong, RF_OUTPUT, "the steps were run again from the agreed state"));
     return undecided(p); /* both equal the run, yet differ: the referee contradicts itself */
 }
 
-/* ---- step leaves -------------------------------------------------------------------------------- */
+/* ---- step leaves ------------------------------------------------------------------------ */
 
 /* Whether these bytes are a leaf of this step, as far as the job prescribes it. */
 static int step_leaf_is(const vd_job *j, const uint8_t *b, size_t n, uint64_t step, vd_step_leaf *l)
@@ -186,7 +187,7 @@ static rf_flow judge_step_rerun(rf_pass *p, const rf_line *line, uint64_t index,
     return judge_rerun(p, VD_TREE_STEPS, step, step + 1, hash, f == RF_GO ? &before : NULL);
 }
 
-/* ---- state and outputs from agreed nodes: 2 --------------------------------------------------------- */
+/* ---- state and outputs from agreed nodes: 2 --------------------------------------------- */
 
 typedef struct {
     const rf_line *line;
@@ -314,7 +315,7 @@ static rf_flow judge_wiring(rf_pass *p, stepping *s)
     return RF_ABSENT;
 }
 
-/* ---- one element: 3c, 3d ------------------------------------------------------------------------------ */
+/* ---- one element: 3c, 3d ---------------------------------------------------------------- */
 
 static rf_flow operator_again(rf_pass *p, stepping *s, const vd_node_leaf l[2])
 {
@@ -499,7 +500,7 @@ static rf_flow judge_element(rf_pass *p, stepping *s)
     return judge_whole(p, s);
 }
 
-/* ---- outputs: 3c ---------------------------------------------------------------------------------------- */
+/* ---- outputs: 3c ------------------------------------------------------------------------ */
 
 typedef struct {
     int found;
@@ -550,7 +551,8 @@ static rf_flow find_difference(rf_pass *p, stepping *s, const vd_node_leaf l[2],
         w->tensor[k] = l[k].out[out];
         w->mask[k] = p->mask[k];
     }
-    RF_FLOW(condemn(p, wrong, RF_STRUCTURE, "a tensor's header is not of the type the job gives it"));
+    RF_FLOW(
+        condemn(p, wrong, RF_STRUCTURE, "a tensor's header is not of the type the job gives it"));
     w->tree = VD_TREE_CHUNKS;
     w->step = s->step;
     w->n = vd_tensor_chunks(type);
@@ -570,7 +572,8 @@ static rf_flow find_difference(rf_pass *p, stepping *s, const vd_node_leaf l[2],
     RF_FLOW(condemn(p, wrong, RF_STRUCTURE, "a chunk is not as long as the job makes it"));
     uint32_t size = ro_dtypes[type->dtype].size, i = 0;
     while (memcmp(b[0] + i, b[1] + i, size) == 0) i += size;
-    uint64_t rest = type->rank && type->dims[0] ? ro_type_elements(type) / (uint64_t)type->dims[0] : 1;
+    uint64_t rest =
+        type->rank && type->dims[0] ? ro_type_elements(type) / (uint64_t)type->dims[0] : 1;
     d->chunk = w->lo;
     d->element = (w->lo * VD_CHUNK_BYTES + i) / size;
     d->leading = type->rank ? d->element / rest : 0;
@@ -609,7 +612,7 @@ static rf_flow judge_outputs(rf_pass *p, stepping *s, const vd_node_leaf l[2])
     return judge_element(p, s);
 }
 
-/* ---- nodes: 3a, 3b ----------------------------------------------------------------------------------------- */
+/* ---- nodes: 3a, 3b ---------------------------------------------------------------------- */
 
 static rf_flow judge_inputs(rf_pass *p, stepping *s, const vd_node_leaf l[2])
 {
@@ -665,7 +668,7 @@ static rf_flow judge_nodes(rf_pass *p, stepping *s)
     return f == RF_ABSENT ? operator_again(p, s, l) : f;
 }
 
-/* ---- a step, a line of steps: 1, 2 ---------------------------------------------------------------------------- */
+/* ---- a step, a line of steps: 1, 2 ------------------------------------------------------ */
 
 static rf_flow judge_step(rf_pass *p, stepping *s, const rf_walk *w)
 {
@@ -677,7 +680,8 @@ static rf_flow judge_step(rf_pass *p, stepping *s, const rf_walk *w)
         wrong[k] = !step_leaf_is(p->g->job, b[k], n[k], s->step, &s->leaf[k]);
         p->trail->step_leaf[k] = b[k];
     }
-    RF_FLOW(condemn(p, wrong, RF_STRUCTURE, "the leaf is not of the step that stands at its place"));
+    RF_FLOW(
+        condemn(p, wrong, RF_STRUCTURE, "the leaf is not of the step that stands at its place"));
     if (vd_digest_equal(&s->leaf[0].nodes, &s->leaf[1].nodes)) return judge_wiring(p, s);
     return judge_nodes(p, s);
 }
@@ -712,7 +716,7 @@ static rf_flow judge_line(rf_pass *p, const rf_line *line)
     return f == RF_ABSENT ? judge_step_rerun(p, line, s.index, s.hash) : f;
 }
 
-/* ---- segments: 4 --------------------------------------------------------------------------------------------------- */
+/* ---- segments: 4 ------------------------------------------------------------------------ */
 
 static int segment_leaf_is(const vd_job *j, const uint8_t *b, size_t n, uint64_t segment,
                            vd_segment_leaf *l)
@@ -820,7 +824,8 @@ static rf_flow judge_claims(rf_pass *p, const vd_segment_leaf leaf[2], const vd_
     for (int k = 0; k < 2; k++) RF_FLOW(admit_claims(p, k, &leaf[k], list[k], &count[k]));
     if (!count[0] || !count[1]) return RF_ABSENT;
     for (;;) {
-        rf_line line = {leaf[0].first, leaf[0].count, {p->mask[0], p->mask[1]}, {0}, {{{0}}}, *before};
+        rf_line line = {leaf[0].first, leaf[0].count, {p->mask[0], p->mask[1]},
+                        {0},           {{{0}}},       *before};
         rf_verdict *v = p->v;
         int fallen[2];
         v->guilty_count = 0;
@@ -838,7 +843,8 @@ static rf_flow judge_claims(rf_pass *p, const vd_segment_leaf leaf[2], const vd_
                 if (p->mask[side] >> v->guilty[k].party & 1)
                     p->struck |= UINT64_C(1) << line.claim[side];
         v->struck_claims = 0;
-        for (uint32_t k = 0; k < RF_CLAIMS_MAX; k++) v->struck_claims += p->struck >> k & 1;
+        for (uint32_t k = 0; k < RF_CLAIMS_MAX; k++)
+            v->struck_claims += (uint32_t)(p->struck >> k & 1);
         for (int k = 0; k < 2; k++) fallen[k] = next_claim(p, list[k], count[k]) == RF_NONE;
         if (!fallen[0] && !fallen[1]) continue;
         rf_kind kind = v->kind;
@@ -883,7 +889,7 @@ static rf_flow judge_segments(rf_pass *p)
     return judge_rerun(p, VD_TREE_SEGMENTS, lo, hi, w->hash, f == RF_GO ? &before : NULL);
 }
 
-/* ---- bodies that differ over equal trees: 2 ---------------------------------------------------------------------------- */
+/* ---- bodies that differ over equal trees: 2 --------------------------------------------- */
 
 static void outputs_walk(rf_pass *p, rf_walk *w)
 {

@@ -34,7 +34,7 @@ static const char usage_text[] =
     "  verde open cnn.json --trace mine.trace --step 912     (each party, where asked to)\n"
     "  verde-dispute mine.trace theirs.trace\n"
     "  verde-dispute a.trace b.trace c.trace --job cnn.json --json\n"
-    "  verde-dispute a.trace b.trace --evidence verdict.evidence && verde-verdict verdict.evidence\n"
+    "  verde-dispute a.trace b.trace --evidence v.evidence; verde-verdict v.evidence\n"
     "  verde replay cnn.json --trace a.trace --segment 18 --out a18.trace\n"
     "  verde-dispute a.trace b.trace --segment a18.trace --segment b18.trace\n";
 
@@ -45,7 +45,7 @@ static double now_ms(void)
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
-/* ---- names and numbers -------------------------------------------------------------------- */
+/* ---- names and numbers ------------------------------------------------------------------ */
 
 const char *rf_party_name(uint32_t party, char name[8])
 {
@@ -112,7 +112,7 @@ static ro_dtype value_dtype(const rf_files *f, const rf_verdict *v)
     return of[ro_dtypes[g->values[g->nodes[v->node].in[0]].type.dtype].compute];
 }
 
-/* ---- opening -------------------------------------------------------------------------------- */
+/* ---- opening ---------------------------------------------------------------------------- */
 
 static ro_status open_trace(const char *path, vd_trace **t, int *code, ro_err *err)
 {
@@ -161,7 +161,7 @@ static ro_status open_all(rf_files *f, const cli_args *a, int *code, ro_err *err
     return RO_OK;
 }
 
-/* ---- what must match -------------------------------------------------------------------------- */
+/* ---- what must match -------------------------------------------------------------------- */
 
 /* A trace that does not open is reported as one, not as a job in bad JSON. */
 static ro_status expected_job(const cli_args *a, const char *text, vd_digest *d, ro_err *err)
@@ -217,13 +217,16 @@ static ro_status check_parties(const rf_files *f, const cli_args *a, ro_err *err
         char name[8], print[65];
         for (; eq && k < f->trace_count; k++) {
             rf_party_name(k, name);
-            if (strlen(name) == (size_t)(eq - o->all[i]) && memcmp(name, o->all[i], strlen(name)) == 0)
+            if (strlen(name) == (size_t)(eq - o->all[i]) &&
+                memcmp(name, o->all[i], strlen(name)) == 0)
                 break;
         }
         if (!eq || k >= f->trace_count || strlen(want) != 64)
-            return RO_FAIL(err, RO_EUSAGE,
-                           "--party is \"%.90s\"; it is A=FINGERPRINT, A to the last trace's letter "
-                           "and 64 hexadecimal digits", o->all[i]);
+            return RO_FAIL(
+                err, RO_EUSAGE,
+                "--party is \"%.90s\"; it is A=FINGERPRINT, A to the last trace's letter "
+                "and 64 hexadecimal digits",
+                o->all[i]);
         if (!vd_trace_key(f->traces[k]))
             return RO_FAIL(err, RO_ESIGNATURE, "%.120s is not signed; --party %s asks for a key",
                            vd_trace_path(f->traces[k]), name);
@@ -235,7 +238,7 @@ static ro_status check_parties(const rf_files *f, const cli_args *a, ro_err *err
     return RO_OK;
 }
 
-/* ---- the game ------------------------------------------------------------------------------------ */
+/* ---- the game --------------------------------------------------------------------------- */
 
 static ro_status new_game(const rf_files *f, rf_game **g, ro_err *err)
 {
@@ -280,7 +283,7 @@ static ro_status play(rf_files *f, rf_game *g, ro_err *err)
     }
 }
 
-/* ---- the verdict for programs ----------------------------------------------------------------------- */
+/* ---- the verdict for programs ----------------------------------------------------------- */
 
 static void json_value(cJSON *o, ro_dtype d, uint64_t bits)
 {
@@ -382,7 +385,7 @@ static void print_json(const rf_files *f, const rf_game *g, double ms)
     cli_json(o);
 }
 
-/* ---- the verdict for people ---------------------------------------------------------------------------- */
+/* ---- the verdict for people ------------------------------------------------------------- */
 
 static void print_parties(const rf_files *f, const rf_game *g)
 {
@@ -406,8 +409,8 @@ static void print_headline(const rf_files *f, const rf_game *g, const rf_verdict
         char name[8];
         int stands = rf_game_stands(g, k);
         if (n[stands] + 12 > sizeof names[0]) continue;
-        n[stands] += (size_t)snprintf(names[stands] + n[stands], sizeof names[0] - n[stands], "%s%s",
-                                      n[stands] ? ", " : "", rf_party_name(k, name));
+        n[stands] += (size_t)snprintf(names[stands] + n[stands], sizeof names[0] - n[stands],
+                                      "%s%s", n[stands] ? ", " : "", rf_party_name(k, name));
     }
     if (v->kind == RF_AGREE) printf("\nAll agree.\n");
     else if (v->kind == RF_UNDECIDED) printf("\nUndecided%s.\n", v->alarm ? ", and ALARM" : "");
@@ -454,7 +457,8 @@ static void print_place(const rf_files *f, const rf_verdict *v)
         printf("  %-12s level %u, number %s of that element\n", "partial", v->part_level,
                cli_count(v->part_index, a));
     if (v->method == RF_BY_STEP || v->method == RF_BY_SEGMENT)
-        printf("  %-12s steps %s to %s\n", "run again", cli_count(v->lo, a), cli_count(v->hi - 1, b));
+        printf("  %-12s steps %s to %s\n", "run again", cli_count(v->lo, a),
+               cli_count(v->hi - 1, b));
     if (v->has_element) print_values(f, v);
 }
 
@@ -481,7 +485,7 @@ static void print_text(const rf_files *f, const rf_game *g, double ms)
                cli_amount((double)cost.flops, a));
 }
 
-/* ---- evidence ------------------------------------------------------------------------------------------------ */
+/* ---- evidence --------------------------------------------------------------------------- */
 
 static void signer_of(const vd_trace *t, rf_signer *s)
 {
@@ -531,7 +535,8 @@ static ro_status dispute(const cli_args *a, rf_files *f, int *code, ro_err *err)
     RO_TRY(new_game(f, &g, err));
     ro_status st = play(f, g, err);
     double ms = now_ms() - start;
-    if (!st && cli_value(a, "--evidence")) st = write_evidence(f, g, cli_value(a, "--evidence"), err);
+    if (!st && cli_value(a, "--evidence"))
+        st = write_evidence(f, g, cli_value(a, "--evidence"), err);
     if (!st && cli_value(a, "--svg"))
         st = rf_draw(f, rf_game_verdict(g), cli_value(a, "--svg"), err);
     if (!st && cli_value(a, "--json")) print_json(f, g, ms);
@@ -543,10 +548,15 @@ static ro_status dispute(const cli_args *a, rf_files *f, int *code, ro_err *err)
 
 int main(int argc, char **argv)
 {
-    cli_option options[] = {{.name = "--job", .has_value = 1},     {.name = "--store", .has_value = 1},
-                            {.name = "--segment", .has_value = 1}, {.name = "--party", .has_value = 1},
-                            {.name = "--evidence", .has_value = 1}, {.name = "--svg", .has_value = 1},
-                            {.name = "--threads", .has_value = 1}, {.name = "--json"}, {0}};
+    cli_option options[] = {{.name = "--job", .has_value = 1},
+                            {.name = "--store", .has_value = 1},
+                            {.name = "--segment", .has_value = 1},
+                            {.name = "--party", .has_value = 1},
+                            {.name = "--evidence", .has_value = 1},
+                            {.name = "--svg", .has_value = 1},
+                            {.name = "--threads", .has_value = 1},
+                            {.name = "--json"},
+                            {0}};
     cli_args a = {.options = options};
     rf_files f;
     ro_err err = {RO_OK, {0}};

@@ -12,7 +12,7 @@
 
 #include "../verde/bytes.h"
 
-/* ---- the node in question --------------------------------------------------------------------- */
+/* ---- the node in question --------------------------------------------------------------- */
 
 void rf_node_init(rf_node *n, const vd_job *j, uint32_t phase, uint32_t node,
                   const vd_digest *present)
@@ -71,7 +71,7 @@ int rf_is_partial(const rf_node *n, uint32_t output)
     return explain_of(n, &r) && rf_element_bytes(n, output) > RF_PARTIAL_BYTES;
 }
 
-/* ---- operands: chunks that were handed over --------------------------------------------------------- */
+/* ---- operands: chunks that were handed over --------------------------------------------- */
 
 /* An answer: count u32, then for each chunk, ascending by (input, chunk): input u32, chunk u64,
  * bytes u32, path hashes u32, the bytes, the path. */
@@ -169,7 +169,7 @@ int rf_operands_exact(const rf_operands *o)
     return o->missing == 0;
 }
 
-/* ---- parts: 3d ------------------------------------------------------------------------------------------ */
+/* ---- parts: 3d -------------------------------------------------------------------------- */
 
 uint32_t rf_part_levels(const rf_node *n, uint32_t output, uint64_t element)
 {
@@ -334,7 +334,7 @@ ro_status rf_parts_hold(const rf_node *n, const rf_question *q, const rf_part *p
     return st;
 }
 
-/* ---- writing an answer --------------------------------------------------------------------------------------- */
+/* ---- writing an answer ------------------------------------------------------------------ */
 
 /* What a body reads is discovered: a list of wanted chunks grows until nothing is missing. */
 typedef struct { uint32_t input; uint64_t chunk; } want;
@@ -497,7 +497,8 @@ ro_status rf_parts_write(const rf_node *n, const rf_question *q, const uint64_t 
     memset(&part, 0, sizeof part);
     part.level = q->level;
     part.index = q->index;
-    for (uint32_t k = 0; k < RO_LEVELS_MAX && k <= q->level; k++) first[k + 1] = first[k] + count[k];
+    for (uint32_t k = 0; k < RO_LEVELS_MAX && k <= q->level; k++)
+        first[k + 1] = first[k] + count[k];
     uint32_t runs = rf_part_needs(n, q->output, q->element, &part, needs, &total);
     if (total > RF_PARTS_MAX)
         return RO_FAIL(err, RO_ELIMIT, "a part needs %llu others; %llu are allowed",
@@ -512,7 +513,7 @@ ro_status rf_parts_write(const rf_node *n, const rf_question *q, const uint64_t 
     return RO_OK;
 }
 
-/* ---- whole operators ----------------------------------------------------------------------------------------------- */
+/* ---- whole operators -------------------------------------------------------------------- */
 
 typedef struct { vd_digest *digests; ro_value first; } sink;
 
@@ -594,7 +595,7 @@ ro_status rf_run_operator(const rf_node *n, const ro_backend *b, ro_pool *pool,
     return st;
 }
 
-/* ---- steps and segments ------------------------------------------------------------------------------------------------ */
+/* ---- steps and segments ----------------------------------------------------------------- */
 
 void rf_range_steps(const vd_job *j, vd_tree_kind tree, uint64_t lo, uint64_t hi, uint64_t *first,
                     uint64_t *end)

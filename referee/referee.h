@@ -26,7 +26,7 @@ extern "C" {
 #define RF_LEAF_BYTES_MAX 8192u /* a leaf's payload: node leaves have at most 4,148 bytes  */
 #define RF_PARTIAL_BYTES (UINT64_C(1) << 20) /* dearer elements are explained by parts     */
 
-/* ---- verdicts ---------------------------------------------------------------------------- */
+/* ---- verdicts --------------------------------------------------------------------------- */
 
 typedef enum {
     RF_AGREE, RF_STEP, RF_STRUCTURE, RF_INPUTS, RF_OUTPUT, RF_FORFEIT, RF_WITHHELD, RF_UNDECIDED
@@ -64,7 +64,7 @@ typedef struct {
     char why[192];            /* one sentence                                               */
 } rf_verdict;
 
-/* ---- a game ------------------------------------------------------------------------------ */
+/* ---- a game ----------------------------------------------------------------------------- */
 
 typedef enum {
     RF_Q_HASHES,      /* hashes `depth` levels below node [lo, hi) of tree                   */
@@ -147,7 +147,7 @@ const rf_verdict *rf_game_pair(const rf_game *g, uint32_t k);
 int rf_game_stands(const rf_game *g, uint32_t party);
 int rf_game_claim_stands(const rf_game *g, uint32_t claim);
 
-/* ---- recomputing (recompute.c) ------------------------------------------------------------- */
+/* ---- recomputing (recompute.c) ---------------------------------------------------------- */
 
 /* A source of tensor bytes for whoever answers RF_Q_OPERANDS: canonical bytes of a chunk and its
  * path, both valid until the next call; 0: not to be had. */
@@ -202,7 +202,7 @@ ro_status rf_run_range(vd_exec *e, const vd_job *j, vd_tree_kind tree, uint64_t 
 void rf_range_steps(const vd_job *j, vd_tree_kind tree, uint64_t lo, uint64_t hi, uint64_t *first,
                     uint64_t *end);
 
-/* ---- evidence (evidence.c) ------------------------------------------------------------------- */
+/* ---- evidence (evidence.c) -------------------------------------------------------------- */
 
 #define RF_EVIDENCE_MAX (UINT64_C(512) << 20)
 

@@ -12,8 +12,8 @@
 static const char usage_text[] =
     "usage: verde-verdict EVIDENCE [--json]\n\n"
     "Re-derives the verdict of a dispute from its evidence: that both roots are signed, that the\n"
-    "step, the node and the number are the first that differ, that the inputs are agreed, and what\n"
-    "the number must be. Nothing else is read.\n\n"
+    "step, the node and the number are the first that differ, that the inputs are agreed,\n"
+    "and what the number must be. Nothing else is read.\n\n"
     "Exit codes: 0 the verdict follows, 2 usage, 3 it does not, or a bad signature, 4 I/O, 5 an\n"
     "operator version this program lacks, 6 a fault of this machine.\n\n"
     "Example\n  verde-dispute a.trace b.trace --evidence v.evidence; verde-verdict v.evidence\n";
@@ -92,17 +92,20 @@ static void print_json(const rf_evidence *e)
     char hex[65], text[80], value[40];
     int digits = (int)ro_dtypes[shown_dtype(e)].size * 2;
     vd_digest_hex(&e->job, hex);
-    printf("{\"schema\":\"verde-verdict/1\",\"follows\":true,\"verdict\":\"output\",\"method\":\"%s\","
-           "\"job\":\"%s\",\"step\":%" PRIu64 ",\"node\":%u,\"operator\":\"%s\",\"version\":%u,"
-           "\"output\":%u,\"element\":%" PRIu64 ",\"part_level\":%u,\"part_index\":%" PRIu64 ",\"chunks\":%" PRIu64 ",\"sides\":[",
-           rf_method_name(e->method), hex, e->step, e->node, e->op, e->version, e->output,
-           e->element, e->part_level, e->part_index, e->chunks);
+    printf(
+        "{\"schema\":\"verde-verdict/1\",\"follows\":true,\"verdict\":\"output\",\"method\":\"%s\","
+        "\"job\":\"%s\",\"step\":%" PRIu64 ",\"node\":%u,\"operator\":\"%s\",\"version\":%u,"
+        "\"output\":%u,\"element\":%" PRIu64 ",\"part_level\":%u,\"part_index\":%" PRIu64
+        ",\"chunks\":%" PRIu64 ",\"sides\":[",
+        rf_method_name(e->method), hex, e->step, e->node, e->op, e->version, e->output, e->element,
+        e->part_level, e->part_index, e->chunks);
     for (int k = 0; k < 2; k++) {
         vd_digest_hex(&e->roots[k], hex);
         who(e, k, text);
         value_text(shown_dtype(e), e->claimed[k], value);
-        printf("%s{\"root\":\"%s\",\"key\":\"%s\",\"checked\":%s,\"value\":\"%s\",\"bits\":\"0x%0*" PRIx64
-               "\",\"guilty\":%s}", k ? "," : "", hex, text,
+        printf("%s{\"root\":\"%s\",\"key\":\"%s\",\"checked\":%s,\"value\":\"%s\",\"bits\":\"0x%"
+               "0*" PRIx64 "\",\"guilty\":%s}",
+               k ? "," : "", hex, text,
                (e->has_claims ? e->claims_checked[k] : e->checked[k]) ? "true" : "false", value,
                digits, e->claimed[k], e->guilty[k] ? "true" : "false");
     }
@@ -151,7 +154,8 @@ int main(int argc, char **argv)
         }
         if (strcmp(argv[k], "--json") == 0) json = 1;
         else if (argv[k][0] == '-' || name) {
-            fprintf(stderr, "verde-verdict: \"%.60s\" was not expected; --help shows what is\n", argv[k]);
+            fprintf(stderr, "verde-verdict: \"%.60s\" was not expected; --help shows what is\n",
+                    argv[k]);
             return 2;
         } else name = argv[k];
     }

@@ -4,7 +4,7 @@
  *   big_traces FOLDER [STEPS]     writes FOLDER/{a,b}.{trace,store}, the traces signed
  *
  * The digests hang together (an input is what its producer put out, states follow), and the last
- * node of the last step has real tensors, as after `verde open`: b has one bit of its output wrong. */
+ * node of the last step has real tensors, as after `verde open`: b has one bit of one wrong. */
 #include "small_job.h"
 
 enum { EXTRA = 58 }; /* Neg nodes after MatMul and Add: 60 in all */

@@ -118,7 +118,8 @@ static inline void world_seal(world_side *w)
     w->party.root = vd_trace_root(&w->body);
 }
 
-static inline void world_run(world_side *w, const vd_job *j, const world_plan *plans, uint32_t count)
+static inline void world_run(world_side *w, const vd_job *j, const world_plan *plans,
+                             uint32_t count)
 {
     small_run r;
     small_begin(&r, j);
@@ -133,7 +134,7 @@ static inline void world_run(world_side *w, const vd_job *j, const world_plan *p
     world_seal(w);
 }
 
-/* ---- the host -------------------------------------------------------------------------------- */
+/* ---- the host --------------------------------------------------------------------------- */
 
 typedef struct {
     const vd_job *job;
@@ -196,7 +197,8 @@ static inline void world_answer(world_host *h, rf_game *g, const rf_question *q)
     ro_err err = {RO_OK, {0}};
     h->asked++;
     for (uint32_t k = 0; !accepted && k < h->count; k++) {
-        if (!(q->parties >> k & 1) || h->silent >> k & 1 || h->refuse_kinds >> q->kind & 1) continue;
+        if (!(q->parties >> k & 1) || h->silent >> k & 1 || h->refuse_kinds >> q->kind & 1)
+            continue;
         size_t n = world_says(h, h->sides[k], q, out);
         if (n == 0) continue;
         if (h->garble) {

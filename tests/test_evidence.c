@@ -149,7 +149,7 @@ static uint8_t *evidence(fixture *f, rf_files *x, rf_game *g, size_t *size)
     return bytes;
 }
 
-/* ---- verdicts by element, and that their evidence follows --------------------------------------- */
+/* ---- verdicts by element, and that their evidence follows ------------------------------- */
 
 static void check_flip(fixture *f, uint64_t step, uint32_t node, int keyed)
 {
@@ -180,8 +180,8 @@ static void check_flip(fixture *f, uint64_t step, uint32_t node, int keyed)
 static void remove_party(const fixture *f, char name)
 {
     char command[4200];
-    snprintf(command, sizeof command, "cd '%s' && rm -rf %c.trace %c1.trace %c.store", f->folder, name,
-             name, name);
+    snprintf(command, sizeof command, "cd '%s' && rm -rf %c.trace %c1.trace %c.store", f->folder,
+             name, name, name);
     cr_assert_eq(system(command), 0);
 }
 
@@ -192,7 +192,7 @@ static void flip_everywhere(uint32_t segment)
         run_party(&f, 'a', 1, NULL, 1, step);
         uint32_t phase = vd_job_locate(f.job, step).phase;
         for (uint32_t n = 0; n < f.job->phases[phase].graph->node_count; n++) {
-            /* A matrix of zeros with one bit set elsewhere: masked at no level but seen in outputs. */
+            /* Bit 3 of element 0: every node is read by a slot or an output in the end. */
             check_flip(&f, step, n, 1);
             remove_party(&f, 'b');
         }
@@ -212,7 +212,7 @@ Test(evidence, unsigned_traces)
     tear_down(&f);
 }
 
-/* ---- every byte, every length ------------------------------------------------------------------------- */
+/* ---- every byte, every length ----------------------------------------------------------- */
 
 static void attack_evidence(uint32_t segment)
 {
@@ -263,7 +263,7 @@ static void attack_evidence(uint32_t segment)
 Test(evidence, T52_every_flip_and_cut_at_full, .timeout = 300) { attack_evidence(0); }
 Test(evidence, T52_every_flip_and_cut_at_checkpoint, .timeout = 300) { attack_evidence(2); }
 
-/* ---- files with holes -------------------------------------------------------------------------------------- */
+/* ---- files with holes ------------------------------------------------------------------- */
 
 /* What is opened decides how small the unit is that is run again. */
 Test(evidence, T26_missing_openings_widen_the_unit)
@@ -293,7 +293,7 @@ Test(evidence, T26_missing_openings_widen_the_unit)
     tear_down(&f);
 }
 
-/* ---- T60: two implementations that differ -------------------------------------------------------------------- */
+/* ---- T60: two implementations that differ ----------------------------------------------- */
 
 static ro_status wrong_value(ro_plan *p, ro_value v, void *data, ro_err *err)
 {
@@ -324,7 +324,7 @@ Test(evidence, T60_a_kernel_that_differs_condemns_nobody)
     tear_down(&f);
 }
 
-/* ---- 3d: partial results ----------------------------------------------------------------------------------------- */
+/* ---- 3d: partial results ---------------------------------------------------------------- */
 
 enum { SUM = 300001 }; /* 1.2 MB: over RF_PARTIAL_BYTES */
 

@@ -53,7 +53,7 @@ Test(game, equal_roots_agree_without_a_question)
     tear_down(f);
 }
 
-/* ---- T25: every pair of patterns of honest and lying steps --------------------------------- */
+/* ---- T25: every pair of patterns of honest and lying steps ------------------------------ */
 
 Test(game, T25_first_difference_of_all_pairs_of_patterns, .timeout = 300)
 {
@@ -74,7 +74,8 @@ Test(game, T25_first_difference_of_all_pairs_of_patterns, .timeout = 300)
             rf_game *g = two(f, side[a], side[b], &h);
             const rf_verdict *v = rf_game_verdict(g);
             uint32_t first = (uint32_t)__builtin_ctz(a ^ b);
-            cr_assert(v->kind == RF_OUTPUT && v->method == RF_BY_OPERATOR, "%u %u: %s", a, b, v->why);
+            cr_assert(v->kind == RF_OUTPUT && v->method == RF_BY_OPERATOR, "%u %u: %s", a, b,
+                      v->why);
             cr_assert(v->step == first && v->node == 1, "%u %u: step %u", a, b, (unsigned)v->step);
             cr_assert_eq(world_guilty(g), (a >> first & 1) ? 1 : 2);
             cr_assert_eq(h.operators, 1);
@@ -105,7 +106,7 @@ Test(game, T25_every_divergence_position_of_longer_traces)
     }
 }
 
-/* ---- T18, T20, T21, T22, T62, T71: every field --------------------------------------------------- */
+/* ---- T18, T20, T21, T22, T62, T71: every field ------------------------------------------ */
 
 static const struct { world_lie lie; rf_kind kind; int cheap; } FIELDS[] = {
     {LIE_OUTPUT, RF_OUTPUT, 0},          {LIE_INPUT, RF_INPUTS, 1},
@@ -210,7 +211,7 @@ Test(game, T62_random_bytes_for_a_tree)
     tear_down(f);
 }
 
-/* ---- bodies over equal trees: T18 ------------------------------------------------------------------ */
+/* ---- bodies over equal trees: T18 ------------------------------------------------------- */
 
 Test(game, T18_body_fields_over_equal_trees)
 {
@@ -257,7 +258,7 @@ Test(game, T18_bodies_that_are_not_the_jobs_are_refused)
     tear_down(f);
 }
 
-/* ---- T13, T14, T16, T17: openings of any bytes ---------------------------------------------------------- */
+/* ---- T13, T14, T16, T17: openings of any bytes ------------------------------------------ */
 
 Test(game, T13_wrong_answers_are_refused_and_cost_nothing)
 {
@@ -280,7 +281,7 @@ Test(game, T13_wrong_answers_are_refused_and_cost_nothing)
     tear_down(f);
 }
 
-/* Answers to questions that are not open, from parties that were not asked, seventeen wrong ones. */
+/* Answers to questions that are not open, from parties that were not asked, wrong ones. */
 Test(game, T31_answers_out_of_turn)
 {
     fixture *f = set_up(8);
@@ -324,7 +325,7 @@ Test(game, T31_answers_out_of_turn)
     tear_down(f);
 }
 
-/* ---- silence: 3e, 3f --------------------------------------------------------------------------------------- */
+/* ---- silence: 3e, 3f -------------------------------------------------------------------- */
 
 Test(game, T26_silence_online_forfeits_and_offline_is_run_again)
 {
@@ -395,7 +396,7 @@ Test(game, T79_liars_share_an_unopenable_state)
     tear_down(f);
 }
 
-/* ---- T06, T23, T33: many claims ------------------------------------------------------------------------------- */
+/* ---- T06, T23, T33: many claims --------------------------------------------------------- */
 
 Test(game, T23_one_to_four_claims_wrong_in_all_combinations, .timeout = 120)
 {
@@ -443,7 +444,8 @@ Test(game, T33_pairing_does_not_follow_arrival)
         side[k] = lying(f, &plan, 1);
     }
     vd_digest first[2] = {{{0}}, {{0}}};
-    static const int order[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    static const int order[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                    {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
     for (int p = 0; p < 6; p++) {
         world_host h;
         memset(&h, 0, sizeof h);
