@@ -1,4 +1,4 @@
-/* functions_tables.h - constants of functions.h, written by vectors/gen/tables.py.
+/* functions_tables.h - constants of functions.h, written by repops/functions_tables.py.
  *
  * What this file decides: nothing by itself; every number is the double (or the pair
  * of doubles) nearest to what its comment says, computed at 400 bits. */

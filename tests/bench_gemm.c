@@ -1,7 +1,7 @@
 /* bench_gemm.c - how fast the contractions are, beside OpenBLAS and beside the multipliers.
  *
  * What this file decides: the shapes, how time is taken, and what a figure is compared with.
- * usage: bench_gemm [THREADS [SET]]      SET: avx512, avx2, base; the best one if left out
+ * usage: bench_gemm [--json] [THREADS [SET]]      SET: avx512, avx2, base; the best one if left out
  *
  * Invariants
  *   1. The bits are checked before a speed is printed: the kernel set under test against the
@@ -163,6 +163,21 @@ static void measure(bench *b, double flops, double median[2])
     }
 }
 
+static int json, printed;
+
+static void report_json(const bench *b, double rate, double other)
+{
+    printf("%s\n{\"name\": \"%s\", \"value\": %.4g, \"unit\": \"GFLOP/s\", ", printed++ ? "," : "",
+           b->name, rate);
+    if (other > 0)
+        printf("\"peer\": \"OpenBLAS\", \"peer_value\": %.4g, \"ratio\": %.4g, ", other,
+               rate / other);
+    else
+        printf("\"peer\": null, \"peer_value\": null, \"ratio\": null, ");
+    printf("\"better\": \"higher\", \"goal_on\": \"ratio\", \"goal\": null, \"pass\": true, "
+           "\"reason\": \"for comparison\"}");
+}
+
 static void report(bench *b, double flops)
 {
     uint64_t ours = scratch_of(b, set), plain = scratch_of(b, &ro_gemm_base);
@@ -180,6 +195,11 @@ static void report(bench *b, double flops)
     }
     measure(b, flops, median);
     double rate = flops / median[0] * 1e-9;
+    if (json) {
+        report_json(b, rate, peer && b->kind < 0 ? flops / median[1] * 1e-9 : 0);
+        ro_free(want), ro_free(b->to), ro_free(b->scratch);
+        return;
+    }
     printf("%-28s %8.3f ms %8.1f GFLOP/s", b->name, median[0] * 1e3, rate);
     if (peak > 0) printf("  %5.1f %% of peak", 100 * rate / peak / threads);
     if (peer && b->kind < 0) printf("  %5.2f x OpenBLAS", median[1] / median[0]);
@@ -242,10 +262,11 @@ static void choose(const char *name)
 int main(int argc, char **argv)
 {
     ro_err err = {RO_OK, ""};
+    if (argc > 1 && strcmp(argv[1], "--json") == 0) json = 1, argc--, argv++;
     if (argc > 1) threads = (uint32_t)strtoul(argv[1], NULL, 10);
     choose(argc > 2 ? argv[2] : NULL);
     if (!set || threads < 1 || threads > RO_THREADS_MAX) {
-        fprintf(stderr, "usage: bench_gemm [THREADS [avx512|avx2|base]]\n");
+        fprintf(stderr, "usage: bench_gemm [--json] [THREADS [avx512|avx2|base]]\n");
         return 2;
     }
     unsetenv("OPENBLAS_CORETYPE");
@@ -269,8 +290,10 @@ int main(int argc, char **argv)
         if (count) set_threads((int)threads);
     }
     peak = measure_peak();
-    printf("%s, %u thread%s, %.0f GFLOP/s of fma a thread, peer: %s\n", set->name, threads,
-           threads == 1 ? "" : "s", peak, peer ? "OpenBLAS" : "none");
+    if (json) printf("{\"schema\": \"verde-bench/1\", \"results\": [");
+    else
+        printf("%s, %u thread%s, %.0f GFLOP/s of fma a thread, peer: %s\n", set->name, threads,
+               threads == 1 ? "" : "s", peak, peer ? "OpenBLAS" : "none");
     bench_conv("conv1 64x1x28x28 m16 3x3",
                (ro_conv){64, 1, 1, 16, {28, 28}, {28, 28}, {3, 3}, {1, 1}, {1, 1}, {1, 1}});
     bench_conv("conv2 64x16x14x14 m32 3x3",
@@ -297,6 +320,7 @@ int main(int argc, char **argv)
     bench_gemm(1024, 1024, 1024, 0);
     bench_gemm(1024, 1024, 1024, 1);
     bench_gemm(2048, 2048, 2048, 0);
+    if (json) printf("\n]}\n");
     ro_pool_free(pool);
     return 0;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write repops/functions_tables.h: the constants of the correctly rounded functions.
 
-    python3 vectors/gen/tables.py > repops/functions_tables.h
+    python3 repops/functions_tables.py > repops/functions_tables.h
 
 Everything is computed with mpmath at 400 bits from the definitions below and printed as
 hexadecimal doubles. A table row serves one interval [lo, hi] of t = |x| and holds
@@ -177,7 +177,7 @@ def constants(out):
 
 
 def main():
-    out = ["/* functions_tables.h - constants of functions.h, written by vectors/gen/tables.py.",
+    out = ["/* functions_tables.h - constants of functions.h, written by repops/functions_tables.py.",
            " *",
            " * What this file decides: nothing by itself; every number is the double (or the pair",
            " * of doubles) nearest to what its comment says, computed at 400 bits. */",
