@@ -102,7 +102,7 @@ static void open_files(fixture *f, rf_files *x, int claims)
 static rf_game *play(fixture *f, rf_files *x)
 {
     rf_party parties[2];
-    rf_claim claims[2];
+    rf_claim claims[3];
     rf_game *g = NULL;
     rf_question open[RF_OPEN_MAX];
     uint32_t count;
@@ -110,7 +110,8 @@ static rf_game *play(fixture *f, rf_files *x)
         size_t n;
         parties[k].root = *vd_trace_get_root(x->traces[k]);
         memcpy(parties[k].body, vd_trace_body_bytes(x->traces[k], &n), VD_TRACE_BODY_BYTES);
-        if (k >= x->claim_count) continue;
+    }
+    for (uint32_t k = 0; k < x->claim_count; k++) {
         claims[k].root = *vd_trace_get_root(x->claims[k]);
         claims[k].body = *vd_trace_get_claim(x->claims[k]);
     }
@@ -322,6 +323,65 @@ Test(evidence, T60_a_kernel_that_differs_condemns_nobody)
     rf_game_free(g);
     rf_files_release(&x);
     tear_down(&f);
+}
+
+/* ---- T24, T61: a false segment claim under an honest root ------------------------------- */
+
+/* Both ends right, one node of its first step false: admitted, and false. */
+static void write_sabotage(fixture *f, const char *path, const vd_digest *trace)
+{
+    vd_exec_options o = options(NULL);
+    vd_exec *e = NULL;
+    vd_writer *w = NULL;
+    vd_step_result r;
+    vd_digest digests[4 * SMALL_NODES_MAX], root;
+    uint64_t done;
+    must(vd_exec_new(f->job, &o, &e, &f->err), &f->err);
+    must(vd_exec_first_state(e, NULL, &f->err), &f->err);
+    must(vd_writer_open(path, f->job, 1, trace, &w, &done, &f->err), &f->err);
+    while (vd_exec_steps(e) < f->job->steps) {
+        must(vd_exec_step(e, 1, 1, &r, &f->err), &f->err);
+        if (r.global < 2) continue;
+        memcpy(digests, r.digests, r.digest_count * sizeof *digests);
+        if (r.global == 2) digests[r.digest_count - 3].b[0] ^= 1; /* what the first Neg put out */
+        must(vd_writer_step(w, &r.state, &r.outputs, digests, &f->err), &f->err);
+    }
+    must(vd_writer_finish(w, NULL, "cpu test", &root, &f->err), &f->err);
+    vd_writer_free(w);
+    vd_exec_free(e);
+}
+
+Test(evidence, T24_T61_a_saboteur_under_the_honest_root)
+{
+    for (int saboteur_first = 0; saboteur_first < 2; saboteur_first++) {
+        fixture f = set_up(2);
+        vd_fault fault = {3, {1, 0, 3, 4}};
+        rf_files x;
+        run_party(&f, 'a', 1, NULL, 1, 3);
+        run_party(&f, 'b', 1, &fault, 1, 3);
+        open_files(&f, &x, 1);
+        write_sabotage(&f, in_folder(f.folder, "s1.trace"), vd_trace_get_root(x.traces[0]));
+        must(vd_trace_open(in_folder(f.folder, "s1.trace"), &x.claims[2], &f.err), &f.err);
+        x.claim_count = 3;
+        uint32_t honest = 0, false_one = 2;
+        if (saboteur_first) {
+            vd_trace *t = x.claims[0];
+            x.claims[0] = x.claims[2];
+            x.claims[2] = t;
+            honest = 2;
+            false_one = 0;
+        }
+        rf_game *g = play(&f, &x);
+        const rf_verdict *v = rf_game_verdict(g);
+        cr_assert(v->guilty_count == 1 && v->guilty[0].party == 1, "%s", v->why);
+        cr_assert(rf_game_claim_stands(g, honest) && !rf_game_claim_stands(g, 1));
+        /* It is only met when it comes first: nothing is judged once a side has none left. */
+        cr_assert_eq(rf_game_claim_stands(g, false_one), !saboteur_first);
+        cr_assert_eq(v->step, 3);
+        rf_game_free(g);
+        rf_files_release(&x);
+        tear_down(&f);
+    }
 }
 
 /* ---- 3d: partial results ---------------------------------------------------------------- */
