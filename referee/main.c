@@ -103,6 +103,16 @@ const char *rf_index_text(const ro_type *t, uint64_t element, char text[160])
     return text;
 }
 
+/* No verdict is final on one implementation, nor against a backend that was not run here. */
+static int is_provisional(const rf_files *f, const rf_verdict *v)
+{
+    for (uint32_t k = 0; k < v->guilty_count; k++)
+        if (v->elements_recomputed &&
+            strncmp(vd_trace_backend(f->traces[v->guilty[k].party]), "cpu", 3) != 0)
+            return 1;
+    return v->provisional;
+}
+
 /* How the claimed and recomputed bits are to be read: a part is of the compute type. */
 static ro_dtype value_dtype(const rf_files *f, const rf_verdict *v)
 {
@@ -374,7 +384,7 @@ static void print_json(const rf_files *f, const rf_game *g, double ms)
         if (!rf_game_claim_stands(g, k))
             cJSON_AddItemToArray(struck, cJSON_CreateString(vd_trace_path(f->claims[k])));
     cJSON_AddStringToObject(o, "why", v->why);
-    cJSON_AddBoolToObject(o, "provisional", v->provisional);
+    cJSON_AddBoolToObject(o, "provisional", is_provisional(f, v));
     if (v->alarm) cJSON_AddBoolToObject(o, "alarm", 1);
     cli_json_u64(o, "pairs", rf_game_pairs(g));
     cli_json_u64(o, "elements_recomputed", v->elements_recomputed);
@@ -476,7 +486,9 @@ static void print_text(const rf_files *f, const rf_game *g, double ms)
             printf("  %-12s %s\n", "struck out", vd_trace_path(f->claims[k]));
     if (v->kind == RF_AGREE) return;
     printf("  %-12s %s%s\n", "method", rf_method_name(v->method),
-           v->provisional ? " (provisional: one implementation alone was asked)" : "");
+           v->provisional         ? " (provisional: one implementation alone was asked)"
+           : is_provisional(f, v) ? " (provisional: the backend that was condemned was not run here)"
+                                  : "");
     printf("  %-12s %s numbers recomputed, %s read, %s questions, %.1f ms\n", "cost",
            cli_count(v->elements_recomputed, a), cli_bytes(v->bytes_read, b),
            cli_count(v->questions, c), ms);
