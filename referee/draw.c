@@ -100,9 +100,9 @@ static void tree(canvas *c, uint64_t n, uint64_t target)
         double scale = 100.0 / (double)(to - from), a = (double)(lo - from) * scale;
         double m = (double)(mid - from) * scale, b = (double)(hi - from) * scale;
         if (a > 0) line(c, 0, a, c->y + 9, c->y + 9);
-        rect(c, left ? "on" : "eq", a, m - a, c->y, ROW - 6);
+        rect(c, left ? "op" : "eq", a, m - a, c->y, ROW - 6);
         if (left) hatch(c, a, m - a, c->y, ROW - 6);
-        rect(c, left ? "un" : "on", m, b - m, c->y, ROW - 6);
+        rect(c, left ? "un" : "op", m, b - m, c->y, ROW - 6);
         if (!left) hatch(c, m, b - m, c->y, ROW - 6);
         snprintf(text, sizeof text, "%" PRIu64 " to %" PRIu64 " differ", left ? lo : mid,
                  (left ? mid : hi) - 1);
@@ -187,7 +187,8 @@ static void bits(canvas *c, const char *who, uint64_t word, uint64_t mask, uint3
     for (uint32_t k = 0; k < n; k++) {
         uint32_t bit = n - 1 - k;
         int set = word >> bit & 1;
-        rect(c, mask >> bit & 1 ? "on" : set ? "b1" : "b0", 6 + k * w, w * 0.9, c->y, 20);
+        const char *class = mask >> bit & 1 ? (set ? "on" : "dx") : set ? "b1" : "b0";
+        rect(c, class, 6 + k * w, w * 0.9, c->y, 20);
     }
     label(c, 85, c->y + 15, "start", value);
     c->y += 26;
@@ -260,9 +261,11 @@ ro_status rf_draw(const rf_files *f, const rf_verdict *v, const char *path, ro_e
         if (v->has_element) put(&all, ", element %" PRIu64, v->element);
         put(&all, "; %" PRIu64 " numbers recomputed; %s\">\n", v->elements_recomputed, v->why);
         put(&all,
-            "<style>text{font:12px ui-monospace,monospace;fill:#223}.h{font-weight:600}"
+            "<style>text{font:12px ui-monospace,monospace;fill:#223;paint-order:stroke;"
+            "stroke:#fff;stroke-width:3px}.h{font-weight:600}"
             ".t{font-size:15px;font-weight:600}.on{fill:#c2410c}.eq,.b0{fill:#e8eaf0}"
-            ".b1{fill:#9aa3b8}.un{fill:none;stroke:#9aa3b8;stroke-dasharray:3 3}"
+            ".b1{fill:#9aa3b8}.op{fill:#fff}.dx{fill:#fff;stroke:#c2410c}"
+            ".un{fill:none;stroke:#9aa3b8;stroke-dasharray:3 3}"
             ".ln{stroke:#9aa3b8;stroke-width:1}.beam{fill:#c2410c;opacity:.12}"
             ".df{stroke:#c2410c;stroke-width:.5}rect{shape-rendering:crispEdges}</style>\n"
             "<defs><pattern id=\"hatch\" width=\"6\" height=\"6\" "

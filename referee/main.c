@@ -487,7 +487,7 @@ static void print_text(const rf_files *f, const rf_game *g, double ms)
     if (v->kind == RF_AGREE) return;
     printf("  %-12s %s%s\n", "method", rf_method_name(v->method),
            v->provisional         ? " (provisional: one implementation alone was asked)"
-           : is_provisional(f, v) ? " (provisional: the backend that was condemned was not run here)"
+           : is_provisional(f, v) ? " (provisional: the condemned backend was not run here)"
                                   : "");
     printf("  %-12s %s numbers recomputed, %s read, %s questions, %.1f ms\n", "cost",
            cli_count(v->elements_recomputed, a), cli_bytes(v->bytes_read, b),
