@@ -95,5 +95,7 @@ static const ro_driver *update_driver(const ro_task *t)
 {
     static const ro_driver adam = {NULL, adam_run}, sgd = {NULL, sgd_run};
     if (t->op == RO_OP_AdamW) return t->reader.outputs == 3 ? &adam : NULL;
-    return t->op == RO_OP_SGD ? &sgd : NULL;
+    /* A slot without its output, or an output without its slot, takes the scalar bodies. */
+    int slot = ro_has(&t->reader, 3), wanted = t->reader.outputs == 2;
+    return t->op == RO_OP_SGD && slot == wanted ? &sgd : NULL;
 }

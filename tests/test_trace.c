@@ -435,7 +435,7 @@ Test(trace, rewinds_checkpoint) { rewinds(3); }
 Test(trace, foreign_partial_is_left_alone)
 {
     fixture f = set_up(2, 3, 0);
-    vd_job *other;
+    vd_job *other = NULL;
     vd_writer *w = NULL;
     uint64_t done;
     must(small_job(f.arena, 2, 4, 0, 0, &other, &f.err), &f.err);

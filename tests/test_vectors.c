@@ -3,7 +3,7 @@
  * thread and with two; the scalar bodies give the answers of the operators whose elements are
  * cheap (RO_VECTORS_ALL=1: of all, minutes). Texts that are not vectors are refused where they go
  * wrong, cut at every byte or not. */
-#include "repops.h"
+#include "../repops/repops.h"
 
 #include "../verde/sha256_lanes.h"
 
