@@ -292,7 +292,8 @@ static ro_status check_vectors(const cli_args *a, ro_pool *pool, vectors_report 
 {
     ro_vectors_options o;
     memset(&o, 0, sizeof o);
-    o.dir = cli_value(a, "--dir") ? cli_value(a, "--dir") : VERDE_VECTORS;
+    o.dir = cli_value(a, "--dir");
+    if (!o.dir) o.dir = access(VERDE_VECTORS, R_OK | X_OK) == 0 ? VERDE_VECTORS : "vectors";
     o.backend = cli_value(a, "--scalar") ? NULL : ro_cpu();
     o.pool = pool;
     o.sha256 = vd_sha256;

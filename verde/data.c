@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #define DATA_BYTES_MAX (UINT64_C(1) << 36)
@@ -44,6 +45,9 @@ static ro_status make_room(reader *r, ro_arena *arena, ro_tensor *out)
     if (bytes > DATA_BYTES_MAX)
         return RO_FAIL(r->err, RO_ELIMIT, "%s holds %llu bytes; at most %llu are allowed", r->name,
                        (unsigned long long)bytes, (unsigned long long)DATA_BYTES_MAX);
+    if (r->s->most && bytes > r->s->most)
+        return RO_FAIL(r->err, RO_EFORMAT, "%s names %llu bytes of elements and cannot hold them",
+                       r->name, (unsigned long long)bytes);
     out->data = ro_arena_alloc(arena, bytes);
     if (!out->data)
         return RO_FAIL(r->err, RO_ENOMEM, "no memory for the %llu bytes of %s",
@@ -212,12 +216,23 @@ static int64_t gz_read(void *ctx, void *to, uint64_t n)
     return gzread(ctx, to, want);
 }
 
+/* What deflate can grow to: a match of 258 bytes takes at least 2 bits. */
+#define DEFLATE_MOST 1032u
+
+/* How many bytes can come out of a file; 0: its size is not known. */
+static uint64_t bytes_at_most(const char *path, gzFile f)
+{
+    struct stat s;
+    if (stat(path, &s) || !S_ISREG(s.st_mode)) return 0;
+    return (uint64_t)s.st_size * (gzdirect(f) ? 1 : DEFLATE_MOST);
+}
+
 ro_status vd_data_load(const char *path, ro_arena *arena, ro_tensor *out, ro_err *err)
 {
     gzFile f = gzopen(path, "rb"); /* reads plain files as they are */
     if (!f) return RO_FAIL(err, RO_EIO, "%s cannot be opened: %s", path, strerror(errno));
     gzbuffer(f, 1u << 18);
-    vd_source s = {gz_read, f};
+    vd_source s = {gz_read, f, bytes_at_most(path, f)};
     ro_err why = {RO_OK, {0}};
     int code = Z_OK;
     ro_status st = vd_data_read(&s, path, arena, out, &why);

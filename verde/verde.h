@@ -31,7 +31,7 @@ vd_digest vd_outputs_digest(const vd_digest *outputs, uint32_t count);
 /* The tensor digest of slot 0 (step) when it is `step`: what the wiring puts there. */
 vd_digest vd_step_digest(uint64_t step);
 
-/* ---- jobs (job.c: canonical bytes; job_json.c: from JSON; model.c: the builders) ----------- */
+/* ---- jobs (job.c: canonical bytes; job_json.c: from JSON; model.c: the builders) --------- */
 
 #define VD_PHASES_MAX 64u
 #define VD_SLOTS_MAX 65536u
@@ -97,7 +97,7 @@ size_t vd_job_body(const vd_job *j, uint8_t *out);
 ro_value vd_phase_next(const vd_phase *p, uint32_t slot);
 vd_digest vd_node_descriptor(const ro_graph *g, uint32_t node); /* leaf hash of the record */
 
-/* ---- the builder (model.c): layers, loss, optimizer -> a sealed job ---------------------------------- */
+/* ---- the builder (model.c): layers, loss, optimizer -> a sealed job ---------------------- */
 
 #define VD_LAYERS_MAX 256u
 
@@ -150,10 +150,14 @@ ro_status vd_model_job(const vd_spec *s, ro_arena *arena, vd_job **out, ro_err *
 ro_status vd_model_eval(const vd_spec *s, uint64_t batch, ro_arena *arena, vd_job **out,
                         ro_err *err) RO_CHECKED;
 
-/* ---- data files (data.c: IDX, IDX.gz, .npy) and job files (job_json.c) -------------------------------- */
+/* ---- data files (data.c: IDX, IDX.gz, .npy) and job files (job_json.c) ------------------- */
 
 /* Where bytes come from: fills at most n, returns how many, 0 at the end, -1 on a fault. */
-typedef struct { int64_t (*read)(void *ctx, void *to, uint64_t n); void *ctx; } vd_source;
+typedef struct {
+    int64_t (*read)(void *ctx, void *to, uint64_t n);
+    void *ctx;
+    uint64_t most; /* no more bytes than this can come, so none are made room for; 0: unknown */
+} vd_source;
 /* Read a tensor; the format is told by its first bytes. Memory: the arena, of the size that the
  * checked header names; trailing bytes are refused. name: for messages. */
 ro_status vd_data_read(const vd_source *s, const char *name, ro_arena *arena, ro_tensor *out,
@@ -182,7 +186,7 @@ ro_status vd_job_load_data(vd_job_file *f, ro_pool *pool, ro_arena *arena, ro_er
 /* The text of a template: "mlp" or "cnn"; NULL: there is none of that name. */
 const char *vd_job_template(const char *name);
 
-/* ---- records of a run (trace.c) ------------------------------------------------------------ */
+/* ---- records of a run (trace.c) ---------------------------------------------------------- */
 
 typedef struct {
     uint64_t repeat;
@@ -257,7 +261,7 @@ void vd_signed_bytes(int is_segment, const char backend[VD_BACKEND_BYTES], const
 uint64_t vd_job_segments(const vd_job *j);
 void vd_job_segment(const vd_job *j, uint64_t segment, uint64_t *first, uint64_t *count);
 
-/* ---- trace files ------------------------------------------------------------------------------ */
+/* ---- trace files ------------------------------------------------------------------------- */
 
 /* A finished trace or segment claim, memory-mapped and checked: sizes are functions of the
  * counts, the job decodes, the body is the job's (else RO_EDIFFER), the signature verifies. The
@@ -353,7 +357,7 @@ ro_status vd_writer_finish(vd_writer *w, const vd_key *key, const char *backend,
                            ro_err *err) RO_CHECKED;
 void vd_writer_free(vd_writer *w); /* leaves the .partial file */
 
-/* ---- keys (key.c; Ed25519 by OpenSSL; no_key.c in a build without it) ------------------------ */
+/* ---- keys (key.c; Ed25519 by OpenSSL; no_key.c in a build without it) -------------------- */
 
 /* Make a key and write it as PEM, PKCS#8, mode 0600.
  *   returns   RO_OK; RO_EUSAGE path exists: keys are never overwritten; RO_EIO; RO_EOP no_key.c */
@@ -372,7 +376,7 @@ ro_status vd_check_signature(const uint8_t key[32], const void *bytes, size_t n,
                              const uint8_t sig[64], ro_err *err) RO_CHECKED;
 void vd_fingerprint(const uint8_t key[32], char text[65]); /* SHA-256 of the 32 bytes, hex */
 
-/* ---- store (store.c): tensors by digest, states by root, snapshots by step ------------------------ */
+/* ---- store (store.c): tensors by digest, states by root, snapshots by step --------------- */
 
 /* A folder. What it says is checked against the digest asked for; it may be shared by processes
  * and lies about nothing but absence. One thread a handle. */
@@ -419,9 +423,9 @@ ro_status vd_store_put_snapshot(vd_store *s, const vd_digest *job, uint64_t step
 ro_status vd_store_find_snapshot(vd_store *s, const vd_job *j, uint64_t steps,
                                  uint64_t *steps_found, vd_digest *root, ro_err *err) RO_CHECKED;
 
-/* ---- runs (run.c) ---------------------------------------------------------------------------------- */
+/* ---- runs (run.c) ------------------------------------------------------------------------ */
 
-/* A bit flipped on purpose, after node `node` of global step `step`. For tests and demonstrations. */
+/* A bit flipped on purpose, after node `node` of global step `step`: tests and demonstrations. */
 typedef struct { uint64_t step; ro_fault fault; } vd_fault;
 #define VD_FAULTS_MAX 64u
 
@@ -509,7 +513,7 @@ ro_status vd_replay(const vd_trace *t, const vd_exec_options *e, vd_store *s, ui
 ro_status vd_recheck_step(const vd_trace *t, const vd_exec_options *e, vd_store *s, uint64_t step,
                           ro_err *err) RO_CHECKED;
 
-/* ---- cost (cost.c) ------------------------------------------------------------------------------------ */
+/* ---- cost (cost.c) ----------------------------------------------------------------------- */
 
 #define VD_DISPUTE_BYTES_MAX (UINT64_C(256) << 20) /* admission's defaults: one element's inputs, */
 #define VD_DISPUTE_FLOPS_MAX UINT64_C(1000000000)  /* and its operations                          */
