@@ -22,10 +22,12 @@ struct ro_pool {
     pthread_t *workers;
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
-    uint64_t round;   /* counts ro_parallel calls */
-    uint32_t running; /* workers still in this round */
+    _Atomic uint64_t round;   /* counts ro_parallel calls */
+    _Atomic uint32_t running; /* workers still in this round */
+    _Atomic int stop;
     uint32_t started; /* workers whose float mode is decided */
-    int stop, broken;
+    int spins;        /* looks before a thread sleeps; 0 where threads outnumber cores */
+    int broken;
     ro_range_fn *fn;
     void *ctx;
     uint64_t n, grain;
@@ -86,6 +88,36 @@ static void run_ranges(ro_pool *p, uint32_t worker)
     current_worker = outer;
 }
 
+/* A training step has some 40 parallel regions of 20 to 200 us: a sleep and a wake-up between
+ * them would cost as much as the work. About 100 us of looking covers the gaps. */
+#define SPINS 2000
+
+static void relax(void)
+{
+#if defined(__x86_64__)
+    _mm_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static void await_round(ro_pool *p, uint64_t seen)
+{
+    for (int k = 0; k < p->spins && atomic_load(&p->round) == seen && !atomic_load(&p->stop); k++)
+        relax();
+    pthread_mutex_lock(&p->lock);
+    while (!p->stop && p->round == seen) pthread_cond_wait(&p->wake, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void await_workers(ro_pool *p)
+{
+    for (int k = 0; k < p->spins && atomic_load(&p->running); k++) relax();
+    pthread_mutex_lock(&p->lock);
+    while (p->running) pthread_cond_wait(&p->done, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+}
+
 typedef struct { ro_pool *pool; uint32_t worker; } worker_start;
 
 static void *worker_main(void *arg)
@@ -100,16 +132,17 @@ static void *worker_main(void *arg)
     if (!ok) p->broken = 1;
     p->started++;
     pthread_cond_broadcast(&p->done);
-    for (;;) {
-        while (!p->stop && p->round == seen) pthread_cond_wait(&p->wake, &p->lock);
-        if (p->stop) break;
-        seen = p->round;
-        pthread_mutex_unlock(&p->lock);
-        run_ranges(p, worker);
-        pthread_mutex_lock(&p->lock);
-        if (--p->running == 0) pthread_cond_broadcast(&p->done);
-    }
     pthread_mutex_unlock(&p->lock);
+    for (;;) {
+        await_round(p, seen);
+        if (p->stop) break;
+        seen++; /* no round begins before every worker has ended the one before */
+        run_ranges(p, worker);
+        if (atomic_fetch_sub(&p->running, 1) != 1) continue;
+        pthread_mutex_lock(&p->lock);
+        pthread_cond_broadcast(&p->done);
+        pthread_mutex_unlock(&p->lock);
+    }
     return NULL;
 }
 
@@ -157,6 +190,7 @@ ro_status ro_pool_new(uint32_t threads, ro_pool **out, ro_err *err)
         return RO_FAIL(err, RO_ENOMEM, "no memory for a pool of %u threads", threads);
     }
     p->threads = threads;
+    p->spins = threads <= available_cores() ? SPINS : 0;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     pthread_cond_init(&p->done, NULL);
@@ -205,7 +239,5 @@ void ro_parallel(ro_pool *p, uint64_t n, uint64_t grain, ro_range_fn *fn, void *
     pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->lock);
     run_ranges(p, 0);
-    pthread_mutex_lock(&p->lock);
-    while (p->running) pthread_cond_wait(&p->done, &p->lock);
-    pthread_mutex_unlock(&p->lock);
+    await_workers(p);
 }
