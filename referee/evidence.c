@@ -945,6 +945,7 @@ static ro_status check(reader *r)
 ro_status rf_evidence_check(const void *bytes, size_t n, rf_evidence *out, ro_err *err)
 {
     rf_evidence e;
+    RO_TRY(ro_float_mode(err)); /* bodies run in the caller's thread, whatever it did before */
     ro_arena *a = ro_arena_new();
     reader *r = a ? ro_arena_alloc(a, sizeof *r) : NULL;
     if (!r) {

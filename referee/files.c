@@ -41,6 +41,19 @@ void rf_files_release(rf_files *f)
     ro_arena_free(f->arena);
 }
 
+int rf_files_own_claim(const rf_files *f, uint32_t claim)
+{
+    const uint8_t *by = vd_trace_key(f->claims[claim]);
+    for (uint32_t k = 0; k < f->trace_count; k++) {
+        const uint8_t *key = vd_trace_key(f->traces[k]);
+        if (!vd_digest_equal(vd_trace_get_root(f->traces[k]),
+                             &vd_trace_get_claim(f->claims[claim])->trace))
+            continue;
+        if (by && key ? memcmp(by, key, VD_DIGEST) == 0 : !by && !key) return 1;
+    }
+    return 0;
+}
+
 /* ---- tensors ---------------------------------------------------------------------------- */
 
 static int build_tree(rf_tensor *t)
@@ -512,28 +525,40 @@ static int own_parts(rf_files *f, const rf_node *n, const rf_question *q)
     return f->parts != NULL;
 }
 
-/* What a party explains: what its store says, or else what its inputs give. */
+/* Of all parts those that the question is about; the game says whether they fold. */
+static ro_status give_parts(rf_game *g, const rf_question *q, const rf_node *n,
+                            const uint64_t *parts, const uint64_t *count, int *accepted,
+                            ro_err *err)
+{
+    uint8_t *answer = NULL;
+    size_t size;
+    ro_err why = {RO_OK, {0}};
+    ro_status st = rf_parts_write(n, q, parts, count, &answer, &size, &why);
+    if (st) return st == RO_ENOMEM ? RO_FAIL(err, st, "%.200s", why.msg) : RO_OK;
+    st = rf_game_answer(g, q, RF_NONE, answer, size, accepted, err);
+    ro_free(answer);
+    return st;
+}
+
+/* What a party explains. Files do not say whose an explanation in a store is, so what the inputs
+ * give comes first: it folds to the value of whoever computed right, and nobody can put a false
+ * explanation in that party's place. Only a value that is wrong is left to what stores hold. */
 static ro_status answer_parts(rf_files *f, rf_game *g, const rf_question *q, ro_err *err)
 {
     const rf_node *n = rf_game_subject(g);
     int accepted = 0;
-    for (uint32_t k = 0; k <= f->store_count && !accepted; k++) {
+    if (!own_parts(f, n, q)) return RO_OK; /* nobody's word is taken for the inputs */
+    RO_TRY(give_parts(g, q, n, f->parts, f->parts_count, &accepted, err));
+    for (uint32_t k = 0; k < f->store_count && !accepted; k++) {
         uint64_t count[RO_LEVELS_MAX], *parts = NULL;
         uint32_t levels;
-        uint8_t *answer = NULL;
-        size_t size;
         ro_err why = {RO_OK, {0}};
-        if (k < f->store_count &&
-            rf_explanation_get(vd_store_path(f->stores[k]), n, &q->tensor, q->output, q->element,
+        if (rf_explanation_get(vd_store_path(f->stores[k]), n, &q->tensor, q->output, q->element,
                                &parts, count, &levels, &why))
             continue;
-        if (k == f->store_count && !own_parts(f, n, q)) break;
-        ro_status st = rf_parts_write(n, q, parts ? parts : f->parts,
-                                      parts ? count : f->parts_count, &answer, &size, &why);
-        if (!st) st = rf_game_answer(g, q, RF_NONE, answer, size, &accepted, err);
-        ro_free(answer);
+        ro_status st = give_parts(g, q, n, parts, count, &accepted, err);
         ro_free(parts);
-        if (st == RO_ENOMEM) return st;
+        if (st) return st;
     }
     return RO_OK;
 }

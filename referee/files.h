@@ -3,7 +3,7 @@
 #define RF_FILES_H
 #include "referee.h"
 
-#define RF_STORES_MAX 160u
+#define RF_STORES_MAX 192u /* beside 64 traces and 64 claims, and 64 given */
 
 typedef struct rf_tensor { /* a mapped tensor whose chunk tree was computed and fits its digest */
     struct rf_tensor *next;
@@ -33,6 +33,9 @@ typedef struct {
 /* Memory of its own; traces, claims, stores and pool are taken. */
 ro_status rf_files_init(rf_files *f, ro_err *err) RO_CHECKED;
 void rf_files_release(rf_files *f);
+/* Whether a segment claim is signed by who signed its trace: rf_claim.own. Without signatures on
+ * either, whoever brought the files vouches for them. */
+int rf_files_own_claim(const rf_files *f, uint32_t claim);
 /* Answer an open question, or say that nobody can. RO_OK either way; RO_ENOMEM. */
 ro_status rf_files_answer(rf_files *f, rf_game *g, const rf_question *q, ro_err *err) RO_CHECKED;
 /* Under its name complete or not at all. */

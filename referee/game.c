@@ -347,6 +347,7 @@ ro_status rf_game_answer(rf_game *g, const rf_question *q, uint32_t party, const
 {
     uint32_t slot, row = party < RF_PARTIES_MAX ? party : RF_PARTIES_MAX;
     *accepted = 0;
+    RO_TRY(ro_float_mode(err));
     if (!find_open(g, q, &slot) || !bytes) return RO_OK;
     if (party != RF_NONE && (party >= RF_PARTIES_MAX || !(q->parties >> party & 1))) return RO_OK;
     if (g->refused[slot][row] >= RF_REFUSALS_MAX) return RO_OK;
@@ -587,6 +588,7 @@ static ro_status begin_pair(rf_game *g, ro_err *err)
 ro_status rf_game_next(rf_game *g, rf_question *open, uint32_t *count, ro_err *err)
 {
     *count = 0;
+    RO_TRY(ro_float_mode(err)); /* bodies run in the caller's thread, whatever it did before */
     while (!g->finished && g->open_count == 0) {
         rf_verdict v;
         if (g->current[0] == RF_NONE) {

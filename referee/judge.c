@@ -817,6 +817,14 @@ static uint32_t next_claim(const rf_pass *p, const uint32_t *list, uint32_t coun
     return RF_NONE;
 }
 
+/* Whether a side falls with its claims, which are all struck out. */
+static int falls_with(const rf_pass *p, const uint32_t *list, uint32_t count)
+{
+    int own = p->g->online;
+    for (uint32_t k = 0; k < count; k++) own |= p->g->claims[list[k]].own;
+    return own;
+}
+
 /* Claims of different roots against each other until one side has none left. */
 static rf_flow judge_claims(rf_pass *p, const vd_segment_leaf leaf[2], const vd_digest *before)
 {
@@ -847,6 +855,8 @@ static rf_flow judge_claims(rf_pass *p, const vd_segment_leaf leaf[2], const vd_
             v->struck_claims += (uint32_t)(p->struck >> k & 1);
         for (int k = 0; k < 2; k++) fallen[k] = next_claim(p, list[k], count[k]) == RF_NONE;
         if (!fallen[0] && !fallen[1]) continue;
+        for (int k = 0; k < 2; k++)
+            if (fallen[k] && !falls_with(p, list[k], count[k])) return RF_ABSENT;
         rf_kind kind = v->kind;
         v->guilty_count = 0;
         for (int k = 0; k < 2; k++)
@@ -884,8 +894,9 @@ static rf_flow judge_segments(rf_pass *p)
     if (f != RF_ABSENT) return f;
     f = segment_before(p, lo, &before);
     if (f != RF_GO && f != RF_ABSENT) return f;
+    p->v->kind = RF_AGREE;
     p->v->guilty_count = 0;
-    p->v->has_step = p->v->has_node = p->v->has_element = 0;
+    p->v->has_step = p->v->has_node = p->v->has_element = p->v->has_value = 0;
     return judge_rerun(p, VD_TREE_SEGMENTS, lo, hi, w->hash, f == RF_GO ? &before : NULL);
 }
 
@@ -959,6 +970,7 @@ static rf_flow judge_last_state(rf_pass *p, int wrong[2])
     rf_flow f = agreed_end(p, last, &state, &unused);
     if (f == RF_ABSENT) {
         rerun r;
+        memset(&r, 0, sizeof r);
         f = run_again(p, VD_TREE_OUTPUTS, 0, last + 1, NULL, &r);
         state = r.state;
     }

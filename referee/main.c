@@ -162,9 +162,10 @@ static ro_status open_all(rf_files *f, const cli_args *a, int *code, ro_err *err
         if (!vd_trace_is_segment(f->claims[k], NULL, NULL))
             return RO_FAIL(err, RO_EUSAGE, "%.120s is a whole trace, not a segment claim",
                            segments->all[k]);
-        if (f->store_count < RF_STORES_MAX) RO_TRY(open_store_beside(f, segments->all[k]));
+        RO_TRY(open_store_beside(f, segments->all[k]));
     }
-    for (uint32_t k = 0; k < stores->count && f->store_count < RF_STORES_MAX; k++) {
+    for (uint32_t k = 0; k < stores->count; k++) {
+        RO_ASSERT(f->store_count < RF_STORES_MAX); /* the options are counted */
         RO_TRY(vd_store_open(stores->all[k], 0, &f->stores[f->store_count], err));
         f->store_count++;
     }
@@ -266,6 +267,7 @@ static ro_status new_game(const rf_files *f, rf_game **g, ro_err *err)
         uint32_t i = 0;
         claims[k].root = *vd_trace_get_root(f->claims[k]);
         claims[k].body = *vd_trace_get_claim(f->claims[k]);
+        claims[k].own = rf_files_own_claim(f, k);
         while (i < f->trace_count &&
                !vd_digest_equal(vd_trace_get_root(f->traces[i]), &claims[k].body.trace))
             i++;
@@ -584,6 +586,7 @@ int main(int argc, char **argv)
         st = dispute(&a, &f, &code, &err);
         rf_files_release(&f);
     }
+    if (st == RO_EDIFFER) st = RO_EFORMAT; /* of a file with itself: never exit 1, a verdict */
     if (st) {
         fprintf(stderr, "verde-dispute: %s\n", err.msg[0] ? err.msg : ro_status_name(st));
         return code > 0 ? code : cli_exit_code(st);

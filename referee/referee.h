@@ -104,8 +104,9 @@ typedef struct {
 const char *rf_question_name(rf_question_kind k);
 
 typedef struct { vd_digest root; uint8_t body[VD_TRACE_BODY_BYTES]; } rf_party;
-/* A segment claim, handed in under a trace root. */
-typedef struct { vd_digest root; vd_claim_body body; } rf_claim;
+/* A segment claim, handed in under a trace root. own: by one who signed that root. Offline nothing
+ * says that all have handed in theirs, so only an own claim takes the root with it when it falls. */
+typedef struct { vd_digest root; vd_claim_body body; int own; } rf_claim;
 
 typedef struct {
     const vd_job *job;       /* sealed; kept */
@@ -245,7 +246,8 @@ typedef struct {
  *   bytes     of any origin, borrowed
  *   *out      set only on success
  *   returns   RO_OK it follows; RO_EFORMAT it does not, at anything; RO_ESIGNATURE; RO_EOP an
- *             operator or version that this program lacks; RO_ELIMIT; RO_ENOMEM                  */
+ *             operator or version that this program lacks; RO_ELIMIT; RO_ENOMEM; RO_EDEVICE
+ *             this thread cannot be made to round as docs/ARITHMETIC.md asks                     */
 ro_status rf_evidence_check(const void *bytes, size_t n, rf_evidence *out, ro_err *err) RO_CHECKED;
 
 #ifdef __cplusplus

@@ -114,6 +114,7 @@ static rf_game *play(fixture *f, rf_files *x)
     for (uint32_t k = 0; k < x->claim_count; k++) {
         claims[k].root = *vd_trace_get_root(x->claims[k]);
         claims[k].body = *vd_trace_get_claim(x->claims[k]);
+        claims[k].own = rf_files_own_claim(x, k);
     }
     rf_setup s = {x->job, parties, 2, claims, x->claim_count, 0, x->job->digest};
     must(rf_game_new(&s, &g, &f->err), &f->err);
@@ -384,6 +385,28 @@ Test(evidence, T24_T61_a_saboteur_under_the_honest_root)
     }
 }
 
+/* A liar hands in a false claim for the honest root, whose owner hands in none. */
+Test(evidence, T24_a_false_claim_alone_under_the_honest_root)
+{
+    fixture f = set_up(2);
+    vd_fault fault = {3, {1, 0, 3, 4}};
+    rf_files x;
+    run_party(&f, 'a', 1, NULL, 1, 3);
+    run_party(&f, 'b', 1, &fault, 1, 3);
+    open_files(&f, &x, 1);
+    write_sabotage(&f, in_folder(f.folder, "s1.trace"), vd_trace_get_root(x.traces[0]));
+    vd_trace_close(x.claims[0]);
+    must(vd_trace_open(in_folder(f.folder, "s1.trace"), &x.claims[0], &f.err), &f.err);
+    rf_game *g = play(&f, &x);
+    const rf_verdict *v = rf_game_verdict(g);
+    cr_assert(v->kind == RF_OUTPUT && v->method == RF_BY_SEGMENT, "%s", v->why);
+    cr_assert(v->guilty_count == 1 && v->guilty[0].party == 1, "%s", v->why);
+    cr_assert(!rf_game_claim_stands(g, 0));
+    rf_game_free(g);
+    rf_files_release(&x);
+    tear_down(&f);
+}
+
 /* ---- 3d: partial results ---------------------------------------------------------------- */
 
 enum { SUM = 300001 }; /* 1.2 MB: over RF_PARTIAL_BYTES */
@@ -552,6 +575,72 @@ static void check_sum(size_t k, const float *x)
     rf_game_free(g);
     rf_files_release(&files);
     tear_down(&f);
+}
+
+/* Alter two parts of level 0 so that all still folds to the same, and return what it folds to. */
+static uint64_t balance(const rf_node *n, const float *x, uint64_t *parts)
+{
+    static const uint64_t at[2] = {5, 6};
+    const void *data[1] = {x};
+    ro_reader r = {n->in, n->out, 1, 1, data, NULL, NULL};
+    uint64_t count[RO_LEVELS_MAX], first[RO_LEVELS_MAX + 1] = {0};
+    const ro_explain *e = ro_explain_of(n->node->op, &r);
+    uint32_t levels = e->levels(&r, n->node->attrs, 0, 0, count);
+    for (uint32_t l = 0; l < levels; l++) first[l + 1] = first[l] + count[l];
+    for (uint32_t k = 0; k < 2; k++) {
+        uint32_t low = (uint32_t)parts[at[k]];
+        float v;
+        memcpy(&v, &low, 4);
+        v += k ? -1.0f : 1.0f; /* whole numbers: exact */
+        memcpy(&low, &v, 4);
+        parts[at[k]] = low;
+    }
+    table t = {parts, first};
+    ro_claims claims = {from_all, &t};
+    for (uint32_t l = 1; l < levels; l++)
+        for (uint64_t k = 0; k < count[l]; k++)
+            parts[first[l] + k] = e->part(&r, n->node->attrs, 0, 0, l, k, &claims);
+    return parts[first[levels] - 1];
+}
+
+/* A liar's store explains the other side's value, falsely, by parts that fold to it. */
+Test(evidence, T24_nobody_explains_in_another_partys_place)
+{
+    float *x = malloc(SUM * sizeof *x);
+    for (uint32_t k = 0; k < SUM; k++) x[k] = 1.0f + (float)(k % 7);
+    for (uint32_t liar = 0; liar < 2; liar++) {
+        fixture f = set_up(0);
+        rf_files files;
+        rf_node n;
+        uint64_t value[2];
+        vd_digest honest;
+        vd_job *j = sum_job(&f, x);
+        f.job = j;
+        rf_node_init(&n, j, 0, 0, &j->constants[0].digest);
+        uint64_t *parts = forge(&n, x, NO_PART, 0, &value[!liar]);
+        cr_assert_eq(balance(&n, x, parts), value[!liar]);
+        uint64_t *own = forge(&n, x, 40, 21, &value[liar]);
+        sum_party(&f, j, x, liar ? 'a' : 'b', value[!liar], NULL);
+        sum_party(&f, j, x, liar ? 'b' : 'a', value[liar], own);
+        float v;
+        uint32_t low = (uint32_t)value[!liar];
+        memcpy(&v, &low, 4);
+        vd_tensor_digest(&j->phases[0].graph->values[1].type, &v, NULL, honest.b);
+        must(rf_explanation_put(in_folder(f.folder, liar ? "b.store" : "a.store"), &n, &honest, 0,
+                                0, NULL, parts, &f.err), &f.err);
+        ro_free(parts);
+        ro_free(own);
+        open_files(&f, &files, 0);
+        rf_game *g = play(&f, &files);
+        const rf_verdict *w = rf_game_verdict(g);
+        cr_assert_eq(w->method, RF_BY_PARTIAL, "%s", w->why);
+        cr_assert(w->guilty_count == 1 && w->guilty[0].party == liar, "%u", liar);
+        cr_assert_eq(w->part_index, 40);
+        rf_game_free(g);
+        rf_files_release(&files);
+        tear_down(&f);
+    }
+    free(x);
 }
 
 Test(evidence, partial_results_of_a_long_sum, .timeout = 120)
