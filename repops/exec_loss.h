@@ -31,6 +31,7 @@ static loss_job loss_job_of(const ro_task *t)
     j.x = t->reader.data[x];
     j.weights = ro_has(&t->reader, x + 2) ? t->reader.data[x + 2] : NULL;
     j.group = j.l.classes < LOSS_BATCH ? LOSS_BATCH / j.l.classes : 1;
+    if (!t->scratch) return j; /* only sizes are asked for */
     j.terms = t->scratch;
     j.factors = j.terms + loss_rounded(j.l.rows);
     j.exps = j.factors + loss_rounded(j.l.rows);
