@@ -34,8 +34,9 @@ struct ro_pool {
     _Atomic uint64_t next;
 };
 
+/* The pool whose range this thread runs (NULL: none), and its number there. */
+static _Thread_local const ro_pool *inside;
 static _Thread_local uint32_t current_worker;
-static _Thread_local int inside;
 
 /* ---- float mode --------------------------------------------------------------------------- */
 
@@ -75,17 +76,18 @@ ro_status ro_float_mode(ro_err *err)
 
 static void run_ranges(ro_pool *p, uint32_t worker)
 {
-    uint32_t outer = current_worker;
+    const ro_pool *pool_outside = inside;
+    uint32_t worker_outside = current_worker;
+    inside = p;
     current_worker = worker;
-    inside++;
     for (;;) {
         uint64_t begin = atomic_fetch_add(&p->next, p->grain);
         if (begin >= p->n) break;
         uint64_t end = p->n - begin < p->grain ? p->n : begin + p->grain;
         p->fn(p->ctx, begin, end, worker);
     }
-    inside--;
-    current_worker = outer;
+    inside = pool_outside;
+    current_worker = worker_outside;
 }
 
 /* A training step has some 40 parallel regions of 20 to 200 us: a sleep and a wake-up between
@@ -225,7 +227,8 @@ void ro_parallel(ro_pool *p, uint64_t n, uint64_t grain, ro_range_fn *fn, void *
     if (n == 0) return;
     if (grain == 0) grain = 1;
     if (!p || p->threads == 1 || n <= grain || inside) {
-        fn(ctx, 0, n, current_worker);
+        /* A worker of another pool is nobody here: scratch may be for p's threads alone. */
+        fn(ctx, 0, n, inside && inside == p ? current_worker : 0);
         return;
     }
     pthread_mutex_lock(&p->lock);
