@@ -9,6 +9,7 @@
 #include "body.h"
 #include "exec_broadcast.h"
 #include "exec_cpu.h"
+#include "host.h"
 
 #define RO_PASS_ATTRS
 #include "ops.def"
@@ -188,8 +189,24 @@ static ro_conv conv_of_task(const ro_task *t, ro_conv_kind *kind)
                    p->group);
 }
 
-/* Attributes may be as large as 2^31; the kernels lay padding out, so such ones are not theirs. */
+/* Attributes may be as large as 2^31; the kernels lay padding and strides out, so such ones are not
+ * theirs, nor are those that would make much more of one image than the tensors hold. */
 #define CONV_MAX INT64_C(4096)
+#define CONV_LAID_OUT (UINT64_C(1) << 24) /* elements that are always allowed */
+
+static int conv_spreads(const ro_conv *c)
+{
+    uint64_t channels = c->in_channels > c->out_channels ? c->in_channels : c->out_channels;
+    uint64_t laid_out = channels, held = channels;
+    for (uint32_t a = 0; a < 2; a++) {
+        int64_t span = (c->kernel[a] - 1) * c->dilation[a];
+        int64_t phases = c->stride[a] <= span ? c->stride[a] : span + 1;
+        int64_t across = phases * (c->out[a] + span / c->stride[a] + 1) + c->in[a];
+        laid_out = ro_saturating_mul(laid_out, (uint64_t)across);
+        held = ro_saturating_mul(held, (uint64_t)(c->in[a] > c->out[a] ? c->in[a] : c->out[a]));
+    }
+    return laid_out > ro_saturating_add(CONV_LAID_OUT, ro_saturating_mul(held, 16));
+}
 
 static int conv_fits(const ro_task *t)
 {
@@ -200,7 +217,7 @@ static int conv_fits(const ro_task *t)
         if (c.kernel[a] > CONV_MAX || c.stride[a] > CONV_MAX || c.dilation[a] > CONV_MAX ||
             c.pad[a] > CONV_MAX)
             return 0;
-    return 1;
+    return !conv_spreads(&c);
 }
 
 static uint64_t conv_scratch(const ro_task *t, uint32_t threads)

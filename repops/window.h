@@ -6,7 +6,8 @@
  *
  * Invariants
  *   1. x is (N, C, d1..), y is (N, M, o1..): 1 to 3 spatial axes, kernels, strides and dilations
- *      in [1, RO_WINDOW_MAX], pads in [0, RO_WINDOW_MAX]; then no sum here leaves int64.
+ *      in [1, RO_WINDOW_MAX], pads in [0, RO_WINDOW_MAX], at most RO_ELEMENTS_MAX positions in a
+ *      window; then no sum here leaves int64 and no count of positions wraps.
  *   2. Taps and windows are enumerated row-major, ascending. */
 #ifndef RO_WINDOW_H
 #define RO_WINDOW_H
@@ -156,7 +157,7 @@ RO_FN ro_status ro_window_list(const char *name, const ro_ints *list, uint32_t n
 }
 
 /* Check the attributes of a window over x (rank 3 to 5) and give the spatial sizes of y.
- * kernel: x->rank - 2 sizes.  returns RO_OK; RO_ESHAPE; RO_EATTR */
+ * kernel: x->rank - 2 sizes.  returns RO_OK; RO_ESHAPE; RO_EATTR; RO_ELIMIT */
 RO_FN ro_status ro_window_infer(const ro_type *x, const int64_t *kernel, const ro_ints *strides,
                                 const ro_ints *pads, const ro_ints *dilations, uint32_t ceil_mode,
                                 int64_t *y, ro_err *err)
@@ -171,6 +172,12 @@ RO_FN ro_status ro_window_infer(const ro_type *x, const int64_t *kernel, const r
     RO_TRY(ro_window_list("strides", strides, axes, 1, err));
     RO_TRY(ro_window_list("dilations", dilations, axes, 1, err));
     RO_TRY(ro_window_list("pads", pads, 2 * axes, 0, err));
+    uint64_t positions = 1;
+    for (uint32_t a = 0; a < axes; a++)
+        positions = ro_saturating_mul(positions, (uint64_t)kernel[a]);
+    if (positions > RO_ELEMENTS_MAX)
+        return RO_FAIL(err, RO_ELIMIT, "a window has more than %llu positions",
+                       (unsigned long long)RO_ELEMENTS_MAX);
     for (uint32_t a = 0; a < axes; a++) {
         int64_t in = x->dims[2 + a] + pads->v[a] + pads->v[axes + a], s = strides->v[a];
         int64_t span = (kernel[a] - 1) * dilations->v[a] + 1;
