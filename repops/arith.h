@@ -142,7 +142,10 @@ RO_FN int64_t ro_div_i64(int64_t a, int64_t b)
 {
     return b == 0 ? 0 : b == -1 ? ro_neg_i64(a) : a / b;
 }
-RO_FN int64_t ro_fma_i64(int64_t a, int64_t b, int64_t c) { return ro_add_i64(ro_mul_i64(a, b), c); }
+RO_FN int64_t ro_fma_i64(int64_t a, int64_t b, int64_t c)
+{
+    return ro_add_i64(ro_mul_i64(a, b), c);
+}
 RO_FN uint64_t ro_add_u64(uint64_t a, uint64_t b) { return a + b; }
 RO_FN uint64_t ro_sub_u64(uint64_t a, uint64_t b) { return a - b; }
 RO_FN uint64_t ro_mul_u64(uint64_t a, uint64_t b) { return a * b; }

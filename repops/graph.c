@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-/* ---- growing arrays in an arena ----------------------------------------------------------- */
+/* ---- growing arrays in an arena ------------------------------------------------------------- */
 
 /* Room for one more element; the old array stays in the arena, doubling bounds the waste. */
 static ro_status grow(ro_arena *a, void **array, uint32_t count, uint32_t *room, size_t size,
@@ -123,7 +123,7 @@ ro_status ro_graph_add_output(ro_graph *g, ro_value v, ro_err *err)
     return RO_OK;
 }
 
-/* ---- signatures ------------------------------------------------------------------------------ */
+/* ---- signatures ----------------------------------------------------------------------------- */
 
 /* One declared input or output: "F x?" */
 typedef struct { char set[6]; int optional, variadic; } formal;
@@ -241,7 +241,7 @@ static ro_status infer_node(ro_op op, const void *attrs, const ro_type *in, uint
     return check_outputs(d, outputs, out, n_out, &b, err);
 }
 
-/* ---- nodes -------------------------------------------------------------------------------------- */
+/* ---- nodes ---------------------------------------------------------------------------------- */
 
 static ro_status copy_node(ro_graph *g, ro_op op, const void *attrs, const ro_value *in,
                            uint32_t inputs, ro_node *n, ro_err *err)
@@ -292,7 +292,7 @@ ro_status ro_graph_node(ro_graph *g, ro_op op, const void *attrs, const ro_value
     return RO_OK;
 }
 
-/* ---- emission ------------------------------------------------------------------------------------- */
+/* ---- emission ------------------------------------------------------------------------------- */
 
 ro_status ro_emit(ro_graph *g, ro_op op, const void *attrs, const ro_value *in, uint32_t n,
                   ro_value *out, ro_err *err)
@@ -313,7 +313,7 @@ ro_status ro_emit2(ro_graph *g, ro_op op, const void *attrs, ro_value a, ro_valu
     return ro_emit(g, op, attrs, in, 2, out, err);
 }
 
-/* ---- gradients -------------------------------------------------------------------------------------- */
+/* ---- gradients ------------------------------------------------------------------------------ */
 
 /* A gradient that reaches `value` through input `input` of a consumer. */
 typedef struct contribution { struct contribution *next; ro_value grad; } contribution;
@@ -411,7 +411,7 @@ ro_status ro_graph_differentiate(ro_graph *g, ro_value loss, const ro_value *wrt
     return RO_OK;
 }
 
-/* ---- pruning ------------------------------------------------------------------------------------------ */
+/* ---- pruning -------------------------------------------------------------------------------- */
 
 static void mark_live(const ro_graph *g, uint8_t *live)
 {

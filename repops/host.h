@@ -40,7 +40,7 @@ ro_status ro_check_axis(int64_t axis, uint32_t rank, ro_err *err) RO_CHECKED;
 uint64_t ro_flops_0(RO_FLOPS_ARGS);
 uint64_t ro_flops_1(RO_FLOPS_ARGS);
 uint64_t ro_flops_2(RO_FLOPS_ARGS);
-uint64_t ro_flops_32(RO_FLOPS_ARGS); /* a correctly rounded function: about 32 binary64 operations */
+uint64_t ro_flops_32(RO_FLOPS_ARGS); /* a correctly rounded function: some 32 binary64 ones */
 uint64_t ro_reads_1(RO_FLOPS_ARGS, uint32_t input);
 uint64_t ro_saturating_mul(uint64_t a, uint64_t b);
 uint64_t ro_saturating_add(uint64_t a, uint64_t b);

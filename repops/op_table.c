@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- dtypes and types ---------------------------------------------------------------------- */
+/* ---- dtypes and types ----------------------------------------------------------------------- */
 
 const ro_dtype_info ro_dtypes[RO_DTYPE_LIMIT] = {
     [RO_F32] = {"float32", 4, RO_C_F32, 1},   [RO_F64] = {"float64", 8, RO_C_F64, 1},
@@ -57,7 +57,7 @@ uint64_t ro_type_bytes(const ro_type *t) { return ro_type_elements(t) * ro_dtype
 
 ro_status ro_type_check(const ro_type *t, ro_err *err)
 {
-    uint64_t n = 1, nonzero = 1;
+    uint64_t nonzero = 1; /* the product of the sizes that are not 0 */
     if ((unsigned)t->dtype >= RO_DTYPE_LIMIT || !ro_dtypes[t->dtype].name)
         return RO_FAIL(err, RO_ETYPE, "%d is not the code of a dtype", (int)t->dtype);
     if (!ro_dtypes[t->dtype].supported)
@@ -71,13 +71,11 @@ ro_status ro_type_check(const ro_type *t, ro_err *err)
             return RO_FAIL(err, RO_ESHAPE, "axis %u has size %lld; 0 or more is allowed", a,
                            (long long)t->dims[a]);
         uint64_t d = (uint64_t)t->dims[a];
-        /* Without the zeros too: partial products of an empty tensor must not overflow. */
+        /* The zeros left out: partial products of an empty tensor must not overflow. */
         if (!ro_mul_size(nonzero, d ? d : 1, &nonzero) || nonzero > RO_ELEMENTS_MAX)
             return RO_FAIL(err, RO_ELIMIT, "a tensor has more than %llu elements",
                            (unsigned long long)RO_ELEMENTS_MAX);
-        n *= d;
     }
-    (void)n;
     return RO_OK;
 }
 
@@ -192,7 +190,7 @@ uint64_t ro_at(ro_op op, const ro_reader *r, const void *attrs, uint32_t out, ui
     return ro_ops[op].at[c](r, attrs, out, i);
 }
 
-/* ---- attribute bytes -------------------------------------------------------------------------- */
+/* ---- attribute bytes ------------------------------------------------------------------------ */
 
 static size_t put_le(uint8_t *p, uint64_t v, size_t n)
 {
@@ -336,7 +334,7 @@ ro_status ro_attr_set_ints(ro_op op, void *attrs, const char *name, const int64_
     return RO_OK;
 }
 
-/* ---- inference and cost helpers ------------------------------------------------------------------ */
+/* ---- inference and cost helpers ------------------------------------------------------------- */
 
 ro_status ro_infer_same(RO_INFER_ARGS)
 {
@@ -464,7 +462,7 @@ uint64_t ro_reads_1(RO_FLOPS_ARGS, uint32_t input)
     return 1;
 }
 
-/* ---- emission that needs attribute structs --------------------------------------------------------- */
+/* ---- emission that needs attribute structs -------------------------------------------------- */
 
 static ro_ints ints_of_dims(const ro_type *t)
 {

@@ -277,7 +277,8 @@ ro_status ro_attrs_decode(ro_op op, const uint8_t *bytes, size_t n, void *attrs,
  * RO_ATTRS_SIZE_MAX). A real is rounded once where the field is f32. RO_EATTR: no such field, or
  * a value outside its type. */
 #define RO_ATTRS_SIZE_MAX 1024u
-ro_status ro_attr_set_int(ro_op op, void *attrs, const char *name, int64_t v, ro_err *err) RO_CHECKED;
+ro_status ro_attr_set_int(ro_op op, void *attrs, const char *name, int64_t v, ro_err *err)
+    RO_CHECKED;
 ro_status ro_attr_set_real(ro_op op, void *attrs, const char *name, double v, ro_err *err)
     RO_CHECKED;
 ro_status ro_attr_set_ints(ro_op op, void *attrs, const char *name, const int64_t *v, uint32_t n,
