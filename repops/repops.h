@@ -101,7 +101,8 @@ typedef void ro_range_fn(void *ctx, uint64_t begin, uint64_t end, uint32_t worke
  * worker runs which range varies; fn must not let that change a result. Returns when all ran.
  * Nested calls run in the calling worker; its number is 0 unless p is the pool it works for. */
 void ro_parallel(ro_pool *p, uint64_t n, uint64_t grain, ro_range_fn *fn, void *ctx);
-/* Set round-to-nearest, subnormals kept, in the calling thread; RO_EDEVICE if it cannot. */
+/* Set round-to-nearest, subnormals kept, in the calling thread, and check that and fma;
+ * RO_EDEVICE if it cannot be had. */
 ro_status ro_float_mode(ro_err *err) RO_CHECKED;
 
 /* ---- dtypes and tensors ------------------------------------------------------------------ */

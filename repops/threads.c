@@ -3,8 +3,8 @@
  * Invariants
  *   1. A range handed out begins at a multiple of the grain: work is split by output, by K
  *      group or by 4,096-chunk, never otherwise, so the thread count never changes a bit.
- *   2. Every thread that computes runs in round-to-nearest with subnormals kept; a worker that
- *      cannot have that does not start. */
+ *   2. Every thread that computes runs in round-to-nearest with subnormals kept and an fma that
+ *      rounds once; a pool with a worker that cannot have that is refused. */
 #define _GNU_SOURCE
 #include "repops.h"
 
@@ -54,6 +54,16 @@ static int rounds_to_nearest(void)
     return one + up == 0x1.000002p+0f && one + down == 1.0f && -one - down == -1.0f;
 }
 
+/* Some C libraries give a * b + c, or a sum in double, where the processor has no fma: the first
+ * gives 0 here, the second rounds a tie that is none. */
+static int fma_rounds_once(void)
+{
+    volatile float a = 0x1.001p+0f, b = -0x1.002p+0f, tiny = 0x1p-60f;
+    volatile double c = 0x1.0000001p+0, d = -0x1.0000002p+0;
+    return __builtin_fmaf(a, a, b) == 0x1p-24f && __builtin_fmaf(a, a, tiny) == 0x1.002002p+0f &&
+           __builtin_fma(c, c, d) == 0x1p-56;
+}
+
 ro_status ro_float_mode(ro_err *err)
 {
 #if defined(__x86_64__)
@@ -69,6 +79,8 @@ ro_status ro_float_mode(ro_err *err)
     if (!rounds_to_nearest() || !subnormals_kept())
         return RO_FAIL(err, RO_EDEVICE,
                        "this processor does not round binary32 to nearest with subnormals kept");
+    if (!fma_rounds_once())
+        return RO_FAIL(err, RO_EDEVICE, "the fma of this processor or C library rounds twice");
     return RO_OK;
 }
 
