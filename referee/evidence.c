@@ -822,6 +822,22 @@ static ro_status get_long(reader *r, const uint8_t **bytes, uint64_t *size)
     return *bytes ? RO_OK : refuse(r, "it is cut off");
 }
 
+/* The job of some evidence was admitted by nobody here: an element that reads or computes without
+ * end must not hold up whoever checks it. */
+static ro_status affordable(const reader *r)
+{
+    const rf_node *n = &r->subject;
+    uint32_t output = r->out->output;
+    uint64_t flops =
+        ro_ops[n->node->op].flops(n->node->attrs, n->in, n->inputs, &n->out[output]);
+    uint64_t bytes = rf_element_bytes(n, output);
+    if (bytes <= RF_EVIDENCE_MAX && flops <= RF_EVIDENCE_FLOPS) return RO_OK;
+    return RO_FAIL(r->err, RO_ELIMIT,
+                   "the element may read %llu bytes and take %llu operations; %llu and %llu are "
+                   "allowed in evidence", (unsigned long long)bytes, (unsigned long long)flops,
+                   (unsigned long long)RF_EVIDENCE_MAX, (unsigned long long)RF_EVIDENCE_FLOPS);
+}
+
 /* Operands of the element, or of a part. */
 static ro_status read_operands(reader *r, uint32_t level, uint64_t index, rf_part *part,
                                rf_operands *o)
@@ -906,6 +922,7 @@ static ro_status recompute(reader *r)
     if (method) {
         RO_TRY(recompute_part(r, part));
     } else {
+        RO_TRY(affordable(r));
         RO_TRY(read_operands(r, RF_NONE, 0, part, &o));
         e->recomputed = rf_compute(&o, e->output, e->element);
         e->method = RF_BY_ELEMENT;

@@ -563,9 +563,9 @@ static ro_status dispute(const cli_args *a, rf_files *f, int *code, ro_err *err)
 int main(int argc, char **argv)
 {
     cli_option options[] = {{.name = "--job", .has_value = 1},
-                            {.name = "--store", .has_value = 1},
-                            {.name = "--segment", .has_value = 1},
-                            {.name = "--party", .has_value = 1},
+                            {.name = "--store", .has_value = 1, .many = 1},
+                            {.name = "--segment", .has_value = 1, .many = 1},
+                            {.name = "--party", .has_value = 1, .many = 1},
                             {.name = "--evidence", .has_value = 1},
                             {.name = "--svg", .has_value = 1},
                             {.name = "--threads", .has_value = 1},

@@ -105,7 +105,7 @@ const char *rf_question_name(rf_question_kind k);
 
 typedef struct { vd_digest root; uint8_t body[VD_TRACE_BODY_BYTES]; } rf_party;
 /* A segment claim, handed in under a trace root. own: by one who signed that root. Offline nothing
- * says that all have handed in theirs, so only an own claim takes the root with it when it falls. */
+ * says that all have handed in theirs: only an own claim takes the root with it when it falls. */
 typedef struct { vd_digest root; vd_claim_body body; int own; } rf_claim;
 
 typedef struct {
@@ -206,6 +206,7 @@ void rf_range_steps(const vd_job *j, vd_tree_kind tree, uint64_t lo, uint64_t hi
 /* ---- evidence (evidence.c) -------------------------------------------------------------- */
 
 #define RF_EVIDENCE_MAX (UINT64_C(512) << 20)
+#define RF_EVIDENCE_FLOPS (UINT64_C(1) << 34) /* of its element: about a minute */
 
 /* Who signed a root. is_signed 0: nobody did. */
 typedef struct {

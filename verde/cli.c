@@ -54,6 +54,8 @@ ro_status cli_parse(int argc, char **argv, cli_args *a, uint32_t min_words, uint
         if (!o->has_value && eq) return RO_FAIL(err, RO_EUSAGE, "%s takes no value", o->name);
         if (o->has_value && !eq && k + 1 >= argc)
             return RO_FAIL(err, RO_EUSAGE, "%s needs a value", o->name);
+        if (o->count && o->has_value && !o->many)
+            return RO_FAIL(err, RO_EUSAGE, "%s is given twice", o->name);
         o->value = !o->has_value ? "" : eq ? eq + 1 : argv[++k];
         if (o->count >= sizeof o->all / sizeof *o->all)
             return RO_FAIL(err, RO_EUSAGE, "%s is given more than %zu times", o->name,

@@ -13,7 +13,7 @@ int cli_exit_code(ro_status st);
 /* One option of a command: "--name" with or without a value, perhaps many times. */
 typedef struct {
     const char *name;
-    int has_value;
+    int has_value, many; /* many: may be given more than once */
     const char *value; /* the last one given */
     uint32_t count;
     const char *all[64];

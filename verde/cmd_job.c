@@ -25,7 +25,9 @@ ro_status cmd_job_new(int argc, char **argv, int *exit_code, ro_err *err)
     if (!f) return RO_FAIL(err, RO_EIO, "%s cannot be made: %s", out, strerror(errno));
     int bad = fputs(text, f) < 0;
     bad |= (out ? fclose(f) : fflush(f)) != 0;
-    if (bad) return RO_FAIL(err, RO_EIO, "the job cannot be written: %s", strerror(errno));
+    int why = errno;
+    if (bad && out) (void)unlink(out); /* half a job is none */
+    if (bad) return RO_FAIL(err, RO_EIO, "the job cannot be written: %s", strerror(why));
     return RO_OK;
 }
 

@@ -38,7 +38,8 @@ static ro_status admit(const cli_args *a, const vd_job *j, ro_err *err)
     RO_TRY(cli_number(a, "--max-dispute", 1, UINT64_MAX, &bytes, err));
     RO_TRY(vd_job_cost(j, &c, err));
     uint64_t flops = VD_DISPUTE_FLOPS_MAX;
-    if (cli_value(a, "--max-dispute")) flops = bytes * 4 > flops ? bytes * 4 : flops;
+    uint64_t four = bytes > UINT64_MAX / 4 ? UINT64_MAX : 4 * bytes;
+    if (cli_value(a, "--max-dispute")) flops = four > flops ? four : flops;
     return vd_job_admit(j, &c, bytes, flops, err);
 }
 
@@ -133,6 +134,19 @@ static ro_status run_job(const cli_args *a, cli_job *j, vd_run_result *r, ro_err
     return st;
 }
 
+/* A finished trace is not signed once more: --key must be the one that signed it. */
+static ro_status check_signer(const vd_trace *t, const char *path, ro_err *err)
+{
+    vd_key *key = NULL;
+    RO_TRY(vd_key_load(path, &key, err));
+    const uint8_t *by = vd_trace_key(t);
+    int same = by && memcmp(by, vd_key_public(key), VD_DIGEST) == 0;
+    vd_key_free(key);
+    if (same) return RO_OK;
+    return RO_FAIL(err, RO_EUSAGE, "%.120s exists and %s", vd_trace_path(t),
+                   by ? "is signed by another key" : "is not signed; a finished trace stays so");
+}
+
 /* A trace that is already complete: the command was killed after its last write, or called
  * again. *found 0: there is none yet. */
 static ro_status already_done(const cli_args *a, const cli_job *j, vd_run_result *r, int *found,
@@ -144,10 +158,13 @@ static ro_status already_done(const cli_args *a, const cli_job *j, vd_run_result
     *found = access(path, F_OK) == 0;
     if (!*found) return RO_OK;
     memset(r, 0, sizeof *r);
-    RO_TRY(vd_trace_open(path, &t, err));
+    RO_TRY(cli_trace_open(path, &t, err));
     int same = vd_digest_equal(&vd_trace_job(t)->digest, &j->job->digest);
     r->root = *vd_trace_get_root(t);
+    ro_status st = RO_OK;
+    if (same && cli_value(a, "--key")) st = check_signer(t, cli_value(a, "--key"), err);
     vd_trace_close(t);
+    RO_TRY(st);
     if (!same) return RO_FAIL(err, RO_EUSAGE, "%s exists and records another job", path);
     r->finished = 1;
     r->steps = r->resumed_from = j->job->steps;
@@ -185,7 +202,7 @@ ro_status cmd_run(int argc, char **argv, int *exit_code, ro_err *err)
         {.name = "--threads", .has_value = 1}, {.name = "--steps", .has_value = 1},
         {.name = "--out", .has_value = 1}, {.name = "--key", .has_value = 1},
         {.name = "--expect", .has_value = 1}, {.name = "--progress", .has_value = 1},
-        {.name = "--inject", .has_value = 1}, {.name = "--json"},
+        {.name = "--inject", .has_value = 1, .many = 1}, {.name = "--json"},
         {.name = "--max-dispute", .has_value = 1}, {0}};
     cli_args a = {.options = options};
     cli_job j;
@@ -262,7 +279,7 @@ ro_status cmd_open(int argc, char **argv, int *exit_code, ro_err *err)
     cli_option options[] = {
         {.name = "--trace", .has_value = 1}, {.name = "--store", .has_value = 1},
         {.name = "--step", .has_value = 1}, {.name = "--threads", .has_value = 1},
-        {.name = "--record", .has_value = 1}, {.name = "--inject", .has_value = 1},
+        {.name = "--record", .has_value = 1}, {.name = "--inject", .has_value = 1, .many = 1},
         {.name = "--json"}, {0}};
     cli_args a = {.options = options};
     reopened r;
@@ -307,7 +324,7 @@ ro_status cmd_replay(int argc, char **argv, int *exit_code, ro_err *err)
         {.name = "--trace", .has_value = 1}, {.name = "--store", .has_value = 1},
         {.name = "--segment", .has_value = 1}, {.name = "--out", .has_value = 1},
         {.name = "--key", .has_value = 1}, {.name = "--threads", .has_value = 1},
-        {.name = "--record", .has_value = 1}, {.name = "--inject", .has_value = 1},
+        {.name = "--record", .has_value = 1}, {.name = "--inject", .has_value = 1, .many = 1},
         {.name = "--json"}, {0}};
     cli_args a = {.options = options};
     reopened r;

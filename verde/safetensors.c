@@ -86,14 +86,15 @@ static ro_status entry(const cJSON *o, const uint8_t *data, uint64_t size, vd_na
              cJSON_GetArraySize(off) == 2 && cJSON_GetArraySize(s) <= (int)RO_RANK_MAX;
     if (ok) cJSON_ArrayForEach(n, s)
     {
-        ok &= cJSON_IsNumber(n) && n->valuedouble >= 0 && n->valuedouble <= 0x1p40;
+        ok = ok && cJSON_IsNumber(n) && n->valuedouble >= 0 && n->valuedouble <= 0x1p40 &&
+             n->valuedouble == (double)(int64_t)n->valuedouble;
         t->type.dims[t->type.rank++] = ok ? (int64_t)n->valuedouble : 0;
     }
     if (!ok || ro_type_check(&t->type, NULL))
         return RO_FAIL(err, RO_EFORMAT, "tensor %.60s has no known dtype and shape", o->string);
     const cJSON *a = off->child, *b = a->next;
     if (!cJSON_IsNumber(a) || !cJSON_IsNumber(b) || !(a->valuedouble >= 0) ||
-        !(b->valuedouble <= (double)size) ||
+        !(a->valuedouble <= (double)size) || !(b->valuedouble <= (double)size) ||
         a->valuedouble != (double)(uint64_t)a->valuedouble ||
         b->valuedouble - a->valuedouble != (double)ro_type_bytes(&t->type))
         return RO_FAIL(err, RO_EFORMAT, "tensor %.60s has offsets that do not fit its shape",
