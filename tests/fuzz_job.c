@@ -45,19 +45,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 void write_seeds(const char *folder)
 {
     static const char *const seeds[] = {
-        "{\"schema\":\"verde-job/1\",\"model\":{\"layers\":[{\"conv\":{\"channels\":2,\"kernel\":3,"
-        "\"pad\":1,\"stride\":2,\"dilation\":1,\"group\":1}},\"relu\",{\"max_pool\":{\"kernel\":2}},"
-        "\"layer_norm\",{\"dropout\":{\"ratio\":0.5}},{\"gemm\":{\"outputs\":10}}]},\"data\":{"
-        "\"images\":\"i\",\"labels\":\"l\",\"scale\":0.1,\"mean\":1e-1,\"deviation\":2},\"loss\":"
-        "\"softmax_cross_entropy\",\"optimizer\":{\"kind\":\"adamw\",\"rate\":1e-3,\"betas\":[0.9,"
-        "0.99],\"epsilon\":1e-8,\"schedule\":{\"kind\":\"cosine\",\"warmup\":2,\"min\":0}},"
-        "\"batch\":8,\"steps\":3,\"seed\":\"18446744073709551615\",\"record\":\"checkpoint:2\"}",
-        "{\"schema\":\"verde-job/1\",\"name\":\"\\u00e9\",\"model\":{\"layers\":[\"flatten\",{"
-        "\"dense\":{\"outputs\":4}},\"gelu\",\"tanh\",\"sigmoid\",\"gelu_tanh\",{\"dense\":{"
-        "\"outputs\":1}}]},\"data\":{\"images\":\"/i\",\"labels\":\"/l\"},\"test\":{\"images\":\"t\","
-        "\"labels\":\"u\"},\"loss\":\"mean_squared_error\",\"optimizer\":{\"kind\":\"sgd\",\"rate\":"
-        "0.1,\"momentum\":0.9,\"nesterov\":true,\"weight_decay\":0.01,\"schedule\":{\"kind\":"
-        "\"step\",\"gamma\":0.5,\"period\":2}},\"batch\":64,\"steps\":1,\"record\":\"full\"}",
+        "{\"schema\":\"verde-job/1\",\"model\":{\"layers\":[{\"conv\":{\"channels\":2,\"kerne"
+        "l\":3,\"pad\":1,\"stride\":2,\"dilation\":1,\"group\":1}},\"relu\",{\"max_pool\":{\""
+        "kernel\":2}},\"layer_norm\",{\"dropout\":{\"ratio\":0.5}},{\"gemm\":{\"outputs\":10}"
+        "}]},\"data\":{\"images\":\"i\",\"labels\":\"l\",\"scale\":0.1,\"mean\":1e-1,\"deviat"
+        "ion\":2},\"loss\":\"softmax_cross_entropy\",\"optimizer\":{\"kind\":\"adamw\",\"rate"
+        "\":1e-3,\"betas\":[0.9,0.99],\"epsilon\":1e-8,\"schedule\":{\"kind\":\"cosine\",\"wa"
+        "rmup\":2,\"min\":0}},\"batch\":8,\"steps\":3,\"seed\":\"18446744073709551615\",\"rec"
+        "ord\":\"checkpoint:2\"}",
+        "{\"schema\":\"verde-job/1\",\"name\":\"\\u00e9\",\"model\":{\"layers\":[\"flatten\","
+        "{\"dense\":{\"outputs\":4}},\"gelu\",\"tanh\",\"sigmoid\",\"gelu_tanh\",{\"dense\":{"
+        "\"outputs\":1}}]},\"data\":{\"images\":\"/i\",\"labels\":\"/l\"},\"test\":{\"images"
+        "\":\"t\",\"labels\":\"u\"},\"loss\":\"mean_squared_error\",\"optimizer\":{\"kind\":"
+        "\"sgd\",\"rate\":0.1,\"momentum\":0.9,\"nesterov\":true,\"weight_decay\":0.01,\"sche"
+        "dule\":{\"kind\":\"step\",\"gamma\":0.5,\"period\":2}},\"batch\":64,\"steps\":1,\"re"
+        "cord\":\"full\"}",
         "[[[[[[[[[[[[[[[[[[[[", "{\"a\":\"\xff\"}", "\"\\", "{\"steps\":1e400}"};
     for (size_t k = 0; k < sizeof seeds / sizeof *seeds; k++) {
         char name[16];

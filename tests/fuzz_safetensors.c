@@ -50,7 +50,8 @@ void write_seeds(const char *folder)
     put_model(folder, "none", "{}", 0);
     put_model(folder, "metadata", "{\"__metadata__\":{\"format\":\"pt\"},\"x\":{\"dtype\":\"U8\","
               "\"shape\":[0,7],\"data_offsets\":[0,0]},\"y\":{\"dtype\":\"BOOL\",\"shape\":[3],"
-              "\"data_offsets\":[0,3]},\"z\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[3,11]}}",
+              "\"data_offsets\":[0,3]},\"z\":{\"dtype\":\"F64\",\"shape\":[1],"
+              "\"data_offsets\":[3,11]}}",
               11);
     put_model(folder, "overlap", "{\"x\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},"
               "\"y\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[2,6]}}", 6);

@@ -56,7 +56,8 @@ static void make_data(uint8_t *pixels, uint8_t *labels)
             x ^= x << 13;
             x ^= x >> 7;
             x ^= x << 17;
-            pixels[i * SIDE * SIDE + p] = (uint8_t)((x >> 32) % 128 + (uint64_t)(p / 26 == i % 10) * 96);
+            uint64_t bright = p / 26 == i % 10 ? 96 : 0;
+            pixels[i * SIDE * SIDE + p] = (uint8_t)((x >> 32) % 128 + bright);
         }
     }
 }
@@ -166,7 +167,8 @@ int main(int argc, char **argv)
     char hex[65] = "";
     for (int k = 1; k < argc; k++) {
         if (k + 1 < argc && !strcmp(argv[k], "--vectors")) vectors = argv[++k];
-        else if (k + 1 < argc && !strcmp(argv[k], "--threads")) threads = strtoul(argv[++k], NULL, 10);
+        else if (k + 1 < argc && !strcmp(argv[k], "--threads"))
+            threads = strtoul(argv[++k], NULL, 10);
         else if (k + 1 < argc && !strcmp(argv[k], "--folder")) folder = argv[++k];
         else if (k + 1 < argc && !strcmp(argv[k], "--root")) want = argv[++k];
         else if (!strcmp(argv[k], "--quick")) quick = 1; /* the job only */

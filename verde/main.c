@@ -57,14 +57,16 @@ static const command commands[] = {
      "Recomputes every leaf, tree and root in the file; --sample N re-runs N random steps.\n\n"
      "Example\n  verde verify mine.trace --sample 5\n"},
     {"diff", NULL, cmd_diff, "where two traces of a job first differ",
-     "verde diff A B [--json]\n\nExit 0 when they are equal, 1 at the first differing step, node and\n"
-     "element (the element when both stores hold the tensor).\n\n"
+     "verde diff A B [--json]\n\n"
+     "Exit 0 when they are equal, 1 at the first differing step, node and element\n"
+     "(the element when both stores hold the tensor).\n\n"
      "Example\n  verde diff mine.trace theirs.trace\n"},
     {"check", NULL, cmd_check, "is this result what the trace committed to?",
      "verde check MODEL.safetensors --trace F [--store DIR] [--json]\n\n"
      "Example\n  verde check model.safetensors --trace mine.trace\n"},
     {"eval", NULL, cmd_eval, "accuracy on the job's test data",
-     "verde eval JOB (--trace F [--store DIR] | --model MODEL.safetensors) [--threads N] [--json]\n\n"
+     "verde eval JOB (--trace F [--store DIR] | --model MODEL.safetensors) [--threads N]\n"
+     "           [--json]\n\n"
      "Example\n  verde eval cnn.json --trace mine.trace\n"},
     {"keygen", NULL, cmd_keygen, "make a signing key",
      "verde keygen FILE [--json]\n\nAn Ed25519 key in PEM, readable by its owner only; never "
