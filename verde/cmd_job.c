@@ -247,7 +247,7 @@ ro_status cmd_eval(int argc, char **argv, int *exit_code, ro_err *err)
     cli_option options[] = {
         {.name = "--trace", .has_value = 1}, {.name = "--store", .has_value = 1},
         {.name = "--model", .has_value = 1}, {.name = "--threads", .has_value = 1},
-        {.name = "--json"}, {0}};
+        {.name = "--record", .has_value = 1}, {.name = "--json"}, {0}};
     cli_args a = {.options = options};
     evaluation v;
     cli_job j;

@@ -277,6 +277,10 @@ static ro_status data(ctx *c, const cJSON *root, vd_job_file *f)
 static ro_status schedule(ctx *c, const cJSON *o, vd_spec *s)
 {
     static const char *const keys[] = {"kind", "min", "warmup", "gamma", "period", NULL};
+    static const char *const constant[] = {"kind", "warmup", NULL};
+    static const char *const smooth[] = {"kind", "warmup", "min", NULL};
+    static const char *const powers[] = {"kind", "warmup", "min", "gamma", NULL};
+    static const char *const *const uses[] = {constant, smooth, smooth, keys, powers};
     static const char *const kinds[] = {"constant", "linear",      "cosine",
                                         "step",     "exponential", NULL};
     const cJSON *n = get(o, "schedule");
@@ -285,6 +289,7 @@ static ro_status schedule(ctx *c, const cJSON *o, vd_spec *s)
     RO_TRY(check_keys(c, n, "optimizer.schedule", keys));
     RO_TRY(word(c, n, "optimizer.schedule", "kind", 1, &kind));
     RO_TRY(choose(c, "optimizer.schedule.kind", kind, kinds, &s->schedule));
+    RO_TRY(check_keys(c, n, "optimizer.schedule", uses[s->schedule]));
     RO_TRY(real(c, n, "optimizer.schedule", "min", 0.0, 1e30, &s->rate_min));
     RO_TRY(real(c, n, "optimizer.schedule", "gamma", 0.0, 1e6, &s->gamma));
     RO_TRY(whole(c, n, "optimizer.schedule", "warmup", 0, VD_STEPS_MAX, &s->warmup));

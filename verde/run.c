@@ -225,7 +225,6 @@ static ro_status state_root(vd_exec *e, vd_digest *root, ro_err *err)
 static ro_status save_slot(vd_exec *e, vd_store *s, uint32_t slot, ro_err *err)
 {
     const ro_type *t = &e->job->slots[slot].type;
-    if (vd_store_has(s, &e->slots[slot])) return RO_OK;
     void *data = ro_alloc(ro_type_bytes(t));
     if (!data) return RO_FAIL(err, RO_ENOMEM, "no memory to save %s", e->job->slots[slot].name);
     ro_status st = e->o.backend->get(e->state, slot, data, err);
@@ -609,7 +608,6 @@ static ro_status compare_step(const vd_trace *t, const vd_step_result *r, ro_err
 static ro_status store_value(vd_exec *e, vd_store *s, const ro_graph *g, ro_value v, ro_err *err)
 {
     const ro_type *t = &g->values[v].type;
-    if (vd_store_has(s, vd_exec_digest(e, v))) return RO_OK;
     void *data = ro_alloc(ro_type_bytes(t));
     if (!data) return RO_FAIL(err, RO_ENOMEM, "no memory for a tensor of the opened step");
     ro_status st = vd_exec_value(e, v, data, err);

@@ -149,17 +149,38 @@ static ro_status write_pieces(int fd, const uint8_t *header, uint64_t header_siz
     return RO_OK;
 }
 
+/* Whether the file is there with exactly these bytes. One that is short, long or altered is
+ * written again: a damaged store heals when its owner puts the tensor once more. */
+static int holds(const vd_store *s, const char *name, const uint8_t *header, uint64_t header_size,
+                 uint64_t size, piece_fn *piece, void *ctx)
+{
+    uint64_t had, at = 0;
+    if (!has_size(s, name, &had) || had != header_size + size) return 0;
+    int fd = openat(s->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    uint8_t *room = fd < 0 ? NULL : ro_alloc(size < PIECE ? size + header_size : PIECE);
+    int same = room != NULL;
+    if (same) same = !vd_fs_read(fd, room, header_size, 0, name, NULL);
+    if (same && header_size) same = memcmp(room, header, header_size) == 0;
+    for (; same && at < size; at += PIECE) {
+        uint64_t n = size - at < PIECE ? size - at : PIECE;
+        same = !vd_fs_read(fd, room, n, header_size + at, name, NULL) &&
+               memcmp(room, piece(ctx, at, n), n) == 0;
+    }
+    ro_free(room);
+    if (fd >= 0) close(fd);
+    return same;
+}
+
 /* A file left unfinished by a killed process has this name too and is taken over; one that
  * another process is writing now is waited for, and then it is there. */
 static ro_status put_file(vd_store *s, const names *n, const uint8_t *header, uint64_t header_size,
                           uint64_t size, piece_fn *piece, void *ctx, ro_err *err)
 {
     int fd = -1;
-    uint64_t had;
-    if (has_size(s, n->name, &had) && had == header_size + size) return RO_OK;
+    if (holds(s, n->name, header, header_size, size, piece, ctx)) return RO_OK;
     RO_TRY(vd_fs_lock(s->dir, n->partial, n->partial, 1, &fd, NULL, err));
     ro_status status = RO_OK;
-    int there = has_size(s, n->name, &had) && had == header_size + size;
+    int there = holds(s, n->name, header, header_size, size, piece, ctx);
     if (!there) status = write_pieces(fd, header, header_size, size, piece, ctx, n->partial, err);
     if (!there && !status)
         status = vd_fs_publish(fd, s->dir, n->partial, n->name, n->partial, err);
@@ -195,10 +216,9 @@ ro_status vd_store_put(vd_store *s, const ro_type *type, const void *data, const
     uint8_t header[TENSOR_HEADER];
     names n;
     char folder[16];
-    uint64_t size = ro_type_bytes(type), had;
+    uint64_t size = ro_type_bytes(type);
     tensor_source source = {type, data, NULL};
     tensor_name(d, &n);
-    if (has_size(s, n.name, &had) && had == TENSOR_HEADER + size) return RO_OK;
     snprintf(folder, sizeof folder, "%.10s", n.name);
     RO_TRY(make_folder(s->dir, folder, err));
     source.room = ro_alloc(size < PIECE ? size : PIECE);
