@@ -82,8 +82,8 @@ static void advance(lane *l, int level, int round)
     for (int k = 0; k < STEPS; k++) {
         int state = level == FULL || (level == CHECKPOINT && (vd_exec_steps(l->e) + 1) % 50 == 0);
         if (vd_exec_step(l->e, level == FULL, state, &r, &err)) die("step", &err);
-        if (l->w && vd_writer_step(l->w, r.has_state ? &r.state : NULL, &r.outputs, r.digests, &err))
-            die("trace", &err);
+        const vd_digest *root = r.has_state ? &r.state : NULL;
+        if (l->w && vd_writer_step(l->w, root, &r.outputs, r.digests, &err)) die("trace", &err);
     }
     l->seconds[round] = (now() - start) / STEPS;
 }
@@ -143,7 +143,8 @@ int main(int argc, char **argv)
     double added[ROUNDS_MAX], share[ROUNDS_MAX], check[ROUNDS_MAX];
     for (int k = 1; k < argc; k++) {
         if (!strcmp(argv[k], "--json")) json = 1;
-        else if (!strcmp(argv[k], "--rounds") && k + 1 < argc) rounds = atoi(argv[++k]);
+        else if (!strcmp(argv[k], "--rounds") && k + 1 < argc)
+            rounds = (int)strtol(argv[++k], NULL, 10);
         else path = argv[k];
     }
     if (rounds < 1 || rounds > ROUNDS_MAX || !mkdtemp(folder)) return 2;
