@@ -40,27 +40,4 @@ static __device__ __forceinline__ void rk_store(ro_dtype d, void *y, uint64_t i,
                  RO_N(ro_##op##_at)(&node->reader, node->attrs, out, i));                      \
     }
 
-#define RO_PASS_ATTRS
-#include "ops.def"
-#undef RO_PASS_ATTRS
-
-#define RO_PASS_BODY
-#define RO_PASS_f32
-#include "body_pass.h"
-#include "ops.def"
-#undef RO_PASS_f32
-#define RO_PASS_f64
-#include "body_pass.h"
-#include "ops.def"
-#undef RO_PASS_f64
-#define RO_PASS_i64
-#include "body_pass.h"
-#include "ops.def"
-#undef RO_PASS_i64
-#define RO_PASS_u64
-#include "body_pass.h"
-#include "ops.def"
-#undef RO_PASS_u64
-#include "body_pass.h"
-#include "ops.def"
-#undef RO_PASS_BODY
+#include "body_all.h"

@@ -194,7 +194,7 @@ static ro_status expected_job(const cli_args *a, const char *text, vd_digest *d,
         }
     }
     memset(&j, 0, sizeof j);
-    ro_status st = cli_job_load(&j, text, a, 0, err);
+    ro_status st = cli_job_load(&j, text, a, err);
     if (!st) *d = j.job->digest;
     cli_job_free(&j);
     return st;

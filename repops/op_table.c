@@ -108,30 +108,7 @@ void ro_canonical_bytes(ro_dtype dtype, const void *from, void *to, uint64_t ele
 
 #include "body.h"
 
-#define RO_PASS_ATTRS
-#include "ops.def"
-#undef RO_PASS_ATTRS
-
-#define RO_PASS_BODY
-#define RO_PASS_f32
-#include "body_pass.h"
-#include "ops.def"
-#undef RO_PASS_f32
-#define RO_PASS_f64
-#include "body_pass.h"
-#include "ops.def"
-#undef RO_PASS_f64
-#define RO_PASS_i64
-#include "body_pass.h"
-#include "ops.def"
-#undef RO_PASS_i64
-#define RO_PASS_u64
-#include "body_pass.h"
-#include "ops.def"
-#undef RO_PASS_u64
-#include "body_pass.h"
-#include "ops.def"
-#undef RO_PASS_BODY
+#include "body_all.h"
 
 #define RO_PASS_HOST
 #include "ops.def"

@@ -63,7 +63,7 @@ static void open_lane(lane *l, const char *path, const char *folder, int level)
     ro_err err = {0};
     memset(l, 0, sizeof *l);
     memset(&o, 0, sizeof o);
-    if (cli_job_load(&l->job, path, &a, 1, &err)) die("job", &err);
+    if (cli_job_load(&l->job, path, &a, &err)) die("job", &err);
     o.backend = ro_cpu();
     o.pool = l->job.pool;
     o.constants = l->job.constants;

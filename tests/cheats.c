@@ -317,7 +317,7 @@ int main(int argc, char **argv)
     if (!names[r.kind] || !cli_value(&a, "--trace")) die("usage", NULL);
     r.at = 2;
     if (cli_number(&a, "--at", 2, VD_STEPS_MAX, &r.at, &err)) die("usage", &err);
-    if (cli_job_load(&j, a.words[1], &a, 1, &err)) die("job", &err);
+    if (cli_job_load(&j, a.words[1], &a, &err)) die("job", &err);
     if (cli_store(&a, cli_value(&a, "--trace"), 1, &j.store, &err)) die("store", &err);
     if (cli_job_constants(&j, &err)) die("data", &err);
     r.job = j.job;

@@ -311,12 +311,11 @@ static ro_status build_json(cli_job *j, const char *path, const char *record, co
     return vd_model_job(&j->file.spec, j->arena, &j->job, err);
 }
 
-ro_status cli_job_load(cli_job *j, const char *path, const cli_args *a, int data, ro_err *err)
+ro_status cli_job_load(cli_job *j, const char *path, const cli_args *a, ro_err *err)
 {
     uint8_t *bytes;
     uint64_t size;
     const char *record = NULL;
-    (void)data;
     for (const cli_option *o = a->options; o->name; o++)
         if (strcmp(o->name, "--record") == 0) record = o->value;
     j->arena = ro_arena_new();

@@ -62,7 +62,7 @@ typedef struct {
     const void **constants;
     vd_store *store;
 } cli_job;
-ro_status cli_job_load(cli_job *j, const char *path, const cli_args *a, int data, ro_err *err)
+ro_status cli_job_load(cli_job *j, const char *path, const cli_args *a, ro_err *err)
     RO_CHECKED;
 /* Constants from the loaded data or the store; into the store where it lacks them. */
 ro_status cli_job_constants(cli_job *j, ro_err *err) RO_CHECKED;

@@ -94,7 +94,7 @@ ro_status cmd_job_check(int argc, char **argv, int *exit_code, ro_err *err)
     RO_TRY(cli_parse(argc, argv, &a, 1, 1, err));
     RO_TRY(cli_number(&a, "--max-dispute", 1, UINT64_MAX / 8, &bytes, err));
     if (cli_value(&a, "--max-dispute") && bytes * 4 > flops) flops = bytes * 4;
-    ro_status st = cli_job_load(&j, a.words[0], &a, 0, err);
+    ro_status st = cli_job_load(&j, a.words[0], &a, err);
     if (!st) st = vd_job_cost(j.job, &c, err);
     if (!st) {
         if (cli_value(&a, "--json")) check_json(j.job, &c);
@@ -259,7 +259,7 @@ ro_status cmd_eval(int argc, char **argv, int *exit_code, ro_err *err)
     if (!cli_value(&a, "--trace") == !cli_value(&a, "--model"))
         return RO_FAIL(err, RO_EUSAGE,
                        "verde eval needs either --trace F or --model F.safetensors");
-    ro_status st = cli_job_load(&j, a.words[0], &a, 1, err);
+    ro_status st = cli_job_load(&j, a.words[0], &a, err);
     if (!st) st = eval_job(&v, &a, err);
     cli_job_free(&j);
     return st;

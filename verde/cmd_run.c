@@ -211,7 +211,7 @@ ro_status cmd_run(int argc, char **argv, int *exit_code, ro_err *err)
     RO_TRY(cli_parse(argc, argv, &a, 1, 1, err));
     if (!cli_value(&a, "--trace"))
         return RO_FAIL(err, RO_EUSAGE, "verde run needs --trace F, the file to write");
-    ro_status st = cli_job_load(&j, a.words[0], &a, 1, err);
+    ro_status st = cli_job_load(&j, a.words[0], &a, err);
     if (!st) st = run_all(&a, &j, err);
     cli_job_free(&j);
     return st;
@@ -233,7 +233,7 @@ static ro_status reopen(const cli_args *a, reopened *r, ro_err *err)
     memset(r, 0, sizeof *r);
     if (!path) return RO_FAIL(err, RO_EUSAGE, "--trace F is needed, the trace to work on");
     RO_TRY(cli_trace_open(path, &r->trace, err));
-    RO_TRY(cli_job_load(&r->j, a->words[0], a, 1, err));
+    RO_TRY(cli_job_load(&r->j, a->words[0], a, err));
     const vd_job *j = vd_trace_job(r->trace);
     if (!vd_digest_equal(&j->digest, &r->j.job->digest))
         return RO_FAIL(err, RO_EOP, "%s records another job than %s", path, a->words[0]);

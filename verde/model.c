@@ -7,7 +7,6 @@
  *      optimizer's; streams of random numbers are numbered in the order of their creation. */
 #include "verde.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 /* A double's square root, correctly rounded like the hardware's; no libm. */
