@@ -56,7 +56,7 @@ void vd_sha256_many(const vd_sha256_tag *tag, const uint8_t *data, size_t size, 
                     size_t count, uint8_t *out);
 
 /* The implementation in use: shani, arm, avx512, avx2, openssl or plain. The one that is
- * fastest here, found by a timing of 0.2 ms, unless the environment variable VERDE_SHA names
+ * fastest here, found by a timing of 0.6 ms, unless the environment variable VERDE_SHA names
  * another when the first hash is asked for; a name that cannot be had is told on stderr and
  * the fastest is used. */
 const char *vd_sha256_name(void);
