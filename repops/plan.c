@@ -131,7 +131,7 @@ static void give(planner *p, uint64_t offset, uint64_t bytes)
 
 /* ---- nodes --------------------------------------------------------------------------------- */
 
-static int only_renames(ro_op op)
+int ro_only_renames(ro_op op)
 {
     return op == RO_OP_Reshape || op == RO_OP_Flatten || op == RO_OP_Identity;
 }
@@ -139,7 +139,7 @@ static int only_renames(ro_op op)
 static int is_view(const planner *p, uint32_t i)
 {
     const ro_node *n = &p->g->nodes[i];
-    if (!only_renames(n->op)) return 0;
+    if (!ro_only_renames(n->op)) return 0;
     ro_value x = n->in[0];
     return p->l->places[x].where == RO_AT_BLOCK && p->last[x] == i &&
            !exchanges(p, n->first_output);

@@ -370,7 +370,8 @@ typedef struct {
     uint32_t constant_count;
     uint64_t byte_cap;            /* refuse a plan whose peak is over this; 0: no cap    */
     int keep_all;                 /* 1: no value's place is reused (get works for each)  */
-    ro_hash_fn *hash;             /* NULL: nothing is ever hashed                        */
+    ro_hash_fn *hash;             /* NULL: nothing is ever hashed; called on the thread that
+                                     called step, right before the sink gets the digest  */
 } ro_plan_options;
 
 /* A fault on purpose, for tests and demonstrations: flip one bit of one output element right
@@ -413,6 +414,10 @@ typedef struct {
 const ro_backend *ro_cpu(void);
 /* "avx512", "avx2", "neon" or "base": the level in use. VERDE_ISA forces a lower one. */
 const char *ro_cpu_isa(void);
+
+/* Whether an operator's output has the very bytes of its first input, in another shape: Reshape,
+ * Flatten, Identity. */
+int ro_only_renames(ro_op op);
 
 /* Peak bytes of a plan of this graph on the CPU, without making it. */
 ro_status ro_plan_bytes(const ro_graph *g, int keep_all, uint64_t *bytes, ro_err *err) RO_CHECKED;

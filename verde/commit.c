@@ -495,21 +495,27 @@ size_t vd_tensor_chunk_bytes(const ro_type *type, uint64_t index)
     return index == full ? (size_t)(bytes % VD_CHUNK_BYTES) : 0;
 }
 
-static void wrap(const ro_type *type, const uint8_t root[VD_HASH_BYTES],
-                 uint8_t out[VD_HASH_BYTES])
+void vd_tensor_digest_of_root(const ro_type *type, const uint8_t root[VD_HASH_BYTES],
+                              uint8_t out[VD_HASH_BYTES])
 {
     uint8_t header[VD_TENSOR_HEADER_MAX];
     size_t size = vd_tensor_header_encode(type, root, header);
     vd_tensor_header_digest(header, size, out);
 }
 
+void vd_tensor_root(const ro_type *type, const void *data, ro_pool *pool,
+                    uint8_t root[VD_HASH_BYTES])
+{
+    chunked t = chunked_of(type, data, MEMORY_IS_CANONICAL);
+    chunk_root(&t, pool, root);
+}
+
 void vd_tensor_digest(const ro_type *type, const void *data, ro_pool *pool,
                       uint8_t out[VD_HASH_BYTES])
 {
-    chunked t = chunked_of(type, data, MEMORY_IS_CANONICAL);
     uint8_t root[VD_HASH_BYTES];
-    chunk_root(&t, pool, root);
-    wrap(type, root, out);
+    vd_tensor_root(type, data, pool, root);
+    vd_tensor_digest_of_root(type, root, out);
 }
 
 void vd_tensor_digest_canonical(const ro_type *type, const void *bytes, ro_pool *pool,
@@ -518,7 +524,7 @@ void vd_tensor_digest_canonical(const ro_type *type, const void *bytes, ro_pool 
     chunked t = chunked_of(type, bytes, true);
     uint8_t root[VD_HASH_BYTES];
     chunk_root(&t, pool, root);
-    wrap(type, root, out);
+    vd_tensor_digest_of_root(type, root, out);
 }
 
 void vd_tensor_digest_zero(const ro_type *type, uint8_t out[VD_HASH_BYTES])
@@ -539,7 +545,7 @@ void vd_tensor_digest_zero(const ro_type *type, uint8_t out[VD_HASH_BYTES])
         vd_frontier_append(&top, node);
     }
     vd_frontier_root(&top, node);
-    wrap(type, node, out);
+    vd_tensor_digest_of_root(type, node, out);
 }
 
 void vd_tensor_chunk_hashes(const ro_type *type, const void *data, uint64_t first, uint64_t count,
@@ -611,6 +617,6 @@ bool vd_tensor_chunk_verify(const ro_type *type, const uint8_t digest[VD_HASH_BY
     vd_leaf_hash(VD_TREE_CHUNKS, chunk, size, leaf);
     if (!vd_proof_root(VD_TREE_CHUNKS, vd_tensor_chunks(type), index, leaf, path, path_size, root))
         return false;
-    wrap(type, root, got);
+    vd_tensor_digest_of_root(type, root, got);
     return memcmp(got, digest, VD_HASH_BYTES) == 0;
 }

@@ -186,6 +186,13 @@ void vd_tensor_digest(const ro_type *type, const void *data, ro_pool *pool,
 void vd_tensor_digest_canonical(const ro_type *type, const void *bytes, ro_pool *pool,
                                 uint8_t out[VD_HASH_BYTES]);
 
+/* The root of its chunk tree alone, and the digest of any tensor that has this root: tensors of
+ * equal bytes and different shapes share the root. */
+void vd_tensor_root(const ro_type *type, const void *data, ro_pool *pool,
+                    uint8_t root[VD_HASH_BYTES]);
+void vd_tensor_digest_of_root(const ro_type *type, const uint8_t root[VD_HASH_BYTES],
+                              uint8_t out[VD_HASH_BYTES]);
+
 /* The same for a tensor that is all zero bytes, without having it: O(log bytes). */
 void vd_tensor_digest_zero(const ro_type *type, uint8_t out[VD_HASH_BYTES]);
 

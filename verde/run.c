@@ -28,25 +28,36 @@ struct vd_exec {
     ro_state *state;
     ro_plan **plans;      /* [phase_count], made when first needed */
     vd_digest **values;   /* [phase_count][value_count] digests of the last step */
-    uint8_t **want_all;   /* [phase_count][value_count] */
+    vd_digest **roots;    /* [phase_count][value_count] their chunk trees' roots, where hashed */
+    uint8_t **want_all;   /* [phase_count][value_count]; not what only renames another output */
     uint8_t **want_outputs;
     vd_digest *slots;     /* digests of the state's slots */
     uint8_t *stale;       /* the slot changed since its digest was computed */
     uint8_t *unsaved;     /* the slot changed since it was saved */
     vd_digest *leaves;    /* scratch of state roots */
     vd_digest *flat;      /* node digests in file order */
+    vd_digest root;       /* of the tensor hashed last */
+    double hash_seconds;
     uint64_t steps, peak_bytes;
     uint32_t phase;       /* of the last step */
 };
 
-/* Time spent in digests: the backend calls hash on the thread that called step. */
-static _Thread_local double hash_seconds;
+/* The run that hashes: the backend calls hash on the thread that called step. */
+static _Thread_local vd_exec *hashing;
 
 static void timed_hash(const ro_type *type, const void *data, ro_pool *pool, uint8_t digest[32])
 {
     double t = now_seconds();
-    vd_tensor_digest(type, data, pool, digest);
-    hash_seconds += now_seconds() - t;
+    vd_tensor_root(type, data, pool, hashing->root.b);
+    vd_tensor_digest_of_root(type, hashing->root.b, digest);
+    hashing->hash_seconds += now_seconds() - t;
+}
+
+/* The node output whose bytes n's output has in another shape, or RO_NO_VALUE. */
+static ro_value renamed(const ro_graph *g, const ro_node *n)
+{
+    if (!ro_only_renames(n->op) || g->values[n->in[0]].kind != RO_V_NODE) return RO_NO_VALUE;
+    return n->in[0];
 }
 
 static uint32_t flat_count(const ro_graph *g)
@@ -66,12 +77,16 @@ static ro_status allocate_phases(vd_exec *e, ro_err *err)
     for (uint32_t p = 0; p < j->phase_count; p++) {
         const ro_graph *g = j->phases[p].graph;
         e->values[p] = ro_arena_alloc(e->arena, g->value_count * sizeof(vd_digest));
+        e->roots[p] = ro_arena_alloc(e->arena, g->value_count * sizeof(vd_digest));
         e->want_all[p] = ro_arena_alloc(e->arena, g->value_count);
         e->want_outputs[p] = ro_arena_alloc(e->arena, g->value_count);
-        if (!e->values[p] || !e->want_all[p] || !e->want_outputs[p])
+        if (!e->values[p] || !e->roots[p] || !e->want_all[p] || !e->want_outputs[p])
             return RO_FAIL(err, RO_ENOMEM, "no memory for the digests of phase %u", p);
         for (uint32_t v = 0; v < g->value_count; v++)
             e->want_all[p][v] = g->values[v].kind == RO_V_NODE;
+        for (uint32_t i = 0; i < g->node_count; i++)
+            if (renamed(g, &g->nodes[i]) != RO_NO_VALUE)
+                e->want_all[p][g->nodes[i].first_output] = 0;
         for (uint32_t k = 0; k < g->output_count; k++)
             e->want_outputs[p][g->outputs[k]] = g->values[g->outputs[k]].kind == RO_V_NODE;
         uint32_t n = flat_count(g);
@@ -91,14 +106,15 @@ static ro_status exec_start(vd_exec *e, ro_err *err)
     ro_arena *a = e->arena;
     e->plans = ro_arena_alloc(a, j->phase_count * sizeof *e->plans);
     e->values = ro_arena_alloc(a, j->phase_count * sizeof *e->values);
+    e->roots = ro_arena_alloc(a, j->phase_count * sizeof *e->roots);
     e->want_all = ro_arena_alloc(a, j->phase_count * sizeof *e->want_all);
     e->want_outputs = ro_arena_alloc(a, j->phase_count * sizeof *e->want_outputs);
     e->slots = ro_arena_alloc(a, j->slot_count * sizeof *e->slots);
     e->stale = ro_arena_alloc(a, j->slot_count);
     e->unsaved = ro_arena_alloc(a, j->slot_count);
     ro_type *types = ro_arena_alloc(a, j->slot_count * sizeof *types);
-    if (!e->plans || !e->values || !e->want_all || !e->want_outputs || !e->slots || !e->stale ||
-        !e->unsaved || !types)
+    if (!e->plans || !e->values || !e->roots || !e->want_all || !e->want_outputs || !e->slots ||
+        !e->stale || !e->unsaved || !types)
         return RO_FAIL(err, RO_ENOMEM, "no memory for a run of %u slots", j->slot_count);
     RO_TRY(allocate_phases(e, err));
     for (uint32_t s = 0; s < j->slot_count; s++) types[s] = j->slots[s].type;
@@ -117,7 +133,6 @@ ro_status vd_exec_new(const vd_job *j, const vd_exec_options *o, vd_exec **out, 
     e->arena = a;
     e->job = j;
     e->o = *o;
-    hash_seconds = 0;
     ro_status st = exec_start(e, err);
     if (st) {
         vd_exec_free(e);
@@ -141,8 +156,7 @@ uint64_t vd_exec_steps(const vd_exec *e) { return e->steps; }
 uint64_t vd_exec_peak_bytes(const vd_exec *e) { return e->peak_bytes; }
 uint64_t vd_exec_hash_ns(const vd_exec *e)
 {
-    (void)e;
-    return (uint64_t)(hash_seconds * 1e9);
+    return (uint64_t)(e->hash_seconds * 1e9);
 }
 
 /* ---- state: first, loaded, saved --------------------------------------------------------- */
@@ -204,6 +218,7 @@ ro_status vd_exec_load(vd_exec *e, vd_store *s, uint64_t steps, const vd_digest 
 
 static ro_status refresh_slots(vd_exec *e, ro_err *err)
 {
+    hashing = e;
     for (uint32_t s = 0; s < e->job->slot_count; s++) {
         if (!e->stale[s]) continue;
         RO_TRY(e->o.backend->hash(e->state, s, timed_hash, e->slots[s].b, err));
@@ -218,7 +233,7 @@ static ro_status state_root(vd_exec *e, vd_digest *root, ro_err *err)
     double t = now_seconds();
     vd_leaf_hashes(VD_TREE_STATE, e->slots, VD_DIGEST, e->job->slot_count, e->leaves->b);
     vd_tree_root(VD_TREE_STATE, e->leaves->b, e->job->slot_count, root->b);
-    hash_seconds += now_seconds() - t;
+    e->hash_seconds += now_seconds() - t;
     return RO_OK;
 }
 
@@ -252,6 +267,19 @@ static void sink_digest(void *ctx, ro_value v, const uint8_t digest[32])
 {
     vd_exec *e = ctx;
     memcpy(e->values[e->phase][v].b, digest, VD_DIGEST);
+    e->roots[e->phase][v] = e->root;
+}
+
+/* Digests of what only renames another node's output: those bytes are not hashed again. */
+static void digest_renamed(vd_exec *e, const ro_graph *g, const uint8_t *want)
+{
+    vd_digest *roots = e->roots[e->phase];
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        ro_value from = renamed(g, &g->nodes[i]), v = g->nodes[i].first_output;
+        if (from == RO_NO_VALUE || want[v]) continue;
+        roots[v] = roots[from];
+        vd_tensor_digest_of_root(&g->values[v].type, roots[v].b, e->values[e->phase][v].b);
+    }
 }
 
 static ro_status plan_of(vd_exec *e, uint32_t phase, ro_plan **out, ro_err *err)
@@ -288,6 +316,21 @@ static void set_leaf_values(vd_exec *e, const ro_graph *g, vd_digest *values)
         if (i->kind == RO_V_SLOT) values[v] = e->slots[i->index];
         if (i->kind == RO_V_CONSTANT) values[v] = e->job->constants[i->index].digest;
     }
+}
+
+/* A flipped bit makes a renaming node's output differ from its input, so it is hashed then. */
+static ro_status run_nodes(vd_exec *e, ro_plan *plan, const ro_graph *g, ro_err *err)
+{
+    const ro_fault *fault = fault_of(e, e->steps);
+    uint8_t *want = e->want_all[e->phase], *flipped = NULL;
+    ro_step_options o = {want, sink_digest, e, fault};
+    if (fault && fault->node < g->node_count) flipped = &want[g->nodes[fault->node].first_output];
+    uint8_t before = flipped ? *flipped : 0;
+    if (flipped) *flipped = 1;
+    ro_status st = e->o.backend->step(plan, &o, err);
+    if (!st) digest_renamed(e, g, want);
+    if (flipped) *flipped = before;
+    return st;
 }
 
 static uint32_t flatten_digests(vd_exec *e, const ro_graph *g, const vd_digest *values)
@@ -330,18 +373,15 @@ ro_status vd_exec_step(vd_exec *e, int nodes, int state, vd_step_result *r, ro_e
     vd_place at = vd_job_locate(e->job, e->steps);
     const ro_graph *g = e->job->phases[at.phase].graph;
     vd_digest *values = e->values[at.phase];
-    ro_step_options o;
+    ro_step_options o = {e->want_outputs[at.phase], sink_digest, e, fault_of(e, e->steps)};
     ro_plan *plan;
     memset(r, 0, sizeof *r);
+    hashing = e;
     RO_TRY(plan_of(e, at.phase, &plan, err));
     if (nodes || g->output_count) RO_TRY(refresh_slots(e, err));
     set_leaf_values(e, g, values);
     e->phase = at.phase;
-    o.want = nodes ? e->want_all[at.phase] : e->want_outputs[at.phase];
-    o.digest = sink_digest;
-    o.ctx = e;
-    o.fault = fault_of(e, e->steps);
-    RO_TRY(e->o.backend->step(plan, &o, err));
+    RO_TRY(nodes ? run_nodes(e, plan, g, err) : e->o.backend->step(plan, &o, err));
     r->global = e->steps;
     outputs_root(e, g, values, &r->outputs);
     if (nodes) {
