@@ -268,8 +268,9 @@ static ro_status open_steps(const cli_args *a, reopened *r, ro_err *err)
         cJSON_AddStringToObject(o, "store", vd_store_path(r->j.store));
         cli_json(o);
     } else {
-        printf("opened step %llu: its tensors are in %s (%s steps re-run)\n",
-               (unsigned long long)step, vd_store_path(r->j.store), cli_count(replayed, t));
+        printf("opened step %llu: its tensors are in %s (%s step%s re-run)\n",
+               (unsigned long long)step, vd_store_path(r->j.store), cli_count(replayed, t),
+               replayed == 1 ? "" : "s");
     }
     return RO_OK;
 }

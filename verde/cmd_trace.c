@@ -236,7 +236,9 @@ ro_status cmd_verify(int argc, char **argv, int *exit_code, ro_err *err)
     } else if (!st) {
         printf("consistent: every leaf, tree and root follows from the records%s",
                samples ? "; " : "\n");
-        if (samples) printf("%s random steps re-run and equal\n", cli_count(samples, n));
+        if (samples)
+            printf("%s random step%s re-run and equal\n", cli_count(samples, n),
+                   samples == 1 ? "" : "s");
     }
     vd_trace_close(t);
     return st;
