@@ -1,6 +1,6 @@
-/* test_total.c - rule 4: after admission no value makes an operator fail. Every operator's scalar
- * body runs on random bits in all inputs, indices, labels, steps and bools among them, and on
- * empty tensors; every read must lie inside its input, every result fit its dtype, NaN be the
+/* test_total.c - rule 4 (T63): after admission no value makes an operator fail. Every operator's
+ * scalar body runs on random bits in all inputs, indices, labels, steps and bools among them, and
+ * on empty tensors; every read must lie inside its input, every result fit its dtype, NaN be the
  * canonical one unless bits are moved. Meant to be run under -fsanitize=address,undefined. Prints
  * a digest an operator: the lines of two builds must be equal. */
 #include "ops_cases.h"
