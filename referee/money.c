@@ -75,6 +75,7 @@ static const limit LIMITS[] = {
     {"stake", 0, MONEY, AT_LEAST},
     {"fee", 0, MONEY, AT_LEAST},
     {"premium", 0, MONEY, AT_LEAST},
+    {"delivery", 0, MONEY, EQUAL},
     {"run", 0, MONEY, EQUAL},
     {"audit", 0, MONEY, EQUAL},
     {"replay", 0, MONEY, EQUAL},
@@ -172,6 +173,7 @@ ro_status rf_params_escrow(const rf_params *p, int64_t *out, ro_err *err)
     int64_t sum = 0;
     RO_TRY(rf_money_multiply(p->slots, p->reward, &sum, err));
     RO_TRY(rf_money_add(&sum, p->premium, err));
+    RO_TRY(rf_money_add(&sum, p->delivery, err));
     *out = sum;
     return RO_OK;
 }
@@ -350,6 +352,7 @@ static ro_status defaults_of_work(const rf_cost *c, int64_t price, int64_t price
     p->answer_bytes = add_up(c->evidence_bytes, ANSWER_REST);
     p->output_bytes = c->output_bytes;
     RO_TRY(price_of(c->flops, TFLOP, price, &p->run, err));
+    RO_TRY(price_of(c->output_bytes, GB, price_bytes, &p->delivery, err));
     RO_TRY(price_of(p->replay_flops, TFLOP, price, &p->replay, err));
     RO_TRY(price_of(p->answer_bytes, GB, price_bytes, &bytes, err));
     RO_TRY(rf_money_add(&p->replay, bytes, err));
@@ -455,9 +458,9 @@ static ro_status end_check(const rf_params *p, const rf_outcome *o, ro_err *err)
         right += m->standing && has_stake(m);
         delivered += m->delivered != 0;
     }
-    if (slots > p->slots || auditors > 1)
-        return RO_FAIL(err, RO_EFORMAT, "%u members with a slot and %u auditors; %u and 1 are "
-                       "allowed", slots, auditors, p->slots);
+    if (slots > p->slots || auditors > 1 || delivered > 1)
+        return RO_FAIL(err, RO_EFORMAT, "%u members with a slot, %u auditors, %u first deliveries; "
+                       "%u, 1 and 1 are allowed", slots, auditors, delivered, p->slots);
     switch (o->end) {
     case RF_END_SETTLED:
         if (delivered) return RO_OK;
@@ -698,9 +701,13 @@ static ro_status settle_escrow(settlement *s)
 {
     if (s->o->end == RF_END_SETTLED) {
         for (uint32_t k = 0; k < s->o->member_count; k++) {
-            if (!has_stake(&s->o->members[k]) || !is_right(&s->o->members[k])) continue;
-            RO_TRY(book(s, RF_FOR_REWARD, k, ESCROW, free_of(k), s->p->reward));
-            s->escrow -= s->p->reward;
+            const rf_member *m = &s->o->members[k];
+            int64_t reward = has_stake(m) ? s->p->reward : 0;
+            int64_t delivery = m->delivered ? s->p->delivery : 0;
+            if (!is_right(m)) continue;
+            RO_TRY(book(s, RF_FOR_REWARD, k, ESCROW, free_of(k), reward));
+            RO_TRY(book(s, RF_FOR_DELIVERY, k, ESCROW, free_of(k), delivery));
+            s->escrow -= reward + delivery;
         }
         RO_TRY(book(s, RF_FOR_PREMIUM, 0, ESCROW, TREASURY, s->p->premium));
         s->escrow -= s->p->premium;
@@ -761,6 +768,6 @@ const char *rf_purpose_name(rf_purpose p)
 {
     static const char *const NAMES[] = {"fee, audit", "fee",   "answer", "referee", "audit",
                                         "burn",       "share", "rest",   "stake",   "reward",
-                                        "premium",    "refund", "audit, treasury"};
+                                        "delivery",   "premium", "refund", "audit, treasury"};
     return p >= RF_FOR_FEE_AUDIT && p <= RF_FOR_TREASURY_AUDIT ? NAMES[p - 1] : "unknown";
 }

@@ -48,6 +48,7 @@ extern "C" {
     F(i64, stake)            /* of one identity, held from the claim of a slot on            */\
     F(i64, fee)              /* claimed and not committed, withdrawn, or not delivered       */\
     F(i64, premium)          /* the client's share in audits, above the slots' rewards       */\
+    F(i64, delivery)         /* to whoever is first to deliver everything, above its reward  */\
     F(i64, run)              /* cost of the job once: what skipping all of it saves          */\
     F(i64, audit)            /* cost of one full audit                                       */\
     F(i64, replay)           /* cost of the dearest answer: D steps again, and its bytes     */\
@@ -74,7 +75,7 @@ extern "C" {
 typedef struct { RF_PARAMS(RF_FIELD) } rf_params;
 
 #define RF_PARAMS_VERSION 1u
-#define RF_PARAMS_BYTES 196u /* version, 8 of 4 bytes, 20 of 8 */
+#define RF_PARAMS_BYTES 204u /* version, 8 of 4 bytes, 21 of 8 */
 
 /* Canonical bytes: the version, then the fields in the order of RF_PARAMS, little-endian. */
 void rf_params_encode(const rf_params *p, uint8_t out[RF_PARAMS_BYTES]);
@@ -109,7 +110,7 @@ ro_status rf_params_within(const rf_params *server, const rf_params *asked, ro_e
 ro_status rf_params_exposure(const rf_params *p, int64_t *out, ro_err *err) RO_CHECKED;
 /* What may be paid for answers in a task at most: exposure - audit. */
 ro_status rf_params_rerun_max(const rf_params *p, int64_t *out, ro_err *err) RO_CHECKED;
-/* What the client puts into escrow: slots x reward + premium. */
+/* What the client puts into escrow: slots x reward + premium + delivery. */
 ro_status rf_params_escrow(const rf_params *p, int64_t *out, ro_err *err) RO_CHECKED;
 
 /* The time for one answer: base + 4 x flops / reference rate + bytes / reference bandwidth, rounded
@@ -184,7 +185,7 @@ typedef struct {
     rf_loss lost;
     uint64_t lost_at; /* log position; members that lost have different ones                  */
     int standing;     /* its claim stands at the end (with lost: an equivocator's may)        */
-    int delivered;    /* the server logged a complete upload from it                          */
+    int delivered;    /* the first complete upload logged is its: at most one member has this */
     int64_t held;     /* in its held account for this task: the stake; an auditor: 0          */
 } rf_member;
 
@@ -244,6 +245,7 @@ typedef enum {
     RF_FOR_REST,          /* of lost stakes: what does not divide, or has nobody: the treasury */
     RF_FOR_STAKE,         /* a stake that comes back                                           */
     RF_FOR_REWARD,        /* of the escrow                                                     */
+    RF_FOR_DELIVERY,      /* of the escrow, to who delivered                                   */
     RF_FOR_PREMIUM,       /* of the escrow, to the treasury                                    */
     RF_FOR_REFUND,        /* of the escrow, to the client                                      */
     RF_FOR_TREASURY_AUDIT /* what fees and lost stakes left unpaid of the audit                */
