@@ -536,7 +536,7 @@ typedef struct {
     const rf_outcome *o;
     rf_transfer *list;
     uint32_t max, count;
-    uint32_t source[RF_SLOTS_MAX], sources, at;
+    uint32_t *source, sources, at;
     int64_t each, left; /* of a source; of the one at `at` */
     int64_t escrow, treasury, audit;
     rf_account auditor;
@@ -730,7 +730,9 @@ static ro_status settle_treasury(settlement *s)
 ro_status rf_settle(const rf_params *p, const rf_outcome *o, rf_transfer *list, uint32_t max,
                     uint32_t *count, ro_err *err)
 {
-    settlement s = {.p = p, .o = o, .list = list, .max = max, .err = err, .auditor = TREASURY};
+    uint32_t source[RF_SLOTS_MAX];
+    settlement s = {.p = p, .o = o, .list = list, .max = max, .err = err, .source = source,
+                    .auditor = TREASURY};
     RO_TRY(outcome_check(p, o, err));
     s.escrow = o->escrow;
     s.treasury = o->treasury;
