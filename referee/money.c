@@ -696,24 +696,29 @@ static ro_status settle_stakes(settlement *s)
     return RO_OK;
 }
 
+/* From the escrow to a member, which outcome_check saw to be at most what there is. */
+static ro_status earn(settlement *s, rf_purpose purpose, uint32_t member, int64_t amount)
+{
+    s->escrow -= amount;
+    RO_ASSERT(s->escrow >= 0);
+    return book(s, purpose, member, ESCROW, free_of(member), amount);
+}
+
 /* Rewards are per slot: one that nobody won goes back to the client, not to the others. */
 static ro_status settle_escrow(settlement *s)
 {
+    const rf_member *m = s->o->members;
     if (s->o->end == RF_END_SETTLED) {
-        for (uint32_t k = 0; k < s->o->member_count; k++) {
-            const rf_member *m = &s->o->members[k];
-            int64_t reward = has_stake(m) ? s->p->reward : 0;
-            int64_t delivery = m->delivered ? s->p->delivery : 0;
-            if (!is_right(m)) continue;
-            RO_TRY(book(s, RF_FOR_REWARD, k, ESCROW, free_of(k), reward));
-            RO_TRY(book(s, RF_FOR_DELIVERY, k, ESCROW, free_of(k), delivery));
-            s->escrow -= reward + delivery;
-        }
+        for (uint32_t k = 0; k < s->o->member_count; k++)
+            if (has_stake(&m[k]) && is_right(&m[k]))
+                RO_TRY(earn(s, RF_FOR_REWARD, k, s->p->reward));
+        for (uint32_t k = 0; k < s->o->member_count; k++)
+            if (m[k].delivered && is_right(&m[k]))
+                RO_TRY(earn(s, RF_FOR_DELIVERY, k, s->p->delivery));
         RO_TRY(book(s, RF_FOR_PREMIUM, 0, ESCROW, TREASURY, s->p->premium));
         s->escrow -= s->p->premium;
         s->treasury += s->p->premium;
     }
-    RO_ASSERT(s->escrow >= 0); /* at most `slots` members have a stake */
     return book(s, RF_FOR_REFUND, 0, ESCROW, CLIENT, s->escrow);
 }
 
