@@ -652,10 +652,9 @@ static ro_status open_lost(settlement *s)
 }
 
 /* Declared costs to those whose answers were first, as far as their claim stands. */
-static ro_status pay_reruns(settlement *s)
+static ro_status pay_reruns(settlement *s, int64_t left)
 {
-    int64_t left, paid;
-    RO_TRY(rf_params_rerun_max(s->p, &left, s->err));
+    int64_t paid;
     for (uint32_t k = 0; k < s->o->answer_count; k++) {
         const rf_answer *a = &s->o->answers[k];
         if (!is_paid(s->o, &s->o->members[a->member])) continue;
@@ -668,11 +667,12 @@ static ro_status pay_reruns(settlement *s)
 
 static ro_status settle_lost(settlement *s)
 {
-    int64_t rest, burn, paid;
+    int64_t rest, burn, paid, most = 0;
     uint32_t winners = 0;
+    RO_TRY(rf_params_rerun_max(s->p, &most, s->err));
     RO_TRY(open_lost(s));
-    RO_TRY(pay_reruns(s));
-    RO_TRY(pay_treasury(s, RF_FOR_REFEREE, s->o->referee_cost));
+    RO_TRY(pay_reruns(s, most));
+    RO_TRY(pay_treasury(s, RF_FOR_REFEREE, s->o->referee_cost < most ? s->o->referee_cost : most));
     RO_TRY(pay_audit(s, RF_FOR_AUDIT));
     rest = pool_holds(s);
     burn = share_up(rest, s->p->burn_ppm);

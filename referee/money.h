@@ -108,7 +108,7 @@ ro_status rf_params_within(const rf_params *server, const rf_params *asked, ro_e
 /* What one task can cost others at most: audit + n x ceil(log2(n + 1)) x (replay + segment). Of n +
  * 1 claimants one may be an auditor. RO_ELIMIT: it does not fit. */
 ro_status rf_params_exposure(const rf_params *p, int64_t *out, ro_err *err) RO_CHECKED;
-/* What may be paid for answers in a task at most: exposure - audit. */
+/* What may be paid for answers in a task at most, and for judging: exposure - audit. */
 ro_status rf_params_rerun_max(const rf_params *p, int64_t *out, ro_err *err) RO_CHECKED;
 /* What the client puts into escrow: slots x reward + premium + delivery. */
 ro_status rf_params_escrow(const rf_params *p, int64_t *out, ro_err *err) RO_CHECKED;
@@ -210,7 +210,8 @@ typedef struct {
     int64_t escrow;       /* in the client's escrow for this task: rf_params_escrow             */
     int64_t treasury;     /* its balance now. The server opens a task only while the treasury
                              holds an audit for every open one, so a settlement never lacks it  */
-    int64_t referee_cost; /* of judging, declared by the pairs judged; taken from lost stakes   */
+    int64_t referee_cost; /* of judging, declared by the pairs judged; taken from lost stakes, at
+                             most rf_params_rerun_max of it                                     */
     int audited;          /* an audit was run to its end                                        */
     const rf_member *members;
     uint32_t member_count; /* at most one of stage RF_STAGE_AUDITOR: none: the referee's own    */

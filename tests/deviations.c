@@ -779,7 +779,7 @@ static void find_leak(size_t leak)
 {
     char what[96];
     for (size_t v = 0; v < VARIETY_COUNT; v++) {
-        const rf_cost c = cost_of(UINT64_C(1000000000000000), 2, VARIETIES[v].segment);
+        const rf_cost c = cost_of(UINT64_C(1000000000000000), 1000, VARIETIES[v].segment);
         const kind k = LEAKS[leak].client ? WITH_CLIENT : ALONE;
         search f;
         rules r;

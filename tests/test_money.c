@@ -110,8 +110,9 @@ static books expected(const rf_params *p, const rf_outcome *o)
     books b = {.treasury = o->treasury, .client = o->escrow};
     int64_t fees = 0, lost = 0, audit = o->audited ? p->audit : 0, paid, cap = 0, winners = 0;
     uint32_t auditor = MEMBERS, levels = 0;
+    int64_t most;
     while ((1u << levels) < p->slots + 1) levels++;
-    cap = (p->replay + p->segment) * p->slots * levels;
+    most = cap = (p->replay + p->segment) * p->slots * levels;
     for (uint32_t m = 0; m < o->member_count; m++) {
         const rf_member *v = &o->members[m];
         int owes = v->stage == RF_STAGE_CLAIMED || v->stage == RF_STAGE_WITHDRAWN ||
@@ -141,7 +142,7 @@ static books expected(const rf_params *p, const rf_outcome *o)
         cap -= paid;
         lost -= paid;
     }
-    paid = least(o->referee_cost, lost);
+    paid = least(least(o->referee_cost, most), lost);
     b.treasury += paid;
     lost -= paid;
     paid = least(audit, lost);
