@@ -538,7 +538,8 @@ typedef struct {
     uint32_t max, count;
     uint32_t *source, sources, at;
     int64_t each, left; /* of a source; of the one at `at` */
-    int64_t escrow, treasury, audit;
+    int64_t escrow, treasury; /* treasury: what an auditor of another's can be paid from */
+    int64_t audit;            /* still unpaid */
     rf_account auditor;
     ro_err *err;
 } settlement;
@@ -595,7 +596,6 @@ static ro_status pay_audit(settlement *s, rf_purpose purpose)
     int64_t paid;
     RO_TRY(pool_pay(s, purpose, 0, s->auditor, s->audit, &paid));
     s->audit -= paid;
-    if (s->auditor.kind == RF_ACCOUNT_TREASURY) s->treasury += paid;
     return RO_OK;
 }
 

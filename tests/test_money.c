@@ -505,6 +505,12 @@ static void held_differs(task *t) { t->members[1].held++; }
 static void escrow_differs(task *t) { t->o.escrow--; }
 static void treasury_negative(task *t) { t->o.treasury = -1; }
 static void referee_negative(task *t) { t->o.referee_cost = -1; }
+static void referee_dear(task *t) { t->o.referee_cost = RF_SUPPLY_MAX + 1; }
+static void all_the_money(task *t)
+{
+    t->o.treasury = RF_SUPPLY_MAX - t->o.escrow - 3 * t->p.stake + 1;
+}
+static void money_without_stakes(task *t) { t->o.treasury = RF_SUPPLY_MAX - t->o.escrow + 1; }
 static void stage_unknown(task *t) { t->members[0].stage = (rf_stage)9; }
 static void loss_unknown(task *t) { t->members[0].lost = (rf_loss)99; }
 static void end_unknown(task *t) { t->o.end = (rf_end)9; }
@@ -557,6 +563,9 @@ static const struct { change make; ro_status status; const char *word; int befor
     {escrow_differs, RO_EDIFFER, "escrow", 0},
     {treasury_negative, RO_ELIMIT, "treasury", 0},
     {referee_negative, RO_ELIMIT, "referee", 0},
+    {referee_dear, RO_ELIMIT, "referee", 0},
+    {all_the_money, RO_ELIMIT, "make a sum", 0},
+    {money_without_stakes, RO_ELIMIT, "make a sum", 0},
     {stage_unknown, RO_EFORMAT, "stage", 0},
     {loss_unknown, RO_EFORMAT, "loss", 0},
     {end_unknown, RO_EFORMAT, "end 9", 0},
@@ -813,6 +822,8 @@ Test(money, each_inequality_is_refused_with_its_sentence)
     p.audit_ppm = 200000;
     p.premium = (p.audit + 4) / 5;
     cr_assert_eq(rf_params_check(&p, &err), RO_OK, "%s", err.msg);
+    p.quorum = p.slots; /* can be reached, so audits are not certain */
+    cr_assert_eq(rf_params_check(&p, &err), RO_OK, "%s", err.msg);
     for (size_t k = 0; k < sizeof VIOLATED / sizeof VIOLATED[0]; k++) {
         rf_params q = p;
         err = (ro_err){0};
@@ -957,8 +968,43 @@ Test(money, defaults_hold_for_any_job)
     rf_params p;
     cr_assert_eq(rf_params_defaults(&COST, 0, 0, 1, 1, &p, NULL), RO_EUSAGE);
     cr_assert_eq(rf_params_defaults(&COST, RF_SLOTS_MAX + 1, 0, 1, 1, &p, NULL), RO_EUSAGE);
-    cr_assert_eq(rf_params_defaults(&COST, 4, 0, 0, 1, &p, NULL), RO_EUSAGE);
-    cr_assert_eq(rf_params_defaults(&COST, 4, 0, 1, RF_PRICE_MAX + 1, &p, NULL), RO_EUSAGE);
+    for (int64_t bad = 0; bad <= RF_PRICE_MAX + 1; bad += RF_PRICE_MAX + 1) {
+        cr_assert_eq(rf_params_defaults(&COST, 4, 0, bad, 1, &p, NULL), RO_EUSAGE);
+        cr_assert_eq(rf_params_defaults(&COST, 4, 0, 1, bad, &p, NULL), RO_EUSAGE);
+    }
+}
+
+Test(money, defaults_of_the_example_to_the_unit)
+{
+    const rf_params p = defaults(4);
+    cr_assert_eq(p.run, 741, "740.45 GFLOP at 1 a GFLOP");
+    cr_assert_eq(p.audit, 1112);
+    cr_assert_eq(p.reward, 1112);
+    cr_assert_eq(p.fee, 1112);
+    cr_assert_eq(p.premium, 112);
+    cr_assert_eq(p.delivery, 1, "253 kB at 100 a GB, at least 1");
+    cr_assert_eq(p.replay, 27, "64 steps of 0.39 GFLOP: 26; 4.3 MB: 1");
+    cr_assert_eq(p.segment, 2, "0.39 GFLOP: 1; 3.4 MB: 1");
+    cr_assert_eq(p.stake, 14840, "20 x (run + 1), over 10 x (1112 + 4 x 3 x 29)");
+    cr_assert_eq(p.replay_steps, 64u);
+    cr_assert_eq(p.replay_flops, 64 * COST.step_flops + COST.element_flops);
+    cr_assert_eq(p.answer_bytes, COST.evidence_bytes + (512u << 10));
+    cr_assert_eq(p.output_bytes, COST.output_bytes);
+    cr_assert_eq(p.commit_ms, 3600000u + 60000 + 4 * 74046 + 254);
+    rf_cost c = COST;
+    rf_params q;
+    c.segment_steps = 100; /* the longer of D's default */
+    cr_assert_eq(rf_params_defaults(&c, 4, 0, 2000, 1000, &q, NULL), RO_OK);
+    cr_assert_eq(q.run, 1481);
+    cr_assert_eq(q.replay_steps, 100u);
+    cr_assert_eq(q.segment, 79 + 4, "39.5 GFLOP, 3.4 MB");
+    c.steps = 9;
+    cr_assert_eq(rf_params_defaults(&c, 4, 0, 1000, 100, &q, NULL), RO_OK);
+    cr_assert_eq(q.replay_steps, 9u, "no replay is longer than the job");
+    cr_assert_eq(rf_params_defaults(&c, 4, 5, 1000, 100, &q, NULL), RO_OK);
+    cr_assert_eq(q.replay_steps, 5u);
+    c.flops = UINT64_MAX;
+    cr_assert_eq(rf_params_defaults(&c, 4, 5, 1000, 100, &q, NULL), RO_ELIMIT);
 }
 
 Test(money, T66_a_job_costs_what_its_graph_says)
