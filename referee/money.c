@@ -272,16 +272,10 @@ int rf_audit_due(const rf_params *p, uint32_t standing, const vd_digest *draw)
 
 /* ---- the defaults ------------------------------------------------------------------------ */
 
-static uint64_t add_up(uint64_t a, uint64_t b)
+/* sum + a x b; what does not fit saturates, so that nothing looks cheap. */
+static uint64_t plus(uint64_t sum, uint64_t a, uint64_t b)
 {
-    uint64_t r;
-    return ro_add_size(a, b, &r) ? r : UINT64_MAX;
-}
-
-static uint64_t times(uint64_t a, uint64_t b)
-{
-    uint64_t r;
-    return ro_mul_size(a, b, &r) ? r : UINT64_MAX;
+    return ro_mul_size(a, b, &a) && ro_add_size(sum, a, &sum) ? sum : UINT64_MAX;
 }
 
 ro_status rf_cost_of_job(const vd_job *j, rf_cost *c, ro_err *err)
@@ -297,10 +291,11 @@ ro_status rf_cost_of_job(const vd_job *j, rf_cost *c, ro_err *err)
         vd_phase once = j->phases[p];
         vd_job one = *j;
         uint64_t bytes = 0;
-        for (uint32_t k = 0; k < once.graph->output_count; k++)
-            bytes = add_up(bytes, ro_type_bytes(ro_graph_type(once.graph, once.graph->outputs[k])));
-        bytes = times(bytes, times(once.steps, j->repeats));
-        c->output_bytes = add_up(c->output_bytes, bytes);
+        for (uint32_t k = 0; k < once.graph->output_count; k++) {
+            const ro_type *type = ro_graph_type(once.graph, once.graph->outputs[k]);
+            bytes = plus(bytes, ro_type_bytes(type), 1);
+        }
+        c->output_bytes = plus(c->output_bytes, bytes, once.steps * j->repeats); /* below 2^40 */
         once.steps = 1;
         one.phases = &once;
         one.phase_count = 1;
@@ -346,10 +341,10 @@ static void defaults_of_time(const rf_cost *c, rf_params *p)
 static ro_status defaults_of_work(const rf_cost *c, int64_t price, int64_t price_bytes,
                                   rf_params *p, ro_err *err)
 {
-    uint64_t segment = add_up(times(c->segment_steps, c->step_flops), c->element_flops);
+    uint64_t segment = plus(c->element_flops, c->segment_steps, c->step_flops);
     int64_t bytes = 0;
-    p->replay_flops = add_up(times(p->replay_steps, c->step_flops), c->element_flops);
-    p->answer_bytes = add_up(c->evidence_bytes, ANSWER_REST);
+    p->replay_flops = plus(c->element_flops, p->replay_steps, c->step_flops);
+    p->answer_bytes = plus(ANSWER_REST, c->evidence_bytes, 1);
     p->output_bytes = c->output_bytes;
     RO_TRY(price_of(c->flops, TFLOP, price, &p->run, err));
     RO_TRY(price_of(c->output_bytes, GB, price_bytes, &p->delivery, err));

@@ -192,6 +192,8 @@ static void finish(task *t)
     t->o.answers = t->answers;
     for (uint32_t m = 0; m < t->o.member_count; m++)
         t->members[m].held = t->members[m].stage == RF_STAGE_AUDITOR ? 0 : t->p.stake;
+    for (uint32_t m = t->o.member_count; m < MEMBERS; m++) /* not to be read */
+        t->members[m] = (rf_member){.stage = RF_STAGE_AUDITOR, .standing = 1, .delivered = 1};
     cr_assert_eq(rf_params_escrow(&t->p, &t->o.escrow, &err), RO_OK, "%s", err.msg);
 }
 
@@ -349,6 +351,18 @@ Test(money, the_order_of_a_lost_stake)
     cr_assert_eq(b.free[3], 0);
     cr_assert_eq(b.client, t.p.reward, "the empty slot's share");
     cr_assert_eq(b.treasury, 5000 + t.p.premium + 7 + t.p.audit + half % 3);
+}
+
+Test(money, judging_and_answers_take_at_most_a_fifth)
+{
+    task t = agreed(4);
+    int64_t most;
+    lose(&t, 3, RF_LOST_VERDICT, 50);
+    t.o.referee_cost = RF_SUPPLY_MAX;
+    books b = settled(&t);
+    cr_assert_eq(rf_params_rerun_max(&t.p, &most, NULL), RO_OK);
+    cr_assert_eq(b.burn, t.p.stake - most - (t.p.stake - most) / 2);
+    cr_assert_geq(b.burn, t.p.stake * 4 / 10);
 }
 
 Test(money, the_first_to_lose_pays_first)
@@ -582,7 +596,7 @@ static const struct { change make; ro_status status; const char *word; int befor
     {too_many, RO_EFORMAT, "3 members", 1},
     {two_auditors, RO_EFORMAT, "2 auditors", 1},
     {auditor_stakes, RO_EDIFFER, "holds", 0},
-    {one_position, RO_EFORMAT, "one log position", 0},
+    {one_position, RO_EFORMAT, "members 2 and 1 lost at one log position", 0},
     {stranger, RO_EFORMAT, "member 3 of 3", 0},
     {free_answer, RO_ELIMIT, "costs 0", 0},
     {dear_answer, RO_ELIMIT, "costs", 0},
@@ -972,6 +986,8 @@ Test(money, defaults_hold_for_any_job)
         cr_assert_eq(rf_params_defaults(&COST, 4, 0, bad, 1, &p, NULL), RO_EUSAGE);
         cr_assert_eq(rf_params_defaults(&COST, 4, 0, 1, bad, &p, NULL), RO_EUSAGE);
     }
+    cr_assert_eq(rf_params_defaults(&COST, 4, 0, 1, RF_PRICE_MAX, &p, NULL), RO_OK);
+    cr_assert_eq(rf_params_defaults(&COST, 4, 0, RF_PRICE_MAX, 1, &p, NULL), RO_OK);
 }
 
 Test(money, defaults_of_the_example_to_the_unit)
