@@ -680,17 +680,22 @@ static uint32_t pick(uint32_t n) /* splitmix64 */
     return (uint32_t)((z ^ z >> 31) % n);
 }
 
+/* One pick a statement: initialisers have no order. */
 static policy pick_policy(uint32_t steps)
 {
-    policy w = {(uint8_t)pick(ACTS), (uint8_t)pick(3), steps};
+    policy w = {.step = steps};
+    w.act = (uint8_t)pick(ACTS);
+    w.lie = (uint8_t)pick(3);
     if (w.lie) w.step = pick(4) ? pick(steps) : pick(2) ? 0 : steps - 1;
     return w;
 }
 
 static play pick_play(uint32_t slots)
 {
-    play x = {.steps = 5 + pick(2) * pick(1u << pick(12)), .coalition = 1 + pick(COALITION_MAX),
-              .reversed = (int)pick(2)};
+    play x = {.steps = 1u << pick(12)};
+    x.steps = 5 + pick(x.steps);
+    x.coalition = 1 + pick(COALITION_MAX);
+    x.reversed = (int)pick(2);
     if (x.coalition > slots) x.coalition = slots;
     x.honest = pick(1 + (slots - x.coalition < HONEST_MAX ? slots - x.coalition : HONEST_MAX));
     for (uint32_t m = 0; m < COALITION_MAX; m++) x.who[m] = pick_policy(x.steps);
@@ -725,7 +730,12 @@ static play neighbour(const play *x, uint32_t slots)
 static void climb(search *f, uint32_t restarts, void (*leak)(rules *), int client)
 {
     for (uint32_t k = 0; k < restarts; k++) {
-        variety v = {1 + pick(16), 1 + pick(4), 1000 + pick(500000), 1 + pick(3), 0, 1 + pick(64)};
+        variety v = {0};
+        v.slots = 1 + pick(16);
+        v.quorum = 1 + pick(4);
+        v.audit_ppm = 1000 + pick(500000);
+        v.stake_factor = 1 + pick(3);
+        v.segment = 1 + pick(64);
         play x = pick_play(v.slots);
         rf_cost c = cost_of((1 + pick(1000)) * UINT64_C(1000000000000), x.steps, v.segment);
         rules r;
@@ -839,8 +849,8 @@ static void every_play(uint32_t steps, uint32_t coalition, size_t rule_sets)
         rules_of(&r, &c, &VARIETIES[v]);
         exhaust(&f, &r, steps, coalition, 0);
     }
-    snprintf(what, sizeof what, "every play of %u steps, %u identities, %zu sets of rules", steps,
-             coalition, rule_sets);
+    snprintf(what, sizeof what, "every play, %u steps, %u identities, %zu set%s of rules", steps,
+             coalition, rule_sets, rule_sets == 1 ? "" : "s");
     report(&f, what);
 }
 
