@@ -267,6 +267,10 @@ static task random_task(void)
     int stand = 0;
     t.p.burn_ppm = pick(3) ? t.p.burn_ppm : pick(RF_PPM + 1);
     t.p.stake = pick(4) ? t.p.stake : 10000000 + pick(99999999);
+    if (pick(4) == 0) { /* too little for what is to be paid */
+        t.p.stake = pick(200);
+        t.p.fee = pick((uint32_t)t.p.stake + 1);
+    }
     t.o.end = (rf_end)pick(4);
     t.o.member_count = pick(t.p.slots + 1);
     random_members(&t);
@@ -735,6 +739,14 @@ Test(money, a_task_of_all_slots)
     }
     cr_assert_eq(sum, (int64_t)n * p.stake);
     cr_assert_gt(burned, n / 5);
+    o.answer_count = RF_ANSWERS_MAX + 1; /* refused before they are read */
+    cr_assert_eq(rf_settle(&p, &o, list, RF_TRANSFERS_MAX(n + 1, 1), &count, &err), RO_ELIMIT);
+    cr_assert(strstr(err.msg, "16777216 are allowed"), "%s", err.msg);
+    o.answer_count = 1;
+    o.member_count = n + 2;
+    err = (ro_err){0};
+    cr_assert_eq(rf_settle(&p, &o, list, RF_TRANSFERS_MAX(n + 1, 1), &count, &err), RO_ELIMIT);
+    cr_assert(strstr(err.msg, "4097 are allowed"), "%s", err.msg);
     free(members);
     free(list);
 }
