@@ -91,7 +91,7 @@ typedef enum {
 const char *rf_refusal_name(rf_refusal r);
 
 /* Beside referee, task, role and key, which every slot has: the fields that its type names. The
- * others are 0. */
+ * others are not read, and 0 in an opened message. */
 typedef struct {
     vd_digest root;      /* segment: of the trace; explanation: of the claim that is explained  */
     uint64_t segment;    /* segment                                                             */
@@ -168,7 +168,7 @@ size_t rf_message_size(rf_message_type t);
 size_t rf_claim_size(rf_message_type t);
 
 /* Write a message, signature included.
- *   m         fields that its type does not have are 0, else our bug (asserted)
+ *   m         a role that may send the type (asserted); what its type does not have is not read
  *   out       RF_MESSAGE_MAX bytes are always enough
  *   returns   rf_message_size(m->type)                                                          */
 size_t rf_message_encode(const rf_message *m, uint8_t *out);

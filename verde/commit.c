@@ -102,6 +102,12 @@ void vd_inner_hash(vd_tree_kind kind, const uint8_t left[VD_HASH_BYTES],
 
 void vd_tagged_hash(const char *tag, const void *payload, size_t size, uint8_t out[VD_HASH_BYTES])
 {
+    vd_tagged_hash_two(tag, NULL, 0, payload, size, out);
+}
+
+void vd_tagged_hash_two(const char *tag, const void *head, size_t head_size, const void *payload,
+                        size_t size, uint8_t out[VD_HASH_BYTES])
+{
     uint8_t block[VD_SHA256_BLOCK] = {0};
     size_t length = strlen(tag);
     vd_sha256_stream s;
@@ -109,6 +115,7 @@ void vd_tagged_hash(const char *tag, const void *payload, size_t size, uint8_t o
     memcpy(block, tag, length);
     vd_sha256_init(&s);
     vd_sha256_update(&s, block, sizeof block);
+    vd_sha256_update(&s, head, head_size);
     vd_sha256_update(&s, payload, size);
     vd_sha256_final(&s, out);
 }

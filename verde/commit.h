@@ -58,6 +58,9 @@ void vd_inner_hash(vd_tree_kind kind, const uint8_t left[VD_HASH_BYTES],
  *   thread    any                       source    docs/FORMATS.md, tags              */
 void vd_tagged_hash(const char *tag, const void *payload, size_t size,
                     uint8_t out[VD_HASH_BYTES]);
+/* The same of a payload in two pieces, one after the other. */
+void vd_tagged_hash_two(const char *tag, const void *head, size_t head_size, const void *payload,
+                        size_t size, uint8_t out[VD_HASH_BYTES]);
 
 /* A tree has the shape of RFC 6962. Two ways to say the same:
  *   by levels   level 0 is the leaves; node i of level k + 1 is the hash of nodes 2i and 2i + 1

@@ -7,10 +7,12 @@
  * Invariants
  *   1. A key file is made readable by its owner alone, and one that others can read is refused.
  *   2. A public key that passes has one encoding and a large order; a signature has S < L.
- *   3. Private bytes are wiped before their memory is given back. */
+ *   3. Private bytes are wiped before their memory is given back.
+ *   4. That OpenSSL could not begin its work (no memory) is an error, never a bad signature. */
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -68,12 +70,15 @@ ro_status vd_check_key(const uint8_t key[32], ro_err *err)
     return RO_OK;
 }
 
+/* 1, 0, or -1: it could not be tried. What is wrong with a point or a signature shows in
+ * EVP_DigestVerify; what comes before it fails only for want of memory. */
 static int verifies(const uint8_t key[32], const void *bytes, size_t n, const uint8_t sig[64])
 {
     EVP_PKEY *k = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key, 32);
     EVP_MD_CTX *c = EVP_MD_CTX_new();
-    int good = k && c && EVP_DigestVerifyInit(c, NULL, NULL, NULL, k) == 1 &&
-               EVP_DigestVerify(c, sig, 64, bytes, n) == 1;
+    int good = -1;
+    if (k && c && EVP_DigestVerifyInit(c, NULL, NULL, NULL, k) == 1)
+        good = EVP_DigestVerify(c, sig, 64, bytes, n) == 1;
     EVP_MD_CTX_free(c);
     EVP_PKEY_free(k);
     return good;
@@ -88,8 +93,9 @@ ro_status vd_check_signature(const uint8_t key[32], const void *bytes, size_t n,
     RO_TRY(vd_check_key(key, err));
     if (!below(sig + 32, order.b))
         return RO_FAIL(err, RO_ESIGNATURE, "a signature has S >= L");
-    if (!verifies(key, bytes, n, sig))
-        return RO_FAIL(err, RO_ESIGNATURE, "the signature does not verify");
+    int good = verifies(key, bytes, n, sig);
+    if (good < 0) return RO_FAIL(err, RO_ENOMEM, "OpenSSL could not verify a signature");
+    if (!good) return RO_FAIL(err, RO_ESIGNATURE, "the signature does not verify");
     return RO_OK;
 }
 
@@ -101,6 +107,23 @@ ro_status vd_sign(const vd_key *k, const void *bytes, size_t n, uint8_t sig[64],
                EVP_DigestSign(c, sig, &size, bytes, n) == 1 && size == 64;
     EVP_MD_CTX_free(c);
     return good ? RO_OK : RO_FAIL(err, RO_ENOMEM, "OpenSSL could not sign");
+}
+
+ro_status vd_key_derive(const vd_key *k, const char *tag, const void *bytes, size_t n,
+                        uint8_t out[32], ro_err *err)
+{
+    static const uint8_t derive[VD_TAG_BYTES] = "verde/1 derived key";
+    uint8_t seed[32], inner[32], message[VD_TAG_BYTES + VD_DERIVE_MAX] = {0};
+    size_t seed_size = sizeof seed, length = strlen(tag);
+    RO_ASSERT(length >= 1 && length <= VD_TAG_BYTES && n <= VD_DERIVE_MAX);
+    memcpy(message, tag, length);
+    if (n) memcpy(message + VD_TAG_BYTES, bytes, n);
+    int good = EVP_PKEY_get_raw_private_key(k->pair, seed, &seed_size) == 1 && seed_size == 32 &&
+               HMAC(EVP_sha256(), seed, 32, derive, sizeof derive, inner, NULL) &&
+               HMAC(EVP_sha256(), inner, 32, message, VD_TAG_BYTES + n, out, NULL);
+    OPENSSL_cleanse(seed, sizeof seed);
+    OPENSSL_cleanse(inner, sizeof inner);
+    return good ? RO_OK : RO_FAIL(err, RO_ENOMEM, "OpenSSL could not derive a secret");
 }
 
 void vd_fingerprint(const uint8_t key[32], char text[65])
@@ -154,6 +177,19 @@ ro_status vd_key_new(const char *path, ro_err *err)
     BIO_free(b); /* wipes */
     EVP_PKEY_free(k);
     return status;
+}
+
+ro_status vd_key_from_seed(const uint8_t seed[32], vd_key **out, ro_err *err)
+{
+    size_t n = 32;
+    vd_key *k = ro_alloc_zero(sizeof *k);
+    if (k) k->pair = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, 32);
+    if (k && k->pair && EVP_PKEY_get_raw_public_key(k->pair, k->public, &n) == 1 && n == 32) {
+        *out = k;
+        return RO_OK;
+    }
+    vd_key_free(k);
+    return RO_FAIL(err, RO_ENOMEM, "no memory for a key");
 }
 
 /* Encrypted keys are refused rather than a passphrase asked for on a terminal. */

@@ -22,6 +22,19 @@ ro_status vd_key_load(const char *path, vd_key **out, ro_err *err)
     return refuse(err);
 }
 
+ro_status vd_key_from_seed(const uint8_t seed[32], vd_key **out, ro_err *err)
+{
+    (void)seed, (void)out;
+    return refuse(err);
+}
+
+ro_status vd_key_derive(const vd_key *k, const char *tag, const void *bytes, size_t n,
+                        uint8_t out[32], ro_err *err)
+{
+    (void)k, (void)tag, (void)bytes, (void)n, (void)out;
+    return refuse(err);
+}
+
 void vd_key_free(vd_key *k) { RO_ASSERT(!k); }
 
 const uint8_t *vd_key_public(const vd_key *k)

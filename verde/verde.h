@@ -365,15 +365,27 @@ ro_status vd_key_new(const char *path, ro_err *err) RO_CHECKED;
 /*   returns   RO_OK; RO_EUSAGE others than the owner may read or write it; RO_EFORMAT it is not an
  *             unencrypted Ed25519 key in PEM; RO_ENOTFOUND; RO_EIO; RO_EOP no_key.c             */
 ro_status vd_key_load(const char *path, vd_key **out, ro_err *err) RO_CHECKED;
+/* The key of a seed of 32 bytes (RFC 8032), for who keeps seeds elsewhere. RO_ENOMEM; RO_EOP. */
+ro_status vd_key_from_seed(const uint8_t seed[32], vd_key **out, ro_err *err) RO_CHECKED;
 void vd_key_free(vd_key *k);
 const uint8_t *vd_key_public(const vd_key *k); /* 32 bytes */
 ro_status vd_sign(const vd_key *k, const void *bytes, size_t n, uint8_t sig[64], ro_err *err)
     RO_CHECKED;
 /* RO_ESIGNATURE unless the key is canonical (y < p) and not of small order: for registration. */
 ro_status vd_check_key(const uint8_t key[32], ro_err *err) RO_CHECKED;
-/* RO_ESIGNATURE unless vd_check_key, S < L, and it verifies (cofactorless); RO_EOP in no_key.c. */
+/* RO_ESIGNATURE unless vd_check_key, S < L, and it verifies (cofactorless); RO_ENOMEM it could not
+ * be tried; RO_EOP in no_key.c. */
 ro_status vd_check_signature(const uint8_t key[32], const void *bytes, size_t n,
                              const uint8_t sig[64], ro_err *err) RO_CHECKED;
+/* A secret that follows from the key and that nobody else can make:
+ *   HMAC-SHA256(HMAC-SHA256(seed, "verde/1 derived key"), tag || bytes)
+ * where both texts are zero padded to 64 bytes.
+ *   tag       ASCII, 1 to 64 bytes; bytes: at most VD_DERIVE_MAX (both asserted)
+ *   returns   RO_OK; RO_ENOMEM; RO_EOP                                                          */
+#define VD_TAG_BYTES 64u
+#define VD_DERIVE_MAX 128u
+ro_status vd_key_derive(const vd_key *k, const char *tag, const void *bytes, size_t n,
+                        uint8_t out[32], ro_err *err) RO_CHECKED;
 void vd_fingerprint(const uint8_t key[32], char text[65]); /* SHA-256 of the 32 bytes, hex */
 
 /* ---- store (store.c): tensors by digest, states by root, snapshots by step --------------- */
