@@ -295,7 +295,7 @@ ro_status rf_message_sign(rf_message *m, const vd_key *k, ro_err *err)
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
-static ro_status decode(const uint8_t *bytes, size_t n, rf_message *m, ro_err *err)
+static ro_status decode(const void *bytes, size_t n, rf_message *m, ro_err *err)
 {
     uint8_t again[RF_MESSAGE_MAX];
     vd_in i = {bytes, n, 0, 0};
@@ -400,11 +400,19 @@ static ro_status check_claim(const rf_message *m, ro_err *err)
     }
 }
 
-ro_status rf_message_open(const void *bytes, size_t n, rf_message *m, ro_err *err)
+ro_status rf_message_decode(const void *bytes, size_t n, rf_message *m, ro_err *err)
 {
     rf_message made;
     memset(&made, 0, sizeof made);
     RO_TRY(decode(bytes, n, &made, err));
+    *m = made;
+    return RO_OK;
+}
+
+ro_status rf_message_open(const void *bytes, size_t n, rf_message *m, ro_err *err)
+{
+    rf_message made;
+    RO_TRY(rf_message_decode(bytes, n, &made, err));
     if (made.role == RF_REFEREE && memcmp(made.key, made.referee.b, sizeof made.key) != 0)
         return RO_FAIL(err, RO_EFORMAT, "a referee's message is not under the referee's key");
     RO_TRY(vd_check_signature(made.key, bytes, n - sizeof made.signature, made.signature, err));

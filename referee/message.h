@@ -183,6 +183,9 @@ ro_status rf_message_sign(rf_message *m, const vd_key *k, ro_err *err) RO_CHECKE
  *   cost      one signature (reveals and segments two)           thread  any
  *   note      says nothing about whether it belongs here: rf_message_expect                     */
 ro_status rf_message_open(const void *bytes, size_t n, rf_message *m, ro_err *err) RO_CHECKED;
+/* The same without signatures and consistency, for bytes that were opened once and kept since:
+ * RO_OK: they are what rf_message_encode writes. RO_EFORMAT.                                    */
+ro_status rf_message_decode(const void *bytes, size_t n, rf_message *m, ro_err *err) RO_CHECKED;
 
 /* What a receiver is waiting for. */
 typedef struct {
