@@ -299,7 +299,7 @@ static ro_status open_header(rf_agent *a, uint64_t size, ro_err *err)
     RO_TRY(a->disk.read(a->disk.ctx, 0, is, n, err));
     if (size < sizeof is || memcmp(is, want, sizeof is) != 0) {
         for (size_t k = 0; k < sizeof is; k++) torn &= is[k] == want[k] || is[k] == 0;
-        if (!torn && size >= sizeof is && memcmp(is, want, 16) == 0)
+        if (!torn && memcmp(is, want, 16) == 0 && vd_all_zero(is + 48, sizeof is - 48))
             return RO_FAIL(err, RO_EDIFFER, "this message log is another key's");
         if (!torn) return RO_FAIL(err, RO_EFORMAT, "this file is no message log");
         RO_TRY(a->disk.write(a->disk.ctx, 0, want, sizeof want, err));

@@ -5,9 +5,9 @@
  * opened again: then fuzzing reaches what a hostile signer can say.
  *
  * libFuzzer: -fsanitize=fuzzer,address,undefined. With -DREPLAY see fuzz_replay.h. */
-#include "../referee/agent.h"
 #include "../verde/bytes.h"
 #include "fuzz_replay.h"
+#include "memory_disk.h"
 #include "message_world.h"
 
 /* What opened encodes to what came, and may be asked anything. */
@@ -59,72 +59,18 @@ static void check_evidence(const uint8_t *data, size_t size)
     if (!st && !rf_equivocates(&two[0], &two[1])) abort();
 }
 
-/* A log in memory, as the disk gave it back. */
-typedef struct { uint8_t *bytes; uint64_t size; } image;
-
-static ro_status image_size(void *ctx, uint64_t *size, ro_err *err)
-{
-    (void)err;
-    *size = ((image *)ctx)->size;
-    return RO_OK;
-}
-
-static ro_status image_read(void *ctx, uint64_t at, void *bytes, uint64_t n, ro_err *err)
-{
-    const image *i = ctx;
-    (void)err;
-    if (at > i->size || n > i->size - at) abort();
-    memcpy(bytes, i->bytes + at, n);
-    return RO_OK;
-}
-
-static ro_status image_write(void *ctx, uint64_t at, const void *bytes, uint64_t n, ro_err *err)
-{
-    image *i = ctx;
-    (void)err;
-    if (at > i->size) abort();
-    if (at + n > i->size) {
-        i->bytes = realloc(i->bytes, at + n);
-        i->size = at + n;
-    }
-    memcpy(i->bytes + at, bytes, n);
-    return RO_OK;
-}
-
-static ro_status image_truncate(void *ctx, uint64_t size, ro_err *err)
-{
-    (void)err;
-    if (size > ((image *)ctx)->size) abort();
-    ((image *)ctx)->size = size;
-    return RO_OK;
-}
-
-static ro_status image_sync(void *ctx, ro_err *err)
-{
-    (void)ctx, (void)err;
-    return RO_OK;
-}
-
-static void image_close(void *ctx) { (void)ctx; }
-
-static rf_disk image_disk(image *i)
-{
-    return (rf_disk){i, image_size, image_read, image_write, image_truncate, image_sync,
-                     image_close};
-}
-
 /* What opens goes on: it says something, and opens again with it. */
 static void open_log(const uint8_t *data, size_t size)
 {
-    image i = {malloc(size + 1), size};
-    rf_disk d = image_disk(&i);
+    memory_disk i = {0};
+    memory_set(&i, data, size);
+    rf_disk d = memory_as_disk(&i);
     rf_agent *a = NULL;
     uint8_t said[RF_MESSAGE_MAX], again[RF_MESSAGE_MAX];
     size_t n = 0, m = 0;
     ro_err err = {RO_OK, {0}};
     rf_message draft = world_draft(RF_M_WORK);
     world_claim(&draft, world_key(0), 77);
-    if (size) memcpy(i.bytes, data, size);
     ro_status st = rf_agent_open(&d, world_key(0), &a, &err);
     if (st && (err.code != st || !err.msg[0])) abort();
     if (!st && rf_agent_say(a, &draft, said, &n, &err) == RO_OK) {
@@ -134,7 +80,7 @@ static void open_log(const uint8_t *data, size_t size)
         if (n != m || memcmp(said, again, n)) abort();
     }
     rf_agent_close(a);
-    free(i.bytes);
+    memory_release(&i);
 }
 
 /* The same with a header and record hashes that hold, as far as sizes lead. */
@@ -188,8 +134,8 @@ void write_seeds(const char *folder)
     }
     rf_message a = world_message(RF_M_REVEAL, 0, 0), b = world_message(RF_M_WITHDRAW, 0, 0);
     seed(folder, "equivocation", bytes, rf_equivocation_write(&a, &b, bytes));
-    image i = {malloc(1), 0};
-    rf_disk d = image_disk(&i);
+    memory_disk i = {0};
+    rf_disk d = memory_as_disk(&i);
     rf_agent *agent = NULL;
     size_t n = 0;
     must(rf_agent_open(&d, world_key(0), &agent, &err), &err);
@@ -204,7 +150,7 @@ void write_seeds(const char *folder)
     must(rf_message_sign(&refusal, world_key(14), &err), &err);
     must(rf_agent_hear(agent, bytes, rf_message_encode(&refusal, bytes), &back, &err), &err);
     rf_agent_close(agent);
-    seed(folder, "log", i.bytes, i.size);
-    seed(folder, "log-torn", i.bytes, i.size - 100);
-    free(i.bytes);
+    seed(folder, "log", i.now, i.size);
+    seed(folder, "log-torn", i.now, i.size - 100);
+    memory_release(&i);
 }
