@@ -518,7 +518,7 @@ Test(agent, test_T01_reveal_or_withdraw)
     }
 }
 
-/* An honest party in many disputes at once: one claim each in slots that differ in any one field. */
+/* An honest party in many disputes at once: a claim each in slots that differ in any field. */
 Test(agent, test_T75_many_slots)
 {
     fixture f;
@@ -730,6 +730,7 @@ static void three(memory_disk *disk, uint64_t ends[KEPT + 1])
 }
 
 /* Open these bytes: the messages in them, or -1 - status. What opens goes on. */
+static uint64_t left_after_opening; /* of the log */
 static int open_bytes(const uint8_t *bytes, uint64_t n, unsigned key)
 {
     memory_disk disk = {0};
@@ -744,6 +745,7 @@ static int open_bytes(const uint8_t *bytes, uint64_t n, unsigned key)
         size_t size;
         rf_message m = world_message(RF_M_REVEAL, key, 0);
         count = (int)unanswered(&f);
+        left_after_opening = disk.size;
         must(rf_agent_say(f.a, &m, said, &size, &err), &err);
         rf_agent_close(f.a);
         must(rf_agent_open(&d, world_key(key), &f.a, &err), &err);
@@ -769,6 +771,7 @@ Test(agent, test_T52_torn_at_every_byte, .timeout = 120)
         int whole = 0;
         while (whole < KEPT && ends[whole + 1] <= n) whole++;
         cr_assert_eq(open_bytes(disk.now, n, 0), whole, "%llu bytes", (unsigned long long)n);
+        cr_assert_eq(left_after_opening, ends[whole]);
     }
     uint8_t *torn = malloc(disk.size);
     for (uint64_t n = 0; n < disk.size; n++) {
@@ -909,8 +912,9 @@ Test(agent, files)
 /* Files that are something else stay what they are. */
 Test(agent, files_that_are_no_log)
 {
-    static const char *const texts[] = {"x", "VERDELOG?", "VERDETRC", "{\"schema\": \"verde-job/1\"}",
-                                        "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA"};
+    static const char *const texts[] = {
+        "x", "VERDELOG?", "VERDETRC", "{\"schema\": \"verde-job/1\"}",
+        "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA"};
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
         cr_assert_eq(open_bytes((const uint8_t *)texts[k], strlen(texts[k]), 0), REFUSED);
     uint8_t zeros[RF_LOG_HEADER_BYTES + 1] = {0};

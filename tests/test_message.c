@@ -474,7 +474,7 @@ Test(message, test_T02_copied_commitment)
     cr_assert(rf_reveal_opens(&commit, &reveal));
     rf_message copied = commit, own = reveal;
     must(rf_message_sign(&copied, world_key(1), &err), &err);
-    cr_assert(!rf_reveal_opens(&copied, &reveal)); /* the victim's reveal, the copier's commitment */
+    cr_assert(!rf_reveal_opens(&copied, &reveal)); /* the victim's reveal, the copier's commit */
     world_vouch(world_key(1), 0, r->backend, &r->root, own.claim.reveal.signature);
     must(rf_message_sign(&own, world_key(1), &err), &err);
     cr_assert(!rf_reveal_opens(&copied, &own));    /* and the copier's own reveal of the copy */
