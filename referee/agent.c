@@ -27,11 +27,14 @@ typedef struct {
     uint32_t refusals;
 } entry;
 
-/* Where an entry is found by its slot, its message id, and the bytes of each of its envelopes.
- * The three kinds of digest have tags of their own, so they share one table. */
+/* Where an entry is found: what it is kept under (its slot; without one its id), its message id,
+ * the bytes of each of its envelopes. The three kinds of digest have tags of their own, so they
+ * share one table; `as` says which of them a name is, since answers name one kind each. */
+enum { AS_KEPT = 1, AS_ID = 2, AS_SENT = 4 };
 typedef struct {
     vd_digest name;
     uint32_t entry; /* + 1; 0: free */
+    uint32_t as;
 } place;
 
 struct rf_agent {
@@ -89,22 +92,24 @@ static void file_close(void *ctx)
 ro_status rf_disk_file(const char *path, rf_disk *out, ro_err *err)
 {
     size_t n = strlen(path) + 1;
-    int dir = -1;
+    int dir = -1, fresh = 0;
     const char *name;
     file *f = ro_alloc(sizeof *f + n);
     if (!f) return RO_FAIL(err, RO_ENOMEM, "no memory for a message log");
     f->fd = -1;
     memcpy(f->path, path, n);
     ro_status status = vd_fs_folder_of(path, &dir, &name, err);
-    if (!status) status = vd_fs_lock(dir, name, path, 0, &f->fd, NULL, err);
-    if (!status && fchmod(f->fd, 0600) < 0) status = vd_fs_failed("make private", path, err);
+    if (!status) status = vd_fs_lock(dir, name, path, 0, &f->fd, &fresh, err);
+    if (!status && fresh && fchmod(f->fd, 0600) < 0)
+        status = vd_fs_failed("make private", path, err);
     if (!status) status = vd_fs_sync(dir, path, err); /* the name is there to stay */
     if (dir >= 0) close(dir);
     if (status) {
         file_close(f);
         return status;
     }
-    *out = (rf_disk){f, file_size, file_read, file_write, file_truncate, file_sync, file_close};
+    *out = (rf_disk){f, file_size, file_read, file_write, file_truncate, file_sync, file_close,
+                     RF_LOG_BYTES_MAX};
     return RO_OK;
 }
 
@@ -117,19 +122,16 @@ static place *find_place(place *table, uint64_t room, const vd_digest *name)
     return &table[at];
 }
 
-static entry *find(const rf_agent *a, const vd_digest *name)
+static entry *find(const rf_agent *a, const vd_digest *name, uint32_t as)
 {
     if (!a->table_room) return NULL;
     const place *p = find_place(a->table, a->table_room, name);
-    return p->entry ? &a->entries[p->entry - 1] : NULL;
+    return p->entry && p->as & as ? &a->entries[p->entry - 1] : NULL;
 }
 
 /* Room for one more entry and three more places, before anything is written. */
 static ro_status make_room(rf_agent *a, ro_err *err)
 {
-    if (a->count == RF_LOG_MESSAGES_MAX)
-        return RO_FAIL(err, RO_ELIMIT, "a message log has %u messages, as many as are allowed",
-                       RF_LOG_MESSAGES_MAX);
     if (a->count == a->room) {
         uint32_t room = a->room ? a->room * 2 : 64;
         entry *more = ro_resize(a->entries, a->room * sizeof *more, room * sizeof *more);
@@ -150,12 +152,13 @@ static ro_status make_room(rf_agent *a, ro_err *err)
     return RO_OK;
 }
 
-static void put_place(rf_agent *a, const vd_digest *name, uint32_t entry_number)
+static void put_place(rf_agent *a, const vd_digest *name, uint32_t as, uint32_t entry_number)
 {
     place *p = find_place(a->table, a->table_room, name);
     if (!p->entry) a->places++;
     p->name = *name;
     p->entry = entry_number + 1;
+    p->as |= as;
 }
 
 /* What a message is kept under: one claim a slot, or one answer a question. */
@@ -169,7 +172,7 @@ static ro_status note_said(rf_agent *a, const rf_message *m, const uint8_t *byte
                            uint64_t at, ro_err *err)
 {
     vd_digest name = name_of(m), sent = rf_received_digest(bytes, n), claim = rf_claim_digest(m);
-    entry *e = find(a, &name);
+    entry *e = find(a, &name, AS_KEPT);
     if (e && !vd_digest_equal(&e->claim, &claim))
         return RO_FAIL(err, RO_EFORMAT, "a message log holds two claims for one slot");
     if (!e) {
@@ -181,9 +184,9 @@ static ro_status note_said(rf_agent *a, const rf_message *m, const uint8_t *byte
     e->question = m->question;
     e->at = at;
     uint32_t number = (uint32_t)(e - a->entries);
-    put_place(a, &name, number);
-    put_place(a, &e->id, number);
-    put_place(a, &sent, number);
+    put_place(a, &name, AS_KEPT, number);
+    put_place(a, &e->id, AS_ID, number);
+    put_place(a, &sent, AS_SENT, number);
     if (m->request >= a->request) a->request = m->request + 1;
     return RO_OK;
 }
@@ -193,9 +196,9 @@ static entry *spoken_of(const rf_agent *a, const rf_message *m)
 {
     if (m->type == RF_M_RECEIPT)
         return memcmp(m->claim.receipt.key, vd_key_public(a->key), 32) == 0
-                   ? find(a, &m->claim.receipt.message)
+                   ? find(a, &m->claim.receipt.message, AS_ID)
                    : NULL;
-    return m->type == RF_M_REFUSAL ? find(a, &m->claim.refusal.message) : NULL;
+    return m->type == RF_M_REFUSAL ? find(a, &m->claim.refusal.message, AS_SENT) : NULL;
 }
 
 static ro_status note_heard(rf_agent *a, const rf_message *m, uint64_t at, ro_err *err)
@@ -247,11 +250,19 @@ static int is_record(const rf_agent *a, uint64_t at, const uint8_t *bytes, uint6
            vd_all_zero(bytes + HEAD_BYTES + size, record_size(size) - HEAD_BYTES - size);
 }
 
+static uint64_t size_max(const rf_agent *a)
+{
+    return a->disk.size_max ? a->disk.size_max : RF_LOG_BYTES_MAX;
+}
+
 /* Append a record; on RO_OK it is there to stay. */
 static ro_status append(rf_agent *a, uint32_t kind, const uint8_t *content, size_t n, ro_err *err)
 {
     uint8_t bytes[RF_LOG_RECORD_MAX] = {0};
     RO_ASSERT(n <= RF_MESSAGE_MAX);
+    if (a->end + record_size(n) > size_max(a))
+        return RO_FAIL(err, RO_ELIMIT, "a message log is full: it may have %llu bytes",
+                       (unsigned long long)size_max(a));
     vd_put_le(bytes, n, 4);
     vd_put_le(bytes + 4, kind, 4);
     memcpy(bytes + HEAD_BYTES, content, n);
@@ -340,6 +351,9 @@ static ro_status read_log(rf_agent *a, ro_err *err)
     uint8_t record[RF_LOG_RECORD_MAX + 8];
     uint64_t size = 0;
     RO_TRY(a->disk.size(a->disk.ctx, &size, err));
+    if (size > size_max(a) + RF_LOG_RECORD_MAX)
+        return RO_FAIL(err, RO_ELIMIT, "a message log has %llu bytes; %llu are allowed",
+                       (unsigned long long)size, (unsigned long long)size_max(a));
     RO_TRY(open_header(a, size, err));
     while (a->end < size) {
         uint64_t left = size - a->end, n = left < sizeof record ? left : sizeof record;
@@ -398,7 +412,7 @@ static entry *look_up(const rf_agent *a, const rf_message *draft, rf_message *m)
     memcpy(m->key, vd_key_public(a->key), sizeof m->key);
     if (!rf_has_question(m->type)) memset(&m->question, 0, sizeof m->question);
     vd_digest name = name_of(m);
-    return find(a, &name);
+    return find(a, &name, AS_KEPT);
 }
 
 static ro_status sign_and_store(rf_agent *a, rf_message *m, uint8_t *bytes, size_t *size,
@@ -438,6 +452,7 @@ ro_status rf_agent_find(rf_agent *a, const rf_message *draft, rf_message *said, 
                         ro_err *err)
 {
     rf_message m;
+    RO_TRY(usable(a, err));
     const entry *e = look_up(a, draft, &m);
     *found = e != NULL;
     return e ? fetch_message(a, e->at, said, err) : RO_OK;
@@ -512,6 +527,7 @@ ro_status rf_agent_deliver(rf_agent *a, const rf_message *draft, const void *pay
         ro_status heard = rf_agent_hear(a, back, back_size, answer, &why);
         if (heard && is_nothing(heard) && !a->failed) return RO_OK;
         if (heard) return RO_FAIL(err, heard, "%s", why.msg);
+        if (spoken_of(a, answer) != look_up(a, &m, &own)) return RO_OK; /* kept; of another one */
         *answered = 1;
         if (!asks_again(&m, answer)) return RO_OK;
         m.question = answer->claim.refusal.question;

@@ -21,7 +21,7 @@
 extern "C" {
 #endif
 
-#define RF_LOG_MESSAGES_MAX (1u << 20) /* of one identity: a log of at most 1.1 GB             */
+#define RF_LOG_BYTES_MAX (UINT64_C(1) << 28) /* of one identity: 300,000 messages and receipts */
 #define RF_LOG_HEADER_BYTES 64u
 #define RF_LOG_RECORD_MAX (40u + RF_MESSAGE_MAX)
 #define RF_LOG_REFUSALS_MAX 64u /* kept of one message: a referee cannot fill the disk         */
@@ -38,8 +38,9 @@ typedef struct {
     ro_status (*truncate)(void *ctx, uint64_t size, ro_err *err);
     ro_status (*sync)(void *ctx, ro_err *err);
     void (*close)(void *ctx);
+    uint64_t size_max; /* bytes a log may have here; 0: RF_LOG_BYTES_MAX */
 } rf_disk;
-/* A file, made where it is missing with mode 0600, locked by this process alone; its folder is
+/* A file, made with mode 0600 where it is missing, locked by this process alone; its folder is
  * synced. A reveal in it is a secret until all are published.
  *   returns   RO_OK; RO_EIO, also when another process has it; RO_EUSAGE the path names no file;
  *             RO_EFORMAT not a regular file; RO_ENOTFOUND no such folder; RO_ENOMEM             */
@@ -62,8 +63,8 @@ void rf_agent_close(rf_agent *a);
  *   bytes     out: of RF_MESSAGE_MAX; what to send. Where the log has the same claim for the same
  *             question, to the bit what was sent before
  *   returns   RO_OK; RO_EDIFFER another claim stands in this slot; RO_EFORMAT, RO_ESIGNATURE no
- *             receiver would open this draft; RO_ELIMIT the log is full; what the disk returns;
- *             RO_ENOMEM
+ *             receiver would open this draft; RO_ELIMIT the log is full (nothing was signed that
+ *             anybody saw); what the disk returns; RO_ENOMEM
  *   cost      a signature, its check, a sync                                                    */
 ro_status rf_agent_say(rf_agent *a, const rf_message *draft, uint8_t *bytes, size_t *size,
                        ro_err *err) RO_CHECKED;
@@ -94,7 +95,8 @@ typedef struct {
  * that has its receipt is not sent again.
  *   payload   what the claim names; RO_EDIFFER, before anything is signed, when it is not
  *   *answer   out: the receipt, or the refusal
- *   *answered out: 0: nothing, or nothing valid, came back: try again, now or after a restart
+ *   *answered out: 0: nothing, or nothing about this message, came back: try again, now or after a
+ *             restart
  *   returns   RO_OK; what rf_agent_say, the wire and the disk return                            */
 ro_status rf_agent_deliver(rf_agent *a, const rf_message *draft, const void *payload,
                            size_t payload_size, const rf_wire *w, rf_message *answer,

@@ -89,7 +89,7 @@ static inline rf_disk memory_as_disk(memory_disk *d)
 {
     memory_room(d, 1);
     return (rf_disk){d, memory_size, memory_read, memory_write, memory_truncate, memory_sync,
-                     memory_close};
+                     memory_close, 0};
 }
 
 /* The power goes: of what was not synced any sector of 64 bytes may have arrived or not, and any

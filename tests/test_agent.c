@@ -187,7 +187,7 @@ static void m_close(void *ctx)
 
 static rf_disk mortal(points *p)
 {
-    return (rf_disk){p, m_size, m_read, m_write, m_truncate, m_sync, m_close};
+    return (rf_disk){p, m_size, m_read, m_write, m_truncate, m_sync, m_close, 0};
 }
 
 /* A message may get lost on its way there, and its answer on its way back. */
@@ -601,8 +601,8 @@ Test(agent, test_T67_answers)
     must(rf_message_open(bytes, n, &own, &err), &err);
     say(&f, &c, back);
     cr_assert_eq(unanswered(&f), 2);
-    for (int wrong = 0; wrong < 8; wrong++) {
-        rf_message x = world_draft(wrong == 7 ? RF_M_REFUSAL : RF_M_RECEIPT);
+    for (int wrong = 0; wrong < 11; wrong++) {
+        rf_message x = world_draft(wrong == 7 || wrong > 8 ? RF_M_REFUSAL : RF_M_RECEIPT);
         const vd_key *k = world_key(wrong == 1 ? 15 : 14);
         world_claim(&x, k, 0);
         memcpy(x.claim.receipt.key, own.key, 32);
@@ -611,7 +611,10 @@ Test(agent, test_T67_answers)
         if (wrong == 1) x.referee = world_referee(1);
         if (wrong == 2) x.task.b[0] ^= 1;
         if (wrong == 3) x.claim.receipt.message.b[0] ^= 1;
-        if (wrong == 7) world_claim(&x, k, 1);
+        if (wrong == 8) x.claim.receipt.message = rf_received_digest(bytes, n);
+        if (x.type == RF_M_REFUSAL) world_claim(&x, k, 1);
+        if (wrong == 9) x.claim.refusal.message = rf_message_id(&own); /* names of other kinds */
+        if (wrong == 10) x.claim.refusal.message = rf_slot_digest(&own);
         must(rf_message_sign(&x, k, &err), &err);
         size = rf_message_encode(&x, back);
         if (wrong == 4) back[size - 1] ^= 1;
@@ -635,6 +638,66 @@ Test(agent, test_T67_answers)
     must(rf_agent_deliver(f.a, &m, NULL, 0, &w, &r, &answered, &err), &err);
     cr_assert(answered && r.slot.position == 3 && f.o->received == 0);
     tear_down(&f);
+}
+
+static ro_status another_answer(void *ctx, const void *bytes, size_t n, const void *payload,
+                                size_t size, uint8_t answer[RF_MESSAGE_MAX], size_t *answer_size,
+                                ro_err *err)
+{
+    (void)bytes, (void)n, (void)payload, (void)size, (void)err;
+    *answer_size = receipt(ctx, 0, answer);
+    return RO_OK;
+}
+
+/* The receipt of one message, sent back for another, is no answer to that one. */
+Test(agent, test_T67_the_receipt_of_another)
+{
+    fixture f;
+    uint8_t bytes[RF_MESSAGE_MAX];
+    rf_message m = world_message(RF_M_WORK, 0, 0), c = world_message(RF_M_COMMIT, 0, 0), r;
+    rf_wire w = {&m, another_answer};
+    int answered = 1;
+    ro_err err = {0};
+    set_up(&f);
+    say(&f, &m, bytes);
+    must(rf_agent_deliver(f.a, &c, NULL, 0, &w, &r, &answered, &err), &err);
+    cr_assert(!answered && unanswered(&f) == 1); /* but it is kept */
+    must(rf_agent_deliver(f.a, &m, NULL, 0, &w, &r, &answered, &err), &err);
+    cr_assert(answered && r.type == RF_M_RECEIPT);
+    tear_down(&f);
+}
+
+/* A log has a size; one that is full says no more, and keeps what it has said. */
+Test(agent, full_logs)
+{
+    static office o;
+    for (uint64_t most = 0; most < 12000; most += 500) {
+        memory_disk disk = {0};
+        points p = {0, 0, CUT, 0, memory_as_disk(&disk), &o};
+        rf_disk d = mortal(&p);
+        rf_agent *a = NULL;
+        ro_err err = {0};
+        ro_status status = RO_OK;
+        uint32_t rewrapped;
+        memset(&o, 0, sizeof o);
+        d.size_max = most + 1;
+        for (int life = 0; life < 2; life++) {
+            must(rf_agent_open(&d, world_key(0), &a, &err), &err);
+            for (unsigned k = 0; k < SCRIPT; k++) {
+                status = script_step(a, &p, k, 0, &(ro_err){0});
+                cr_assert(status == RO_OK || status == RO_ELIMIT);
+                if (status) break;
+            }
+            cr_assert(status == RO_ELIMIT && disk.size <= most + RF_LOG_HEADER_BYTES);
+            rf_agent_close(a);
+        }
+        cr_assert_eq(office_equivocations(&o, &rewrapped), 0);
+        d.size_max = 1;
+        status = rf_agent_open(&d, world_key(0), &a, &(ro_err){0});
+        cr_assert_eq(status, disk.size > RF_LOG_RECORD_MAX + 1 ? RO_ELIMIT : RO_OK);
+        if (!status) rf_agent_close(a);
+        memory_release(&disk);
+    }
 }
 
 /* Of one message so many refusals are kept, however often a referee says no. */

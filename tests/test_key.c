@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include "bad_keys.h"
 #include "small_job.h"
 
 static vd_digest bytes_of(const char *hex)
@@ -62,27 +63,12 @@ Test(key, known_signatures)
  * share of all messages when only OpenSSL is asked: the test looks that they would have. */
 Test(key, test_T09_small_order_keys)
 {
-    static const char *const keys[14] = {
-        "0100000000000000000000000000000000000000000000000000000000000000",
-        "0100000000000000000000000000000000000000000000000000000000000080",
-        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-        "0000000000000000000000000000000000000000000000000000000000000080",
-        "0000000000000000000000000000000000000000000000000000000000000000",
-        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
-        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
-        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85"};
     uint8_t sig[64] = {0x58};
     memset(sig + 1, 0x66, 31);
     sig[32] = 1;
     int forged = 0;
-    for (size_t k = 0; k < 14; k++) {
-        vd_digest key = bytes_of(keys[k]);
+    for (size_t k = 0; k < SMALL_ORDER_KEYS; k++) {
+        vd_digest key = bytes_of(small_order_keys[k]);
         ro_err err = {0};
         cr_assert_eq(vd_check_key(key.b, &err), RO_ESIGNATURE, "key %zu", k);
         for (uint8_t m = 0; m < 64; m++) {

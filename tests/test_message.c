@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 
 #include "../verde/bytes.h"
+#include "bad_keys.h"
 #include "message_world.h"
 
 static ro_status open_it(const void *bytes, size_t n, rf_message *m)
@@ -274,29 +275,16 @@ static vd_digest bytes_of(const char *hex)
  * looked at: R the base point, S = 1. 64 messages each, of every type. */
 Test(message, test_T09_degenerate_keys)
 {
-    static const char *const keys[] = {
-        "0100000000000000000000000000000000000000000000000000000000000000",
-        "0100000000000000000000000000000000000000000000000000000000000080",
-        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-        "0000000000000000000000000000000000000000000000000000000000000080",
-        "0000000000000000000000000000000000000000000000000000000000000000",
-        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
-        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
-        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+    static const char *const beyond[] = { /* y >= p, of no small order */
         "f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
         "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"};
-    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
+    for (size_t k = 0; k < SMALL_ORDER_KEYS + 2; k++)
         for (rf_message_type t = 0; t < RF_M_TYPES; t++)
             for (uint64_t r = 0; r < 64; r++) {
                 uint8_t bytes[RF_MESSAGE_MAX];
                 rf_message m = world_draft(t), back;
-                vd_digest key = bytes_of(keys[k]);
+                vd_digest key = bytes_of(k < SMALL_ORDER_KEYS ? small_order_keys[k]
+                                                              : beyond[k - SMALL_ORDER_KEYS]);
                 world_claim(&m, world_key(0), 0);
                 memcpy(m.key, key.b, 32);
                 if (m.role == RF_REFEREE) m.referee = key;
