@@ -261,6 +261,28 @@ Test(message, sizes_and_questions)
     }
 }
 
+/* A referee is its key: a message in that role under any other is none. */
+Test(message, test_T08_another_key_as_the_referee)
+{
+    static const rf_message_type types[] = {RF_M_RECEIPT, RF_M_REFUSAL};
+    for (size_t k = 0; k < 2; k++) {
+        uint8_t bytes[RF_MESSAGE_MAX];
+        rf_message m = world_message(types[k], 0, 0), back;
+        ro_err err = {0};
+        must(rf_message_sign(&m, world_key(15), &err), &err); /* the other referee, say */
+        cr_assert_eq(open_it(bytes, rf_message_encode(&m, bytes), &back), RO_EFORMAT);
+    }
+}
+
+/* The same claim bytes are another claim in another type. */
+Test(message, claims_of_two_types)
+{
+    rf_message work = world_draft(RF_M_WORK), commit = world_draft(RF_M_COMMIT);
+    work.claim.terms = commit.claim.commitment = made_up(6, 0, 0);
+    vd_digest a = rf_claim_digest(&work), b = rf_claim_digest(&commit);
+    cr_assert(!vd_digest_equal(&a, &b));
+}
+
 /* ---- keys -------------------------------------------------------------------------------- */
 
 static vd_digest bytes_of(const char *hex)
