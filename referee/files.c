@@ -707,6 +707,8 @@ ro_status rf_files_answer(rf_files *f, rf_game *g, const rf_question *q, ro_err 
     case RF_Q_OPERATOR:
     case RF_Q_KERNEL: RO_TRY(answer_operator(f, g, q, err)); break;
     case RF_Q_RERUN: RO_TRY(answer_rerun(f, g, q, err)); break;
+    case RF_Q_SEGMENTS:
+    case RF_Q_EXPLANATIONS: break; /* nobody files anything offline */
     }
     rf_game_cannot(g, q, RF_NONE); /* no effect on a question that was answered */
     return RO_OK;

@@ -27,9 +27,12 @@ const char *rf_question_name(rf_question_kind k)
 {
     static const char *const names[] = {"hashes",      "leaf",   "state",    "outputs",
                                         "step leaves", "header", "operands", "parts",
+                                        "segments",    "explanation",
                                         "operator",    "rerun",  "kernel"};
     return names[k];
 }
+
+int rf_is_window(rf_question_kind k) { return k == RF_Q_SEGMENTS || k == RF_Q_EXPLANATIONS; }
 
 /* ---- setting up ------------------------------------------------------------------------- */
 
@@ -113,7 +116,9 @@ static ro_status make_groups(rf_game *g, const rf_setup *s, ro_err *err)
 static ro_status keep_claims(rf_game *g, const rf_setup *s, ro_err *err)
 {
     g->claims = ro_arena_alloc(g->arena, (s->claim_count + 1) * sizeof *g->claims);
-    if (!g->claims) return RO_FAIL(err, RO_ENOMEM, "no memory for segment claims");
+    g->claims_struck = ro_arena_alloc(g->arena, s->claim_count + 1);
+    if (!g->claims || !g->claims_struck)
+        return RO_FAIL(err, RO_ENOMEM, "no memory for segment claims");
     for (uint32_t k = 0; k < s->claim_count; k++) {
         const vd_claim_body *b = &s->claims[k].body;
         vd_digest root = vd_claim_root(b);
@@ -136,6 +141,8 @@ ro_status rf_game_new(const rf_setup *s, rf_game **out, ro_err *err)
     if (s->party_count == 0 || s->party_count > RF_PARTIES_MAX || s->claim_count > RF_CLAIMS_MAX)
         return RO_FAIL(err, RO_EUSAGE, "a game has 1 to %u parties and at most %u segment claims",
                        RF_PARTIES_MAX, RF_CLAIMS_MAX);
+    if (s->online && s->claim_count)
+        return RO_FAIL(err, RO_EUSAGE, "online, segment claims are filed in their windows");
     ro_arena *a = ro_arena_new();
     rf_game *g = a ? ro_arena_alloc(a, sizeof *g) : NULL;
     if (!g) {
@@ -148,7 +155,12 @@ ro_status rf_game_new(const rf_setup *s, rf_game **out, ro_err *err)
     g->pair = ro_arena_new();
     g->scratch = NULL;
     g->current[0] = RF_NONE;
-    ro_status st = g->pair ? RO_OK : RO_FAIL(err, RO_ENOMEM, "no memory for a game");
+    g->groups = ro_arena_alloc(a, s->party_count * sizeof *g->groups);
+    g->pair_room = s->party_count == 2 ? 1 : RF_PARTIES_MAX;
+    g->pairs = ro_arena_alloc(a, g->pair_room * sizeof *g->pairs);
+    ro_status st = g->pair && g->groups && g->pairs
+                       ? RO_OK
+                       : RO_FAIL(err, RO_ENOMEM, "no memory for a game");
     if (!st) st = make_groups(g, s, err);
     if (!st) st = keep_claims(g, s, err);
     if (st) {
@@ -245,11 +257,28 @@ rf_flow rf_ask_both(rf_pass *p, const rf_question q[2], const uint8_t *bytes[2],
     return RF_DECIDED;
 }
 
+rf_flow rf_ask_windows(rf_pass *p, const rf_question q[2], size_t size, rf_filed filed[2])
+{
+    const uint8_t *b[2];
+    size_t n[2];
+    RF_FLOW(rf_ask_both(p, q, b, n));
+    for (int k = 0; k < 2; k++)
+        filed[k] = (rf_filed){b[k], size, (uint32_t)(n[k] / size),
+                              find_opening(p->g, &q[k])->struck};
+    return RF_GO;
+}
+
 static ro_status add_opening(rf_game *g, const rf_question *q, const void *bytes, size_t n,
                              ro_err *err)
 {
     rf_opening *o = ro_arena_alloc(g->pair, sizeof *o);
     uint8_t *copy = o ? ro_arena_alloc(g->pair, n + 1) : NULL;
+    if (copy && rf_is_window(q->kind)) {
+        o->struck = ro_arena_alloc(g->pair, RF_FILED_MAX);
+        o->window = g->windows;
+        g->windows = o;
+        if (!o->struck) copy = NULL;
+    }
     if (!copy) return RO_FAIL(err, RO_ENOMEM, "no memory for an answer of %zu bytes", n);
     if (n) memcpy(copy, bytes, n);
     o->q = *q;
@@ -291,6 +320,37 @@ static int side_of(const rf_game *g, uint64_t parties)
     return parties == g->groups[g->current[1]].mask;
 }
 
+/* How many bytes one claim in a window has; 0: the element has no such parts. */
+static size_t claim_bytes(const rf_game *g, const rf_question *q)
+{
+    ro_parts needs[RO_NEEDS_MAX];
+    uint64_t total;
+    if (q->kind == RF_Q_SEGMENTS) return VD_CLAIM_BODY_BYTES;
+    rf_part_needs(&g->subject, q->output, q->element, &g->part, needs, &total);
+    return total <= RF_PARTS_MAX ? total * 8 : 0;
+}
+
+/* Ascending, each once, and each of them admissible as far as its bytes show it. */
+static ro_status window_holds(rf_game *g, const rf_question *q, const uint8_t *b, size_t n,
+                              int *ok, ro_err *err)
+{
+    size_t size = claim_bytes(g, q);
+    *ok = size && n % size == 0 && n / size <= RF_FILED_MAX;
+    for (size_t at = 0; *ok && at < n; at += size) {
+        vd_claim_body body;
+        ro_err why = {RO_OK, {0}};
+        if (at && memcmp(b + at - size, b + at, size) >= 0) *ok = 0;
+        else if (q->kind == RF_Q_SEGMENTS)
+            *ok = vd_claim_body_decode(b + at, &body, &why) == RO_OK && body.segment == q->lo &&
+                  body.steps == g->leaf[0].count &&
+                  vd_digest_equal(&body.trace, &g->groups[g->current[side_of(g, q->parties)]].root);
+        else
+            RO_TRY(rf_parts_hold(&g->subject, q, &g->part, side_of(g, q->parties), b + at, size,
+                                 ok, err));
+    }
+    return RO_OK;
+}
+
 static ro_status holds(rf_game *g, const rf_question *q, const uint8_t *b, size_t n, int *ok,
                        ro_err *err)
 {
@@ -314,6 +374,8 @@ static ro_status holds(rf_game *g, const rf_question *q, const uint8_t *b, size_
     case RF_Q_OPERANDS: return rf_operands_hold(&g->subject, q, &g->part, b, n, ok, err);
     case RF_Q_PARTS:
         return rf_parts_hold(&g->subject, q, &g->part, side_of(g, q->parties), b, n, ok, err);
+    case RF_Q_SEGMENTS:
+    case RF_Q_EXPLANATIONS: return window_holds(g, q, b, n, ok, err);
     case RF_Q_OPERATOR: *ok = n == g->subject.outputs * (size_t)VD_DIGEST; return RO_OK;
     case RF_Q_RERUN: *ok = n == 2 * VD_DIGEST + 1; return RO_OK;
     case RF_Q_KERNEL: *ok = n == 8; return RO_OK;
@@ -340,6 +402,13 @@ static void close_question(rf_game *g, uint32_t slot)
     g->open_count--;
 }
 
+static ro_status take(rf_game *g, uint32_t slot, const void *bytes, size_t n, ro_err *err)
+{
+    RO_TRY(add_opening(g, &g->open[slot], bytes, n, err));
+    close_question(g, slot);
+    return RO_OK;
+}
+
 /* An answer names its party so that refusals can be counted; what it opens is judged by its hash.
  * Nobody's (RF_NONE) is as good: a store may hold what a party owes. */
 ro_status rf_game_answer(rf_game *g, const rf_question *q, uint32_t party, const void *bytes,
@@ -348,7 +417,7 @@ ro_status rf_game_answer(rf_game *g, const rf_question *q, uint32_t party, const
     uint32_t slot, row = party < RF_PARTIES_MAX ? party : RF_PARTIES_MAX;
     *accepted = 0;
     RO_TRY(ro_float_mode(err));
-    if (!find_open(g, q, &slot) || !bytes) return RO_OK;
+    if (!find_open(g, q, &slot) || !bytes || rf_is_window(q->kind)) return RO_OK;
     if (party != RF_NONE && (party >= RF_PARTIES_MAX || !(q->parties >> party & 1))) return RO_OK;
     if (g->refused[slot][row] >= RF_REFUSALS_MAX) return RO_OK;
     RO_TRY(holds(g, q, bytes, n, accepted, err));
@@ -357,8 +426,40 @@ ro_status rf_game_answer(rf_game *g, const rf_question *q, uint32_t party, const
             rf_game_cannot(g, q, party);
         return RO_OK;
     }
-    RO_TRY(add_opening(g, &g->open[slot], bytes, n, err));
-    close_question(g, slot);
+    return take(g, slot, bytes, n, err);
+}
+
+ro_status rf_game_offer(rf_game *g, const rf_question *q, const void *bytes, size_t n,
+                        int *accepted, ro_err *err)
+{
+    uint32_t slot;
+    *accepted = 0;
+    RO_TRY(ro_float_mode(err));
+    if (!find_open(g, q, &slot) || !bytes) return RO_OK;
+    RO_TRY(holds(g, q, bytes, n, accepted, err));
+    return *accepted ? take(g, slot, bytes, n, err) : RO_OK;
+}
+
+ro_status rf_game_admits(rf_game *g, const rf_question *q, const vd_claim_body *body,
+                         const void *bytes, size_t n, int *admitted, ro_err *err)
+{
+    uint32_t slot;
+    *admitted = 0;
+    RO_TRY(ro_float_mode(err));
+    if (!find_open(g, q, &slot) || !rf_is_window(q->kind)) return RO_OK;
+    int side = side_of(g, q->parties);
+    if (q->kind == RF_Q_EXPLANATIONS)
+        return rf_parts_hold(&g->subject, q, &g->part, side, bytes, n, admitted, err);
+    const vd_segment_leaf *leaf = &g->leaf[side];
+    if (!vd_digest_equal(&body->job, &g->job->digest) || body->segment != leaf->index ||
+        !vd_digest_equal(&body->trace, &g->groups[g->current[side]].root) ||
+        body->steps != leaf->count || n != leaf->count * VD_STEP_LEAF_BYTES)
+        return RO_OK;
+    ro_arena *a = ro_arena_new();
+    int fits = a ? rf_claim_fits(g->job, leaf, bytes, a) : -1;
+    ro_arena_free(a);
+    if (fits < 0) return RO_FAIL(err, RO_ENOMEM, "no memory to check a segment claim");
+    *admitted = fits;
     return RO_OK;
 }
 
@@ -366,7 +467,7 @@ void rf_game_cannot(rf_game *g, const rf_question *q, uint32_t party)
 {
     uint32_t slot;
     ro_err why = {RO_OK, {0}};
-    if (!find_open(g, q, &slot)) return;
+    if (!find_open(g, q, &slot) || rf_is_window(q->kind)) return;
     if (party < RF_PARTIES_MAX) {
         g->refused[slot][party] = RF_REFUSALS_MAX;
         for (uint32_t k = 0; k < RF_PARTIES_MAX; k++)
@@ -482,6 +583,7 @@ rf_flow rf_run_pass(rf_game *g, uint32_t a, uint32_t b, rf_verdict *v, int recor
     memset(&g->trail, 0, sizeof g->trail);
     ro_arena_free(g->scratch);
     g->scratch = ro_arena_new();
+    for (rf_opening *o = g->windows; o; o = o->window) memset(o->struck, 0, RF_FILED_MAX);
     p.g = g;
     p.scratch = g->scratch;
     p.err = err;
@@ -506,14 +608,15 @@ rf_flow rf_run_pass(rf_game *g, uint32_t a, uint32_t b, rf_verdict *v, int recor
     *open_count = f == RF_WAIT ? p.open_count : 0;
     v->bytes_read = g->bytes_read;
     v->questions = g->questions;
-    if (f == RF_DECIDED && !record) g->claims_struck |= p.struck;
+    for (uint32_t k = 0; f == RF_DECIDED && !record && p.struck && k < g->claim_count; k++)
+        g->claims_struck[k] |= p.struck[k];
     return f;
 }
 
 /* The next two of the present level that still stand; starts the next level when it ends. */
 static int next_pair(rf_game *g)
 {
-    while (g->pair_count < RF_PARTIES_MAX) {
+    while (g->pair_count < g->pair_room) {
         if (g->at + 1 < g->level_count) {
             g->current[0] = g->level[g->at];
             g->current[1] = g->level[g->at + 1];
@@ -539,7 +642,7 @@ static void add_guilt(rf_verdict *v, const rf_guilt *guilt)
 
 static void end_pair(rf_game *g, const rf_verdict *v)
 {
-    RO_ASSERT(g->pair_count < RF_PARTIES_MAX);
+    RO_ASSERT(g->pair_count < g->pair_room);
     g->pairs[g->pair_count++] = *v;
     for (uint32_t k = 0; k < v->guilty_count; k++) {
         rf_group *group = &g->groups[g->party_group[v->guilty[k].party]];
@@ -581,6 +684,9 @@ static ro_status begin_pair(rf_game *g, ro_err *err)
     ro_arena_free(g->pair);
     g->pair = ro_arena_new();
     memset(g->openings, 0, sizeof g->openings);
+    g->windows = NULL;
+    if (g->claims_filed) g->claim_count = 0;
+    g->claims_filed = 0;
     g->bytes_read = g->questions = 0;
     return g->pair ? RO_OK : RO_FAIL(err, RO_ENOMEM, "no memory for a game");
 }
@@ -635,7 +741,19 @@ int rf_game_stands(const rf_game *g, uint32_t party)
 
 int rf_game_claim_stands(const rf_game *g, uint32_t claim)
 {
-    return !(g->claims_struck >> claim & 1);
+    return !g->claims_struck[claim];
+}
+
+int rf_game_struck(const rf_game *g, const rf_question *window, uint32_t k)
+{
+    const rf_opening *o = find_opening(g, window);
+    return o && o->struck && k < RF_FILED_MAX && o->struck[k];
+}
+
+const rf_claim *rf_game_get_claim(const rf_game *g, uint32_t claim)
+{
+    RO_ASSERT(claim < g->claim_count);
+    return &g->claims[claim];
 }
 
 const rf_node *rf_game_subject(const rf_game *g) { return &g->subject; }

@@ -5,8 +5,9 @@
  * the question to ask. So the rules read top down, and a game's whole state is its openings.
  *
  * Invariants
- *   1. A pass changes nothing but its verdict, the questions it leaves open and what it records.
- *   2. Openings lie in the pair's arena and are never changed. */
+ *   1. A pass changes nothing but its verdict, the questions it leaves open, which claims it found
+ *      false, and what it records.
+ *   2. Openings lie in the pair's arena; their bytes are never changed. */
 #ifndef RF_GAME_H
 #define RF_GAME_H
 #include "referee.h"
@@ -25,7 +26,7 @@ typedef enum {
         if (rf_flow_ != RF_GO) return rf_flow_;    \
     } while (0)
 
-#define RF_BUCKETS 1024u
+#define RF_BUCKETS 256u
 
 typedef struct rf_opening {
     struct rf_opening *next;
@@ -33,7 +34,17 @@ typedef struct rf_opening {
     const uint8_t *bytes;
     size_t size;
     int absent;
+    uint8_t *struck;               /* windows: of each claim, found false by the last pass */
+    struct rf_opening *window;     /* the window answered before it                        */
 } rf_opening;
+
+/* The claims of one side of a window. Offline: the one explanation that was given. */
+typedef struct {
+    const uint8_t *bytes;
+    size_t size; /* of each */
+    uint32_t count;
+    uint8_t *struck;
+} rf_filed;
 
 /* A tree of each side, walked together. */
 typedef struct {
@@ -120,7 +131,7 @@ typedef struct {
     uint64_t mask[2];
     uint32_t group[2];
     const vd_trace_body *body[2];
-    uint64_t struck; /* segment claims found false */
+    uint8_t *struck; /* of each segment claim: found false */
     rf_verdict *v;
     rf_trail *trail;
     rf_question open[RF_OPEN_MAX];
@@ -140,13 +151,15 @@ struct rf_game {
     ro_arena *pair;    /* openings of the pair being judged */
     ro_arena *scratch; /* of the last pass                  */
     int online, finished;
-    rf_group groups[RF_PARTIES_MAX]; /* in the order of pairing */
+    rf_group *groups; /* in the order of pairing */
     uint32_t group_count, party_group[RF_PARTIES_MAX];
     rf_claim *claims;
     uint32_t claim_count;
-    uint64_t claims_struck;
+    uint8_t *claims_struck;
+    int claims_filed;            /* the claims are those of the present pair's windows          */
+    vd_segment_leaf leaf[2];     /* of the segment that is judged                               */
     uint32_t at, fell, level[RF_PARTIES_MAX], level_count; /* the bracket's present level */
-    rf_opening *openings[RF_BUCKETS];
+    rf_opening *openings[RF_BUCKETS], *windows;
     uint64_t bytes_read, questions;
     rf_question open[RF_OPEN_MAX];
     uint32_t open_count;
@@ -154,8 +167,8 @@ struct rf_game {
     rf_node subject;     /* of open questions about a node's tensors */
     rf_part part;
     rf_trail trail;
-    rf_verdict pairs[RF_PARTIES_MAX], verdict;
-    uint32_t pair_count, current[2], last[2]; /* groups of the pair judged now, judged last */
+    rf_verdict *pairs, verdict;
+    uint32_t pair_room, pair_count, current[2], last[2]; /* groups of the pair judged now, judged last */
 };
 
 /* game.c */
@@ -163,6 +176,8 @@ void rf_question_init(rf_question *q, rf_question_kind kind, uint64_t parties);
 /* The opening of a question, or leave it open. */
 rf_flow rf_ask(rf_pass *p, const rf_question *q, const uint8_t **bytes, size_t *size);
 rf_flow rf_ask_both(rf_pass *p, const rf_question q[2], const uint8_t *bytes[2], size_t size[2]);
+/* What was filed in both sides' windows; size: of one claim. */
+rf_flow rf_ask_windows(rf_pass *p, const rf_question q[2], size_t size, rf_filed filed[2]);
 /* Walk to the first leaf whose hashes differ, or to leaf `index`. */
 rf_flow rf_walk_first(rf_pass *p, rf_walk *w);
 rf_flow rf_walk_to(rf_pass *p, rf_walk *w, uint64_t index);
@@ -174,6 +189,10 @@ rf_flow rf_run_pass(rf_game *g, uint32_t a, uint32_t b, rf_verdict *v, int recor
 /* judge.c */
 rf_flow rf_judge(rf_pass *p);
 void rf_guilty_side(rf_pass *p, int side, rf_kind cause);
+/* Whether a claim's step leaves end at the segment leaf's state and give its outputs; -1: no
+ * memory. */
+int rf_claim_fits(const vd_job *j, const vd_segment_leaf *leaf, const uint8_t *leaves,
+                  ro_arena *scratch);
 
 /* recompute.c */
 ro_status rf_operands_parse(const rf_node *n, const uint8_t *bytes, size_t size, rf_operands *o,

@@ -8,8 +8,12 @@
  *      is run again, and each side stands or falls by the digest. */
 #include "game.h"
 
+#include "../verde/bytes.h"
+
 #include <string.h>
 
+/* Parts of parts: ro_explain has at most RO_LEVELS_MAX levels of them. */
+#define RF_DUELS_MAX (4 * RO_LEVELS_MAX)
 
 void rf_guilty_side(rf_pass *p, int side, rf_kind cause)
 {
@@ -415,15 +419,17 @@ static rf_flow judge_whole(rf_pass *p, stepping *s)
 }
 
 /* The part stands where needs are agreed: compute it. */
-static rf_flow judge_part(rf_pass *p, stepping *s, rf_part *part, rf_operands *o)
+static rf_flow judge_part(rf_pass *p, stepping *s, const rf_part *part, int wrong[2])
 {
     rf_verdict *v = p->v;
+    rf_operands o;
     int complete;
-    v->recomputed = rf_compute_part(o, v->output, v->element, part, NULL, &complete);
+    RF_FLOW(parse_operands(p, part->operands, part->operands_size, &o));
+    v->recomputed = rf_compute_part(&o, v->output, v->element, part, NULL, &complete);
     RO_ASSERT(complete);
-    const int wrong[2] = {part->value[0] != v->recomputed, part->value[1] != v->recomputed};
+    for (int k = 0; k < 2; k++) wrong[k] = part->value[k] != v->recomputed;
     v->method = RF_BY_PARTIAL;
-    v->elements_recomputed = 1;
+    v->elements_recomputed++;
     v->has_value = 1;
     v->part_level = part->level;
     v->part_index = part->index;
@@ -440,54 +446,169 @@ static rf_flow judge_part(rf_pass *p, stepping *s, rf_part *part, rf_operands *o
     v->claimed[0] = part->value[0];
     v->claimed[1] = part->value[1];
     p->trail->part = *part;
-    return condemn(p, wrong, RF_OUTPUT, "one partial result was recomputed from its agreed parts");
+    return RF_GO;
 }
 
-/* Both sides' parts that `part` needs; goes on with the first on which they differ. */
-static rf_flow descend_part(rf_pass *p, stepping *s, rf_part *part, const ro_parts *needs,
-                            uint32_t count)
+/* Two explanations against each other: which part of the element is in question, what was filed
+ * for it on each side, and which two of these are played out below. */
+typedef struct {
+    rf_part part;
+    ro_parts needs[RO_NEEDS_MAX];
+    uint32_t need_count;
+    size_t answer_size;
+    rf_filed filed[2];
+    uint32_t pick[2];
+    uint8_t once[2]; /* offline: the flag of the only explanation */
+} duel;
+
+/* What both sides' values at a duel stand on: their windows are for this alone. */
+static vd_digest duel_context(rf_pass *p, const rf_part *part, int side, int *fault)
+{
+    size_t room = 16 + part->agreed_count * (size_t)24;
+    for (uint32_t k = 0; k < part->agreed_count; k++)
+        room += 8 * (part->agreed[k].run.end - part->agreed[k].run.begin);
+    vd_digest d = {{0}};
+    uint8_t *b = rf_scratch(p, room);
+    *fault = b == NULL;
+    if (!b) return d;
+    vd_out o = {b, 0};
+    vd_out_u64(&o, part->value[side]);
+    vd_out_u64(&o, part->value[1 - side]);
+    for (uint32_t k = 0; k < part->agreed_count; k++) {
+        const rf_run *r = &part->agreed[k];
+        vd_out_u64(&o, r->run.level);
+        vd_out_u64(&o, r->run.begin);
+        vd_out_u64(&o, r->run.end);
+        vd_out_bytes(&o, r->bits, 8 * (r->run.end - r->run.begin));
+    }
+    vd_tagged_hash("verde/1 explained", b, o.n, d.b);
+    return d;
+}
+
+static rf_flow ask_explanations(rf_pass *p, stepping *s, duel *d)
 {
     rf_question q[2];
     const uint8_t *b[2];
     size_t n[2];
+    int fault = 0;
     for (int k = 0; k < 2; k++) {
-        rf_question_init(&q[k], RF_Q_PARTS, p->mask[k]);
+        rf_question_init(&q[k], p->g->online ? RF_Q_EXPLANATIONS : RF_Q_PARTS, p->mask[k]);
         q[k].step = s->step;
         q[k].node = p->v->node;
         q[k].output = p->v->output;
         q[k].element = p->v->element;
-        q[k].level = part->level;
-        q[k].index = part->index;
+        q[k].level = d->part.level;
+        q[k].index = d->part.index;
         q[k].tensor = p->trail->chunks.tensor[k];
+        if (!p->g->online) continue;
+        q[k].claim = p->trail->claim[k];
+        q[k].of = duel_context(p, &d->part, k, &fault);
+        if (fault) return RF_FAULT;
     }
+    p->g->part = d->part;
+    if (p->g->online) return rf_ask_windows(p, q, d->answer_size, d->filed);
     RF_FLOW(rf_ask_both(p, q, b, n));
-    rf_trail *t = p->trail;
-    t->rounds[t->round_count++] =
-        (rf_round){part->operands, {b[0], b[1]}, part->operands_size, n[0]};
-    /* Equal parts fold to equal values, so accepted answers differ. */
-    return rf_part_descend(part, needs, count, b) ? RF_GO : RF_ABSENT;
+    for (int k = 0; k < 2; k++)
+        d->filed[k] = (rf_filed){b[k], d->answer_size, 1, &d->once[k]};
+    return RF_GO;
+}
+
+static uint32_t next_filed(const rf_filed *f)
+{
+    uint32_t k = 0;
+    while (k < f->count && f->struck[k]) k++;
+    return k;
+}
+
+/* Set up the duel over its part: operands first, then what it needs. RF_ABSENT: too large. */
+static rf_flow open_duel(rf_pass *p, stepping *s, duel *d)
+{
+    uint64_t total;
+    d->need_count = rf_part_needs(&p->g->subject, p->v->output, p->v->element, &d->part, d->needs,
+                                  &total);
+    if (total > RF_PARTS_MAX || d->part.agreed_count + d->need_count > RF_RUNS_MAX)
+        return RF_ABSENT;
+    d->answer_size = total * 8;
+    RF_FLOW(ask_operands(p, s->step, d->part.level, d->part.index, &d->part.operands,
+                         &d->part.operands_size));
+    if (rf_parts_agreed(&d->part, d->needs, d->need_count)) return RF_GO;
+    return ask_explanations(p, s, d);
+}
+
+/* The next two explanations that stand; 0: a side has none left, and wrong says which. */
+static int next_duel(duel *d, duel *below, int wrong[2])
+{
+    const uint8_t *answer[2];
+    for (int k = 0; k < 2; k++) {
+        d->pick[k] = next_filed(&d->filed[k]);
+        wrong[k] = d->pick[k] == d->filed[k].count;
+        answer[k] = d->filed[k].bytes + d->pick[k] * d->filed[k].size;
+    }
+    if (wrong[0] || wrong[1]) return 0;
+    memset(below, 0, sizeof *below);
+    below->part = d->part;
+    /* Equal parts fold to equal values, so two that are admitted differ. */
+    int differ = rf_part_descend(&below->part, d->needs, d->need_count, answer);
+    RO_ASSERT(differ);
+    return 1;
+}
+
+static void record_rounds(rf_trail *t, const duel *d, uint32_t depth)
+{
+    for (uint32_t k = 0; k < depth; k++)
+        t->rounds[k] = (rf_round){d[k].part.operands,
+                                  {d[k].filed[0].bytes + d[k].pick[0] * d[k].filed[0].size,
+                                   d[k].filed[1].bytes + d[k].pick[1] * d[k].filed[1].size},
+                                  d[k].part.operands_size,
+                                  d[k].answer_size};
+    t->round_count = depth;
+}
+
+/* A duel has ended. Strike the explanations that lost it in the duel above, and so on up while a
+ * side there has none left. RF_DECIDED: of the element itself; RF_GO: *depth is where to go on. */
+static rf_flow end_duel(rf_pass *p, duel *d, uint32_t *depth, int wrong[2])
+{
+    while (*depth > 0) {
+        duel *above = &d[--*depth];
+        int left[2];
+        for (int k = 0; k < 2; k++) {
+            if (wrong[k]) above->filed[k].struck[above->pick[k]] = 1;
+            left[k] = next_filed(&above->filed[k]) < above->filed[k].count;
+        }
+        if (left[0] && left[1]) return RF_GO;
+        for (int k = 0; k < 2; k++) wrong[k] = !left[k];
+    }
+    return condemn(p, wrong, p->v->method == RF_BY_PARTIAL ? RF_OUTPUT : RF_FORFEIT,
+                   p->v->method == RF_BY_PARTIAL
+                       ? "one partial result was recomputed from its agreed parts"
+                       : "no explanation of the element by its parts is left");
 }
 
 static rf_flow judge_partial(rf_pass *p, stepping *s)
 {
     rf_verdict *v = p->v;
-    rf_part *part = &p->g->part;
-    memset(part, 0, sizeof *part);
-    part->level = rf_part_levels(&p->g->subject, v->output, v->element) - 1;
-    for (int k = 0; k < 2; k++) part->value[k] = v->claimed[k];
+    const uint64_t claimed[2] = {v->claimed[0], v->claimed[1]};
+    duel *d = rf_scratch(p, (RF_DUELS_MAX + 1) * sizeof *d);
+    uint32_t depth = 0;
+    if (!d) return RF_FAULT;
+    d[0].part.level = rf_part_levels(&p->g->subject, v->output, v->element) - 1;
+    for (int k = 0; k < 2; k++) d[0].part.value[k] = claimed[k];
+    RF_FLOW(open_duel(p, s, &d[0]));
     for (;;) {
-        ro_parts needs[RO_NEEDS_MAX];
-        uint64_t total;
-        rf_operands o;
-        uint32_t count = rf_part_needs(&p->g->subject, v->output, v->element, part, needs, &total);
-        if (total > RF_PARTS_MAX || part->agreed_count + count > RF_RUNS_MAX ||
-            p->trail->round_count == RF_RUNS_MAX)
-            return RF_ABSENT;
-        RF_FLOW(ask_operands(p, s->step, part->level, part->index, &part->operands,
-                             &part->operands_size));
-        RF_FLOW(parse_operands(p, part->operands, part->operands_size, &o));
-        if (rf_parts_agreed(part, needs, count)) return judge_part(p, s, part, &o);
-        RF_FLOW(descend_part(p, s, part, needs, count));
+        int wrong[2];
+        if (rf_parts_agreed(&d[depth].part, d[depth].needs, d[depth].need_count)) {
+            for (int k = 0; k < 2; k++) v->claimed[k] = claimed[k];
+            RF_FLOW(judge_part(p, s, &d[depth].part, wrong));
+            record_rounds(p->trail, d, depth);
+        } else if (next_duel(&d[depth], &d[depth + 1], wrong)) {
+            if (++depth == RF_DUELS_MAX) return RF_ABSENT;
+            RF_FLOW(open_duel(p, s, &d[depth]));
+            continue;
+        } else {
+            v->method = RF_BY_NONE; /* nothing was filed that stands: silence, not a number */
+            v->has_value = 0;
+        }
+        RF_FLOW(end_duel(p, d, &depth, wrong));
     }
 }
 
@@ -759,9 +880,8 @@ static rf_flow segment_before(rf_pass *p, uint64_t segment, vd_digest *state)
     return RF_GO;
 }
 
-/* Whether a claim's step leaves end at the segment leaf's state and give its outputs. */
-static int claim_fits(const vd_job *j, const vd_segment_leaf *leaf, const uint8_t *leaves,
-                      ro_arena *scratch)
+int rf_claim_fits(const vd_job *j, const vd_segment_leaf *leaf, const uint8_t *leaves,
+                  ro_arena *scratch)
 {
     vd_step_leaf l;
     vd_digest root;
@@ -777,12 +897,16 @@ static int claim_fits(const vd_job *j, const vd_segment_leaf *leaf, const uint8_
     return vd_digest_equal(&root, &leaf->outputs) && vd_digest_equal(&l.state, &leaf->state);
 }
 
-/* The admitted claims of a side for a segment, into list. */
-static rf_flow admit_claims(rf_pass *p, int side, const vd_segment_leaf *leaf, uint32_t *list,
-                            uint32_t *count)
+/* The admitted claims of a side for a segment. */
+typedef struct {
+    uint32_t *id, count;
+    uint8_t *struck; /* online: the window's flags, by place in id */
+} admitted;
+
+/* Offline: those that came with the setup. */
+static rf_flow admit_claims(rf_pass *p, int side, const vd_segment_leaf *leaf, admitted *list)
 {
     rf_game *g = p->g;
-    *count = 0;
     for (uint32_t k = 0; k < g->claim_count; k++) {
         const rf_claim *c = &g->claims[k];
         rf_question q;
@@ -792,8 +916,8 @@ static rf_flow admit_claims(rf_pass *p, int side, const vd_segment_leaf *leaf, u
         if (!vd_digest_equal(&c->body.trace, &g->groups[p->group[side]].root) ||
             c->body.segment != leaf->index)
             continue;
-        while (i < *count && !vd_digest_equal(&g->claims[list[i]].root, &c->root)) i++;
-        if (i < *count) continue; /* the same claim by another hand */
+        while (i < list->count && !vd_digest_equal(&g->claims[list->id[i]].root, &c->root)) i++;
+        if (i < list->count) continue; /* the same claim by another hand */
         rf_question_init(&q, RF_Q_STEP_LEAVES, p->mask[side]);
         q.tree = VD_TREE_STEPS;
         q.claim = k;
@@ -803,60 +927,152 @@ static rf_flow admit_claims(rf_pass *p, int side, const vd_segment_leaf *leaf, u
         rf_flow f = rf_ask(p, &q, &b, &n);
         if (f == RF_ABSENT) continue;
         RF_FLOW(f);
-        int fits = claim_fits(g->job, leaf, b, p->scratch);
+        int fits = rf_claim_fits(g->job, leaf, b, p->scratch);
         if (fits < 0) return rf_fault(p, RO_FAIL(p->err, RO_ENOMEM, "no memory to judge a claim"));
-        if (fits) list[(*count)++] = k;
+        if (fits) list->id[list->count++] = k;
     }
     return RF_GO;
 }
 
-static uint32_t next_claim(const rf_pass *p, const uint32_t *list, uint32_t count)
+/* Online: the claims of both windows get their numbers, side 0's first. */
+static rf_flow number_claims(rf_pass *p, const rf_filed filed[2])
 {
-    for (uint32_t k = 0; k < count; k++)
-        if (!(p->struck >> list[k] & 1)) return list[k];
+    rf_game *g = p->g;
+    uint32_t n = filed[0].count + filed[1].count;
+    if (g->claims_filed) return RF_GO;
+    g->claims = ro_arena_alloc(g->pair, (n + 1) * sizeof *g->claims);
+    g->claims_struck = ro_arena_alloc(g->pair, n + 1);
+    if (!g->claims || !g->claims_struck)
+        return rf_fault(p, RO_FAIL(p->err, RO_ENOMEM, "no memory for segment claims"));
+    for (uint32_t k = 0; k < n; k++) {
+        const rf_filed *f = &filed[k >= filed[0].count];
+        uint32_t i = k < filed[0].count ? k : k - filed[0].count;
+        rf_claim *c = &g->claims[k];
+        ro_status st = vd_claim_body_decode(f->bytes + i * f->size, &c->body, p->err);
+        RO_ASSERT(st == RO_OK); /* the window's answer was accepted */
+        c->root = vd_claim_root(&c->body);
+        c->own = 1;
+    }
+    g->claim_count = n;
+    g->claims_filed = 1;
+    return RF_GO;
+}
+
+static rf_flow file_claims(rf_pass *p, const rf_walk *w, const vd_segment_leaf leaf[2],
+                           admitted list[2])
+{
+    rf_question q[2];
+    rf_filed filed[2];
+    for (int k = 0; k < 2; k++) {
+        rf_question_init(&q[k], RF_Q_SEGMENTS, p->mask[k]);
+        q[k].tree = VD_TREE_STEPS;
+        q[k].lo = leaf[k].index;
+        q[k].hi = leaf[k].index + 1;
+        q[k].of = w->hash[k];
+        q[k].step = leaf[k].first;
+        p->g->leaf[k] = leaf[k];
+    }
+    RF_FLOW(rf_ask_windows(p, q, VD_CLAIM_BODY_BYTES, filed));
+    RF_FLOW(number_claims(p, filed));
+    for (int k = 0; k < 2; k++) {
+        list[k].id = rf_scratch(p, (filed[k].count + 1) * sizeof *list[k].id);
+        if (!list[k].id) return RF_FAULT;
+        for (uint32_t i = 0; i < filed[k].count; i++)
+            list[k].id[i] = (k ? filed[0].count : 0) + i;
+        list[k].count = filed[k].count;
+        list[k].struck = filed[k].struck;
+    }
+    return RF_GO;
+}
+
+static rf_flow gather_claims(rf_pass *p, const rf_walk *w, const vd_segment_leaf leaf[2],
+                             admitted list[2])
+{
+    memset(list, 0, 2 * sizeof *list);
+    if (p->g->online) RF_FLOW(file_claims(p, w, leaf, list));
+    p->struck = rf_scratch(p, p->g->claim_count + 1);
+    if (!p->struck) return RF_FAULT;
+    for (int k = 0; k < 2 && !p->g->online; k++) {
+        list[k].id = rf_scratch(p, (p->g->claim_count + 1) * sizeof *list[k].id);
+        if (!list[k].id) return RF_FAULT;
+        RF_FLOW(admit_claims(p, k, &leaf[k], &list[k]));
+    }
+    return RF_GO;
+}
+
+static uint32_t next_claim(const rf_pass *p, const admitted *list)
+{
+    for (uint32_t k = 0; k < list->count; k++)
+        if (!p->struck[list->id[k]]) return list->id[k];
     return RF_NONE;
 }
 
+static void strike_claim(rf_pass *p, admitted *list, uint32_t claim)
+{
+    p->struck[claim] = 1;
+    for (uint32_t k = 0; list->struck && k < list->count; k++)
+        if (list->id[k] == claim) list->struck[k] = 1;
+    p->v->struck_claims = 0;
+    for (uint32_t k = 0; k < p->g->claim_count; k++) p->v->struck_claims += p->struck[k];
+}
+
 /* Whether a side falls with its claims, which are all struck out. */
-static int falls_with(const rf_pass *p, const uint32_t *list, uint32_t count)
+static int falls_with(const rf_pass *p, const admitted *list)
 {
     int own = p->g->online;
-    for (uint32_t k = 0; k < count; k++) own |= p->g->claims[list[k]].own;
+    for (uint32_t k = 0; k < list->count; k++) own |= p->g->claims[list->id[k]].own;
     return own;
 }
 
-/* Claims of different roots against each other until one side has none left. */
-static rf_flow judge_claims(rf_pass *p, const vd_segment_leaf leaf[2], const vd_digest *before)
+/* One claim of each side against the other, from the agreed state. */
+static rf_flow judge_two_claims(rf_pass *p, const vd_segment_leaf *leaf, const vd_digest *before,
+                                const uint32_t claim[2])
 {
-    uint32_t list[2][RF_CLAIMS_MAX], count[2];
-    for (int k = 0; k < 2; k++) RF_FLOW(admit_claims(p, k, &leaf[k], list[k], &count[k]));
-    if (!count[0] || !count[1]) return RF_ABSENT;
+    rf_line line = {leaf->first, leaf->count, {p->mask[0], p->mask[1]}, {0}, {{{0}}}, *before};
+    rf_verdict *v = p->v;
+    v->guilty_count = 0;
+    v->kind = RF_AGREE;
+    v->has_node = v->has_element = v->has_value = 0;
+    v->method = RF_BY_NONE;
+    v->elements_recomputed = 0;
+    for (int k = 0; k < 2; k++) {
+        line.claim[k] = p->trail->claim[k] = claim[k];
+        line.tree[k] = p->g->claims[claim[k]].body.tree;
+    }
+    return judge_line(p, &line);
+}
+
+static rf_flow no_claims(rf_pass *p, const admitted list[2])
+{
+    const int wrong[2] = {list[0].count == 0, list[1].count == 0};
+    if (!p->g->online) return RF_ABSENT;
+    return condemn(p, wrong, RF_FORFEIT, "nobody filed an admissible claim of the segment");
+}
+
+/* Claims of different roots against each other until one side has none left. */
+static rf_flow judge_claims(rf_pass *p, const rf_walk *w, const vd_segment_leaf leaf[2],
+                            const vd_digest *before)
+{
+    admitted list[2];
+    rf_verdict *v = p->v;
+    uint64_t recomputed = 0;
+    RF_FLOW(gather_claims(p, w, leaf, list));
+    if (!list[0].count || !list[1].count) return no_claims(p, list);
     for (;;) {
-        rf_line line = {leaf[0].first, leaf[0].count, {p->mask[0], p->mask[1]},
-                        {0},           {{{0}}},       *before};
-        rf_verdict *v = p->v;
+        const uint32_t claim[2] = {next_claim(p, &list[0]), next_claim(p, &list[1])};
         int fallen[2];
-        v->guilty_count = 0;
-        v->kind = RF_AGREE;
-        v->has_node = v->has_element = v->has_value = 0;
-        v->method = RF_BY_NONE;
-        for (int k = 0; k < 2; k++) {
-            line.claim[k] = p->trail->claim[k] = next_claim(p, list[k], count[k]);
-            line.tree[k] = p->g->claims[line.claim[k]].body.tree;
-        }
-        rf_flow f = judge_line(p, &line);
+        rf_flow f = judge_two_claims(p, &leaf[0], before, claim);
         if (f != RF_DECIDED || v->kind == RF_UNDECIDED) return f;
+        v->elements_recomputed += recomputed;
+        recomputed = v->elements_recomputed;
         for (uint32_t k = 0; k < v->guilty_count; k++)
             for (int side = 0; side < 2; side++)
                 if (p->mask[side] >> v->guilty[k].party & 1)
-                    p->struck |= UINT64_C(1) << line.claim[side];
-        v->struck_claims = 0;
-        for (uint32_t k = 0; k < RF_CLAIMS_MAX; k++)
-            v->struck_claims += (uint32_t)(p->struck >> k & 1);
-        for (int k = 0; k < 2; k++) fallen[k] = next_claim(p, list[k], count[k]) == RF_NONE;
+                    strike_claim(p, &list[side], claim[side]);
+        for (int k = 0; k < 2; k++) fallen[k] = next_claim(p, &list[k]) == RF_NONE;
         if (!fallen[0] && !fallen[1]) continue;
         for (int k = 0; k < 2; k++)
-            if (fallen[k] && !falls_with(p, list[k], count[k])) return RF_ABSENT;
+            if (fallen[k] && !falls_with(p, &list[k])) return RF_ABSENT;
         rf_kind kind = v->kind;
         v->guilty_count = 0;
         for (int k = 0; k < 2; k++)
@@ -880,7 +1096,7 @@ static rf_flow judge_segment(rf_pass *p, const rf_walk *w)
     RF_FLOW(condemn(p, wrong, RF_STRUCTURE,
                     "the leaf is not of the segment that stands at its place"));
     RF_FLOW(segment_before(p, w->lo, &before));
-    return judge_claims(p, l, &before);
+    return judge_claims(p, w, l, &before);
 }
 
 static rf_flow judge_segments(rf_pass *p)

@@ -19,7 +19,8 @@ extern "C" {
 #endif
 
 #define RF_PARTIES_MAX 64u      /* a mask of parties is 64 bits                            */
-#define RF_CLAIMS_MAX 64u       /* segment claims of one game                              */
+#define RF_CLAIMS_MAX 64u       /* segment claims that a game is set up with               */
+#define RF_FILED_MAX 8192u      /* claims that are filed in one window                     */
 #define RF_REFUSALS_MAX 16u     /* wrong answers of one party to one question              */
 #define RF_OPEN_MAX 2u          /* questions open at once: one to each side                */
 #define RF_NONE UINT32_MAX
@@ -75,6 +76,10 @@ typedef enum {
     RF_Q_HEADER,      /* the header of tensor `tensor`                                       */
     RF_Q_OPERANDS,    /* every chunk that an element, or a part of it, reads                 */
     RF_Q_PARTS,       /* the parts that part (level, index) of an element needs              */
+    /* Windows, online: the host collects the claims of one side and answers with all that are
+     * admitted, once. */
+    RF_Q_SEGMENTS,     /* bodies of segment claims of segment lo, `of` its leaf's hash       */
+    RF_Q_EXPLANATIONS, /* explanations as in RF_Q_PARTS; `of` stands for value and context    */
     /* The host's own work; nothing of these comes from a party. */
     RF_Q_OPERATOR,    /* run node `node` of step `step`: the digests of its outputs          */
     RF_Q_RERUN,       /* run the steps under [lo, hi) of tree: that node's hash, the state root
@@ -102,6 +107,8 @@ typedef struct {
     int has_state;
 } rf_question;
 const char *rf_question_name(rf_question_kind k);
+
+int rf_is_window(rf_question_kind k);
 
 typedef struct { vd_digest root; uint8_t body[VD_TRACE_BODY_BYTES]; } rf_party;
 /* A segment claim, handed in under a trace root. own: by one who signed that root. Offline nothing
@@ -136,8 +143,21 @@ ro_status rf_game_next(rf_game *g, rf_question *open, uint32_t *count, ro_err *e
  *   *accepted 0: refused: it does not hash up, does not fold, or the party may not answer     */
 ro_status rf_game_answer(rf_game *g, const rf_question *q, uint32_t party, const void *bytes,
                          size_t n, int *accepted, ro_err *err) RO_CHECKED;
+/* The same for a host that counts refusals itself: an answer of anybody's, windows included. What
+ * answers a window is its claims one after the other, ascending, each once: none is an answer. */
+ro_status rf_game_offer(rf_game *g, const rf_question *q, const void *bytes, size_t n,
+                        int *accepted, ro_err *err) RO_CHECKED;
 /* The party will not answer; RF_NONE: nobody will. */
 void rf_game_cannot(rf_game *g, const rf_question *q, uint32_t party);
+/* Whether a claim may be filed in an open window: a segment claim whose step leaves (bytes) end in
+ * the leaf's state and give its outputs; an explanation (bytes; body NULL) that folds to the value
+ * it explains.                                                                                  */
+ro_status rf_game_admits(rf_game *g, const rf_question *q, const vd_claim_body *body,
+                         const void *bytes, size_t n, int *admitted, ro_err *err) RO_CHECKED;
+/* Whether claim k of a window that was answered has been found false so far. */
+int rf_game_struck(const rf_game *g, const rf_question *window, uint32_t k);
+/* Claim `claim` of a question. */
+const rf_claim *rf_game_get_claim(const rf_game *g, uint32_t claim);
 /* Once nothing is open: the verdict, with all guilty parties of all pairs; where several pairs
  * were judged, step, node and element are those of the last one decided. */
 const rf_verdict *rf_game_verdict(const rf_game *g);
