@@ -36,7 +36,7 @@ int rf_is_window(rf_question_kind k) { return k == RF_Q_SEGMENTS || k == RF_Q_EX
 
 /* ---- setting up ------------------------------------------------------------------------- */
 
-static ro_status check_body(const vd_job *j, const rf_party *party, vd_trace_body *b, ro_err *err)
+ro_status rf_check_body(const vd_job *j, const rf_party *party, vd_trace_body *b, ro_err *err)
 {
     uint8_t again[VD_TRACE_BODY_BYTES];
     vd_trace_body want;
@@ -76,19 +76,30 @@ static void sort_groups(rf_group *groups, uint32_t n, size_t field)
         }
 }
 
-/* H(tag, task, H(tag, all sorted roots), root): nobody can choose whom to meet. */
+vd_digest rf_pairing_seed(const vd_digest *roots, uint32_t count)
+{
+    vd_digest d;
+    vd_tagged_hash("verde/1 roots", roots, count * sizeof *roots, d.b);
+    return d;
+}
+
+vd_digest rf_pairing_order(const vd_digest *task, const vd_digest *seed, const vd_digest *root)
+{
+    const vd_digest key[3] = {*task, *seed, *root};
+    vd_digest d;
+    vd_tagged_hash("verde/1 pairing", key, sizeof key, d.b);
+    return d;
+}
+
+/* Nobody can choose whom to meet. */
 static void order_groups(rf_game *g, const vd_digest *task)
 {
-    uint8_t roots[RF_PARTIES_MAX * VD_DIGEST], key[3 * VD_DIGEST];
+    vd_digest roots[RF_PARTIES_MAX];
     sort_groups(g->groups, g->group_count, offsetof(rf_group, root));
+    for (uint32_t k = 0; k < g->group_count; k++) roots[k] = g->groups[k].root;
+    vd_digest seed = rf_pairing_seed(roots, g->group_count);
     for (uint32_t k = 0; k < g->group_count; k++)
-        memcpy(roots + k * VD_DIGEST, g->groups[k].root.b, VD_DIGEST);
-    memcpy(key, task->b, VD_DIGEST);
-    vd_tagged_hash("verde/1 roots", roots, g->group_count * VD_DIGEST, key + VD_DIGEST);
-    for (uint32_t k = 0; k < g->group_count; k++) {
-        memcpy(key + 2 * VD_DIGEST, g->groups[k].root.b, VD_DIGEST);
-        vd_tagged_hash("verde/1 pairing", key, sizeof key, g->groups[k].order.b);
-    }
+        g->groups[k].order = rf_pairing_order(task, &seed, &g->groups[k].root);
     sort_groups(g->groups, g->group_count, offsetof(rf_group, order));
 }
 
@@ -97,7 +108,7 @@ static ro_status make_groups(rf_game *g, const rf_setup *s, ro_err *err)
     for (uint32_t i = 0; i < s->party_count; i++) {
         vd_trace_body body;
         uint32_t k = 0;
-        RO_TRY(check_body(s->job, &s->parties[i], &body, err));
+        RO_TRY(rf_check_body(s->job, &s->parties[i], &body, err));
         while (k < g->group_count && !vd_digest_equal(&g->groups[k].root, &s->parties[i].root)) k++;
         if (k == g->group_count) {
             g->group_count++;
@@ -268,9 +279,9 @@ rf_flow rf_ask_windows(rf_pass *p, const rf_question q[2], size_t size, rf_filed
     return RF_GO;
 }
 
-static ro_status add_opening(rf_game *g, const rf_question *q, const void *bytes, size_t n,
-                             ro_err *err)
+static ro_status add_opening(rf_game *g, uint32_t slot, const void *bytes, size_t n, ro_err *err)
 {
+    const rf_question *q = &g->open[slot];
     rf_opening *o = ro_arena_alloc(g->pair, sizeof *o);
     uint8_t *copy = o ? ro_arena_alloc(g->pair, n + 1) : NULL;
     if (copy && rf_is_window(q->kind)) {
@@ -287,6 +298,10 @@ static ro_status add_opening(rf_game *g, const rf_question *q, const void *bytes
     o->absent = bytes == NULL;
     o->next = g->openings[bucket(q)];
     g->openings[bucket(q)] = o;
+    o->slot = slot;
+    if (g->newest) g->newest->later = o;
+    else g->oldest = o;
+    g->newest = o;
     g->bytes_read += n;
     g->questions++;
     return RO_OK;
@@ -404,7 +419,7 @@ static void close_question(rf_game *g, uint32_t slot)
 
 static ro_status take(rf_game *g, uint32_t slot, const void *bytes, size_t n, ro_err *err)
 {
-    RO_TRY(add_opening(g, &g->open[slot], bytes, n, err));
+    RO_TRY(add_opening(g, slot, bytes, n, err));
     close_question(g, slot);
     return RO_OK;
 }
@@ -474,7 +489,7 @@ void rf_game_cannot(rf_game *g, const rf_question *q, uint32_t party)
             if (q->parties >> k & 1 && g->refused[slot][k] < RF_REFUSALS_MAX) return;
     }
     /* An absence needs no bytes; without memory for it the question simply stays open. */
-    if (add_opening(g, &g->open[slot], NULL, 0, &why) == RO_OK) close_question(g, slot);
+    if (add_opening(g, slot, NULL, 0, &why) == RO_OK) close_question(g, slot);
 }
 
 /* ---- walking two trees ------------------------------------------------------------------ */
@@ -684,7 +699,7 @@ static ro_status begin_pair(rf_game *g, ro_err *err)
     ro_arena_free(g->pair);
     g->pair = ro_arena_new();
     memset(g->openings, 0, sizeof g->openings);
-    g->windows = NULL;
+    g->windows = g->oldest = g->newest = NULL;
     if (g->claims_filed) g->claim_count = 0;
     g->claims_filed = 0;
     g->bytes_read = g->questions = 0;

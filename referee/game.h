@@ -36,6 +36,8 @@ typedef struct rf_opening {
     int absent;
     uint8_t *struck;               /* windows: of each claim, found false by the last pass */
     struct rf_opening *window;     /* the window answered before it                        */
+    struct rf_opening *later;      /* the opening accepted after it                        */
+    uint32_t slot;                 /* its question's place among those open then           */
 } rf_opening;
 
 /* The claims of one side of a window. Offline: the one explanation that was given. */
@@ -159,7 +161,8 @@ struct rf_game {
     int claims_filed;            /* the claims are those of the present pair's windows          */
     vd_segment_leaf leaf[2];     /* of the segment that is judged                               */
     uint32_t at, fell, level[RF_PARTIES_MAX], level_count; /* the bracket's present level */
-    rf_opening *openings[RF_BUCKETS], *windows;
+    rf_opening *openings[RF_BUCKETS], *windows; /* by question; the last window */
+    rf_opening *oldest, *newest;                /* in the order of acceptance    */
     uint64_t bytes_read, questions;
     rf_question open[RF_OPEN_MAX];
     uint32_t open_count;
@@ -172,6 +175,12 @@ struct rf_game {
 };
 
 /* game.c */
+/* A body of any origin: RO_EFORMAT none, or not its root's; RO_EDIFFER not of this job. */
+ro_status rf_check_body(const vd_job *j, const rf_party *party, vd_trace_body *b, ro_err *err)
+    RO_CHECKED;
+/* The order of pairing: H(tag, task, H(tag, all roots ascending), root). */
+vd_digest rf_pairing_seed(const vd_digest *roots, uint32_t count);
+vd_digest rf_pairing_order(const vd_digest *task, const vd_digest *seed, const vd_digest *root);
 void rf_question_init(rf_question *q, rf_question_kind kind, uint64_t parties);
 /* The opening of a question, or leave it open. */
 rf_flow rf_ask(rf_pass *p, const rf_question *q, const uint8_t **bytes, size_t *size);
