@@ -171,7 +171,8 @@ struct rf_game {
     rf_part part;
     rf_trail trail;
     rf_verdict *pairs, verdict;
-    uint32_t pair_room, pair_count, current[2], last[2]; /* groups of the pair judged now, judged last */
+    uint32_t pair_room, pair_count;
+    uint32_t current[2], last[2]; /* groups of the pair judged now, judged last */
 };
 
 /* game.c */
