@@ -668,6 +668,12 @@ static ro_status take_challenge(rf_task *t, uint32_t member, const rf_message *m
     return challenges_answered(t, err);
 }
 
+/* Who answered, struck since or not: the list does not change while the host works. */
+static int is_checked(const rf_seat *s, const rf_work *w)
+{
+    return s->group == w->group && s->role == RF_PROVIDER && s->answered >> w->challenge & 1;
+}
+
 ro_status rf_run_work(rf_task *t, const rf_work *w, ro_err *err)
 {
     rf_effect *e;
@@ -679,9 +685,15 @@ ro_status rf_run_work(rf_task *t, const rf_work *w, ro_err *err)
         t->effects[t->effect_count - 1].deadline = w->not_before;
         return RO_OK;
     }
+    uint32_t *members = ro_arena_alloc(t->event, (t->seat_count + 1) * sizeof *members), n = 0;
+    if (!members) return RO_FAIL(err, RO_ENOMEM, "no memory for the members of a root");
+    for (uint32_t k = 0; k < t->seat_count; k++)
+        if (is_checked(&t->seats[k], w)) members[n++] = k;
     RO_TRY(rf_effect_new(t, RF_DO_RUN, &e, err));
     e->deadline = w->not_before;
     e->work = w->id;
+    e->members = members;
+    e->member_count = n;
     e->number = w->challenge;
     e->step = t->attention[w->challenge].step;
     e->node = t->attention[w->challenge].node;
@@ -707,12 +719,6 @@ static ro_status check_challenges(rf_task *t, uint32_t group, ro_err *err)
     }
     if (!t->work_count) t->challenging = RF_C_DONE;
     return RO_OK;
-}
-
-/* 32 bytes for each member of the root that stood when its answers were all in. */
-static int is_checked(const rf_seat *s, const rf_work *w)
-{
-    return s->group == w->group && s->role == RF_PROVIDER && s->answered >> w->challenge & 1;
 }
 
 static ro_status take_expected(rf_task *t, const rf_work *w, const rf_event *e, int *fault,
@@ -1066,7 +1072,7 @@ ro_status rf_task_event(rf_task *t, const rf_event *e, uint64_t now, ro_err *err
 {
     RO_TRY(rf_alive(t, err));
     ro_status st = begin_event(t, err);
-    if (now > t->now) t->now = now;
+    if (now > t->now) t->now = now < NEVER ? now : NEVER - 1;
     t->position++;
     if (!st && e->kind == RF_EV_DOWNTIME) add_downtime(t, e->ms);
     if (!st) st = expire(t, err);

@@ -70,7 +70,7 @@ typedef enum {
     RF_EV_WORK,      /* the host's work of that id is done, failed, or cannot be done here    */
     RF_EV_AUDITOR,   /* the host found an auditor: its key                                    */
     RF_EV_DELIVERED, /* the server holds all outputs of the accepted root, sent by `member`;
-                        RF_NONE: it has them from elsewhere (an auditor, an open store)       */
+                        RF_NONE: by the auditor                                               */
     RF_EV_DOWNTIME,  /* measured: added to every deadline that is open                        */
     RF_EV_ALARM      /* two implementations of the referee's contradict each other, or an
                         operator freezes the task: it is refunded                             */
@@ -109,8 +109,8 @@ typedef enum {
     RF_DO_CHALLENGE, /* attention challenge `number`, of every revealed member: tensor
                         (`step`, `node`, `output`), asked digest `asked`                      */
     RF_DO_RUN,       /* host work `work`: a game's question, or the expected answers to a
-                        challenge (`question` NULL): 32 bytes for each member of the root
-                        `roots[0]` that answered it, in the order of members                  */
+                        challenge (`question` NULL): 32 bytes for each of `members`, which are
+                        those of the root `roots[0]` that answered it                         */
     RF_DO_VERDICT,   /* a pair has ended: `verdict`, NULL when a side's last member fell by
                         itself. Until the next event rf_task_game gives its evidence          */
     RF_DO_STRIKE,    /* `member` has lost its stake for `lost`; equivocation: `position` is
@@ -142,6 +142,8 @@ typedef struct {
     uint32_t work, number; /* RUN; CHALLENGE and RUN of one                                   */
     uint64_t step;
     uint32_t node, output;
+    const uint32_t *members;     /* RUN of a challenge                                        */
+    uint32_t member_count;
     const char *backend[2];      /* RUN of a kernel: what the first on each side named        */
     const rf_verdict *verdict;   /* guilty[].party is 0 or 1: the side                        */
     const rf_transfer *transfers;
@@ -165,7 +167,7 @@ void rf_task_free(rf_task *t);
 
 /* Apply an event: first the expiries up to its stamp, then itself.
  *   e         borrowed, with its bytes; of any content
- *   now       when it was logged; one that is before an earlier event's counts as that one's
+ *   now       when it was logged, below UINT64_MAX; before an earlier event's it counts as that
  *   returns   RO_OK: the effects are there, refusals too. RO_ENOMEM and what else the referee's
  *             own faults are: nothing was decided, the task takes no more events and is to be
  *             restored from what was saved before, or from the log

@@ -439,7 +439,12 @@ typedef struct {
     vd_digest salt;
 } tw_member;
 
-typedef struct { rf_effect e; rf_question q; int has_q; } tw_ask;
+typedef struct {
+    rf_effect e;
+    rf_question q;
+    int has_q;
+    uint32_t *members, member_count;
+} tw_ask;
 
 typedef struct {
     const tw_truth *truth;
@@ -504,6 +509,7 @@ static inline tw *tw_new(const tw_truth *t, uint32_t members)
 static inline void tw_free(tw *w)
 {
     rf_task_free(w->task);
+    for (uint32_t k = 0; k < w->tail; k++) free(w->queue[k].members);
     free(w->member);
     free(w->queue);
     free(w->log);
@@ -545,6 +551,11 @@ static inline void tw_enqueue(tw *w, const rf_effect *e)
     a->e = *e;
     a->has_q = e->question != NULL;
     if (e->question) a->q = *e->question;
+    a->member_count = e->member_count;
+    a->members = NULL;
+    if (!e->member_count) return;
+    a->members = malloc(e->member_count * sizeof *a->members);
+    memcpy(a->members, e->members, e->member_count * sizeof *a->members);
 }
 
 /* Written, read, written again: the same bytes; and go on with what was read. */
@@ -804,16 +815,16 @@ static inline void tw_challenge(tw *w, const tw_ask *a)
     }
 }
 
-/* Expected answers, in the order of members, of those on the root that answered: the world's
- * members claim their slots in their own order. */
+/* The expected answers: by key, whatever its number is in the task. */
 static inline size_t tw_expected(const tw *w, const tw_ask *a, uint8_t *out)
 {
     size_t n = 0;
-    for (uint32_t k = 0; k < w->members; k++) {
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        rf_task_member is;
+        uint32_t k = 0;
+        rf_task_get_member(w->task, a->members[i], &is);
+        while (memcmp(w->member[k].key, is.key, sizeof is.key) != 0) k++;
         const tw_member *m = &w->member[k];
-        if (tw_has_no_answer(m) ||
-            !vd_digest_equal(&m->side->party.root, &a->e.roots[0]))
-            continue;
         const tw_tensor *t = &w->truth->step[a->e.step].out[a->e.node];
         if (m->side->lies && m->side->lie.step == a->e.step && m->side->lie.node == a->e.node)
             t = &m->side->lied;
