@@ -218,7 +218,7 @@ static uint32_t outcome_members(const rf_task *t, rf_member *members, uint32_t *
         members[n].lost = auditor ? RF_LOST_NOTHING : s->lost;
         members[n].lost_at = auditor ? 0 : s->lost_at;
         members[n].standing = s->group != RF_NONE && s->group == t->accepted;
-        members[n].delivered = s->delivered;
+        members[n].delivered = s->delivered && members[n].standing;
         members[n].held = auditor ? 0 : t->params.stake;
         who[n] = k;
         place[k] = n++;

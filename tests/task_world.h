@@ -6,6 +6,7 @@
  * first difference. */
 #ifndef TASK_WORLD_H
 #define TASK_WORLD_H
+#include "../referee/game.h"
 #include "../referee/task.h"
 #include "small_job.h"
 
@@ -711,14 +712,12 @@ static inline int tw_send_segment(tw *w, uint32_t k, const vd_digest *asked, uin
     return tw_send(w, k, &m, steps->step[first], count * VD_STEP_LEAF_BYTES);
 }
 
-/* The value of the part in question on a side that lies: whatever is left when the honest one
- * explains the truth; forgers put it into their last part. */
-static inline uint64_t tw_claimed(const tw *w, uint32_t k, const rf_question *q)
+/* The value of the part in question on a member's side: what a forger must explain. */
+static inline uint64_t tw_claimed(const tw *w, uint32_t k, const tw_ask *a)
 {
-    const tw_side *s = w->member[k].side;
-    const tw_tensor *t = &w->truth->step[q->step].out[q->node];
-    if (s->lies && s->lie.step == q->step && s->lie.node == q->node) t = &s->lied;
-    return tw_bits(t, q->element);
+    const rf_game *g = rf_task_game(w->task, a->e.level, a->e.pair);
+    int side = vd_digest_equal(&w->member[k].side->party.root, &a->e.roots[1]);
+    return g->part.value[side];
 }
 
 static inline int tw_send_parts(tw *w, uint32_t k, const tw_ask *a)
@@ -727,7 +726,7 @@ static inline int tw_send_parts(tw *w, uint32_t k, const tw_ask *a)
     const rf_node *n = rf_game_subject(rf_task_game(w->task, a->e.level, a->e.pair));
     uint8_t *bytes;
     size_t size = tw_parts(w->truth, n, &a->q, w->member[k].forges || w->member[k].side->lies,
-                           tw_claimed(w, k, &a->q), &bytes);
+                           tw_claimed(w, k, a), &bytes);
     m.question = a->e.asked;
     m.slot.root = a->e.claim;
     m.slot.step = a->q.step;

@@ -552,3 +552,751 @@ Test(task, T78_too_many_claimants_and_accounts)
     free(h);
     tw_truth_free(t);
 }
+
+/* ---- disputes ---------------------------------------------------------------------------- */
+
+static uint64_t recomputed(const tw *w)
+{
+    rf_task_counts c;
+    rf_task_get_counts(w->task, &c);
+    return c.recomputed;
+}
+
+/* T23: every mix of four sides, of which any are wrong in the same or another place. */
+Test(task, T23_four_claims_any_of_them_wrong, .timeout = 120)
+{
+    tw_truth *t = tw_truth_small(4, 0);
+    tw_side *side[5] = {honest(t), liar(t, 1, 0, TW_OUTPUT, 4), liar(t, 1, 0, TW_OUTPUT, 5),
+                        liar(t, 2, 1, TW_OUTPUT, 4), liar(t, 2, 2, TW_STRUCTURE, 4)};
+    for (uint32_t code = 0; code < 625; code++) {
+        uint32_t pick[4] = {code % 5, code / 5 % 5, code / 25 % 5, code / 125};
+        uint32_t right = 0, roots = 0, seen = 0;
+        if (pick[0] > pick[1] || pick[1] > pick[2] || pick[2] > pick[3]) continue;
+        tw *w = world(t, 4, (tw_side *[4]){side[pick[0]], side[pick[1]], side[pick[2]],
+                                           side[pick[3]]}, side[0]);
+        for (int k = 0; k < 4; k++) {
+            right += pick[k] == 0;
+            roots += !(seen >> pick[k] & 1);
+            seen |= 1u << pick[k];
+        }
+        tw_run(w);
+        for (uint32_t k = 0; k < 4; k++)
+            if (pick[k] == 0) cr_assert_eq(tw_lost(w, k), RF_LOST_NOTHING, "%u: %s", code, w->log);
+            else if (right) cr_assert_neq(tw_lost(w, k), RF_LOST_NOTHING, "%u: %s", code, w->log);
+        if (right) cr_assert(accepted(w, side[0]), "%u: %s", code, w->log);
+        cr_assert_leq(recomputed(w), roots, "%u", code); /* the auditor's root may be one more */
+        cr_assert_eq(w->settled, 1);
+        tw_free(w);
+    }
+    for (int k = 0; k < 5; k++) free(side[k]);
+    tw_truth_free(t);
+}
+
+Test(task, T23_nobody_was_right)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *a = liar(t, 2, 0, TW_OUTPUT, 4), *b = liar(t, 2, 0, TW_OUTPUT, 5);
+    tw *w = world(t, 2, (tw_side *[2]){a, b}, NULL);
+    tw_run(w);
+    cr_assert_eq(rf_task_get_state(w->task), RF_T_REFUNDED);
+    cr_assert_eq(rf_task_end(w->task), RF_END_NOBODY);
+    cr_assert_eq(tw_lost(w, 0), RF_LOST_VERDICT);
+    cr_assert_eq(tw_lost(w, 1), RF_LOST_VERDICT);
+    cr_assert_eq(recomputed(w), 1);
+    vd_digest root;
+    cr_assert_eq(rf_task_root(w->task, &root), 0);
+    tw_free(w);
+    free(a);
+    free(b);
+    tw_truth_free(t);
+}
+
+/* T26: silence and tensors that cannot be opened cost whoever owes them. */
+Test(task, T26_who_opens_nothing_forfeits)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4), *junk = liar(t, 3, 1, TW_JUNK, 4);
+    for (int k = 0; k < 3; k++) {
+        tw *w = world(t, 3, (tw_side *[3]){h, k == 2 ? junk : l, h}, h);
+        w->member[1].silent = k == 0;
+        w->member[0].silent = w->member[2].silent = k == 1;
+        tw_run(w);
+        /* Where the honest are silent, the lone liar is audited, and found out. */
+        cr_assert_eq(tw_lost(w, 1), k == 1 ? RF_LOST_VERDICT : RF_LOST_FORFEIT, "%s", w->log);
+        cr_assert_eq(tw_lost(w, 0), k == 1 ? RF_LOST_FORFEIT : RF_LOST_NOTHING);
+        cr_assert(accepted(w, h));
+        cr_assert_eq(recomputed(w), k == 1 ? 1 : 0);
+        tw_free(w);
+    }
+    free(h);
+    free(l);
+    free(junk);
+    tw_truth_free(t);
+}
+
+Test(task, T26_both_silent_both_forfeit)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *a = liar(t, 2, 0, TW_OUTPUT, 4), *b = liar(t, 2, 0, TW_OUTPUT, 5);
+    tw *w = world(t, 2, (tw_side *[2]){a, b}, NULL);
+    w->member[0].silent = w->member[1].silent = 1;
+    tw_run(w);
+    cr_assert_eq(tw_lost(w, 0), RF_LOST_FORFEIT);
+    cr_assert_eq(tw_lost(w, 1), RF_LOST_FORFEIT);
+    cr_assert_eq(rf_task_end(w->task), RF_END_NOBODY);
+    tw_free(w);
+    free(a);
+    free(b);
+    tw_truth_free(t);
+}
+
+/* T79: two liars share a record that nobody can open, then differ: withheld, and both fall. */
+Test(task, T79_liars_that_share_what_nobody_can_open)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *a = liar(t, 2, 0, TW_OUTPUT, 4), *b = liar(t, 2, 0, TW_OUTPUT, 5);
+    tw *w = world(t, 2, (tw_side *[2]){a, b}, NULL);
+    tw_open(w);
+    tw_commit(w);
+    tw_reveals(w);
+    for (; w->head < w->tail;) {
+        tw_ask ask = w->queue[w->head++];
+        if (ask.e.kind == RF_DO_CHALLENGE) tw_challenge(w, &ask);
+        if (ask.e.kind == RF_DO_ASK && ask.e.sides != 3) tw_answer(w, &ask);
+    }
+    tw_finish(w);
+    cr_assert_eq(tw_lost(w, 0), RF_LOST_WITHHELD, "%s", w->log);
+    cr_assert_eq(tw_lost(w, 1), RF_LOST_WITHHELD);
+    tw_free(w);
+    free(a);
+    free(b);
+    tw_truth_free(t);
+}
+
+/* T31: wrong answers cost their sender its voice after sixteen, its side nothing. */
+Test(task, T31_sixteen_wrong_answers_silence_one_member_only)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
+    tw *w = world(t, 3, (tw_side *[3]){h, h, l}, h);
+    w->member[0].garbles = 20; /* a saboteur on the honest root: never right in time */
+    w->member[1].garbles = 15;
+    tw_run(w);
+    cr_assert(accepted(w, h));
+    cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
+    cr_assert_eq(tw_lost(w, 2), RF_LOST_VERDICT);
+    cr_assert_gt(w->refused[RF_R_LIMIT], 0);
+    cr_assert_gt(w->refused[RF_R_CONTENT], 15);
+    tw_free(w);
+    free(h);
+    free(l);
+    tw_truth_free(t);
+}
+
+/* Answers from whoever was not asked, to what is not open, in other contexts, twice. */
+Test(task, T31_answers_out_of_turn)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
+    tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
+    uint8_t *bytes;
+    rf_message m;
+    tw_open(w);
+    tw_commit(w);
+    tw_reveals(w);
+    uint32_t k = 0;
+    while (w->queue[k].e.kind != RF_DO_ASK) k++;
+    tw_ask a = w->queue[k];
+    uint32_t mine = vd_digest_equal(&a.e.roots[a.e.sides == 2], &h->party.root) ? 0 : 1;
+    const tw_side *side = w->member[mine].side;
+    rf_game *g = rf_task_game(w->task, 0, 0);
+    size_t n = tw_says(t, side, side, g, &a.q, &bytes);
+    cr_assert_eq(tw_send_opening(w, 1 - mine, &a.e.asked, bytes, n), RF_R_STALE);
+    vd_digest other = a.e.asked;
+    other.b[0] ^= 1;
+    cr_assert_eq(tw_send_opening(w, mine, &other, bytes, n), RF_R_STALE);
+    cr_assert(vd_digest_equal(&tw_last(w, RF_DO_REFUSE)->asked, &a.e.asked));
+    cr_assert_eq(tw_send_opening(w, mine, &a.e.asked, bytes, n - 1), RF_R_CONTENT);
+    m = tw_message(w, mine, RF_M_OPENING);
+    m.question = a.e.asked;
+    m.claim.opening.size = n;
+    cr_assert_eq(tw_send(w, mine, &m, bytes, n), RF_R_CONTENT); /* its digest is of other bytes */
+    m.claim.opening.digest = rf_payload_digest(bytes, n);
+    m.role = RF_AUDITOR;
+    cr_assert_eq(tw_send(w, mine, &m, bytes, n), RF_R_CONTEXT);
+    m.role = RF_PROVIDER;
+    m.task.b[0] ^= 1;
+    cr_assert_eq(tw_send(w, mine, &m, bytes, n), RF_R_CONTEXT);
+    m.task.b[0] ^= 1;
+    m.referee.b[0] ^= 1;
+    cr_assert_eq(tw_send(w, mine, &m, bytes, n), RF_R_CONTEXT);
+    m.referee.b[0] ^= 1;
+    m.key[0] ^= 1;
+    cr_assert_eq(tw_send(w, mine, &m, bytes, n), RF_R_UNKNOWN);
+    cr_assert_eq(tw_send_opening(w, mine, &a.e.asked, bytes, n), -1);
+    uint64_t at = tw_last(w, RF_DO_ACCEPT)->position;
+    cr_assert_eq(tw_send_opening(w, mine, &a.e.asked, bytes, n), -1); /* the same message */
+    cr_assert(tw_last(w, RF_DO_ACCEPT)->duplicate);
+    cr_assert_eq(tw_last(w, RF_DO_ACCEPT)->position, at);
+    ro_free(bytes);
+    cr_assert_eq(w->struck, 0);
+    tw_finish(w);
+    cr_assert(accepted(w, h));
+    tw_free(w);
+    free(h);
+    free(l);
+    tw_truth_free(t);
+}
+
+/* T27: with every answer at the last moment and saboteurs on the honest root, the dispute ends
+ * within the bound, and nobody's time is anybody else's. */
+Test(task, T27_every_answer_at_the_last_moment)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t), *l[3];
+    for (uint64_t k = 0; k < 3; k++) l[k] = liar(t, 2 + k % 2, (uint32_t)k % 2, TW_OUTPUT, k + 4);
+    for (uint32_t saboteurs = 1; saboteurs <= 16; saboteurs *= 4) {
+        uint32_t n = saboteurs + 4;
+        tw *w = tw_new(t, n);
+        w->auditor = h;
+        for (uint32_t k = 0; k < n; k++) {
+            w->member[k].side = k == 0 || k > 3 ? h : l[k - 1];
+            w->member[k].silent = k > 3;
+        }
+        tw_open(w);
+        tw_commit(w);
+        tw_reveals(w);
+        uint64_t start = w->now, most = 0;
+        while (w->head < w->tail) {
+            tw_ask a = w->queue[w->head++];
+            if (a.e.kind == RF_DO_CHALLENGE) tw_challenge(w, &a);
+            if (a.e.kind == RF_DO_RUN) tw_work(w, &a);
+            if (a.e.kind == RF_DO_AUDIT || a.e.kind == RF_DO_DELIVER) {
+                w->head--;
+                break;
+            }
+            if (a.e.kind != RF_DO_ASK) continue;
+            if (a.e.deadline - 1 > w->now) w->now = a.e.deadline - 1;
+            tw_answer(w, &a);
+            if (a.e.deadline - 1 > most) most = a.e.deadline - 1;
+        }
+        rf_task_counts c;
+        rf_task_get_counts(w->task, &c);
+        uint64_t bound = rf_task_bound_ms(&w->setup.params, c.roots, n, 16);
+        cr_assert_leq(most - start, bound);
+        tw_finish(w);
+        cr_assert(accepted(w, h));
+        cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
+        tw_free(w);
+    }
+    for (int k = 0; k < 3; k++) free(l[k]);
+    free(h);
+    tw_truth_free(t);
+}
+
+/* T33: who comes first changes nothing about who meets whom. */
+Test(task, T33_arrival_does_not_choose_the_pairs)
+{
+    enum { SIDES = 6 };
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *side[SIDES] = {honest(t)};
+    vd_digest met[2][8][2];
+    for (uint64_t k = 1; k < SIDES; k++) side[k] = liar(t, 2, 0, TW_OUTPUT, k);
+    for (uint32_t turn = 0; turn < 2; turn++) {
+        tw *w = tw_new(t, SIDES);
+        uint32_t pairs = 0;
+        for (uint32_t k = 0; k < SIDES; k++) w->member[k].side = side[k];
+        for (uint32_t k = 0; k < SIDES; k++) tw_send_work(w, turn ? SIDES - 1 - k : k);
+        tw_plain(w, RF_EV_READY);
+        tw_tick(w, rf_task_deadline(w->task));
+        for (uint32_t k = 0; k < SIDES; k++) tw_send_commit(w, turn ? (k + 3) % SIDES : k);
+        tw_tick(w, rf_task_deadline(w->task));
+        for (uint32_t k = 0; k < SIDES; k++) tw_send_reveal(w, turn ? SIDES - 1 - k : k);
+        tw_tick(w, rf_task_deadline(w->task));
+        uint32_t n;
+        const rf_effect *e = rf_task_effects(w->task, &n);
+        for (uint32_t k = 0; k < n; k++)
+            if (e[k].kind == RF_DO_ASK && e[k].sides == 1) {
+                met[turn][pairs][0] = e[k].roots[0];
+                met[turn][pairs++][1] = e[k].roots[1];
+            }
+        cr_assert_eq(pairs, 3);
+        tw_free(w);
+    }
+    cr_assert_arr_eq(met[0], met[1], 3 * sizeof met[0][0]);
+    for (int k = 0; k < SIDES; k++) free(side[k]);
+    tw_truth_free(t);
+}
+
+/* T34: after the end nothing moves. */
+Test(task, T34_nothing_moves_after_the_end)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
+    tw *w = world(t, 3, (tw_side *[3]){h, l, h}, h);
+    rf_event e;
+    uint32_t n;
+    tw_run(w);
+    cr_assert_eq(w->settled, 1);
+    for (rf_event_kind k = RF_EV_TICK; k <= RF_EV_ALARM; k++) {
+        rf_message m = tw_commitment(w, 0);
+        memset(&e, 0, sizeof e);
+        e.kind = k;
+        e.message = &m;
+        w->now += UINT64_C(1) << 40;
+        tw_event(w, &e);
+        const rf_effect *x = rf_task_effects(w->task, &n);
+        for (uint32_t i = 0; i < n; i++) cr_assert_eq(x[i].kind, RF_DO_REFUSE);
+        cr_assert_eq(rf_task_get_state(w->task), RF_T_SETTLED);
+    }
+    cr_assert_eq(rf_task_deadline(w->task), UINT64_MAX);
+    cr_assert_eq(w->settled, 1);
+    tw_free(w);
+    free(h);
+    free(l);
+    tw_truth_free(t);
+}
+
+/* T06, T32: many roots of one honest member: V-007, and as many rounds as a bracket has. */
+static void many_roots(uint32_t roots, uint32_t most_rounds)
+{
+    tw_truth *t = tw_truth_small(4, 0);
+    tw *w = tw_new(t, roots);
+    rf_task_counts c;
+    tw_side **side = calloc(roots, sizeof *side);
+    uint32_t me = roots / 3;
+    for (uint32_t k = 0; k < roots; k++) {
+        side[k] = k == me ? honest(t) : liar(t, 1 + k % 3, k / 3 % 3, TW_OUTPUT, k + 1);
+        w->member[k].side = side[k];
+    }
+    w->auditor = side[me];
+    tw_run(w);
+    rf_task_get_counts(w->task, &c);
+    cr_assert_eq(c.roots, roots);
+    cr_assert_leq(c.recomputed, roots - 1);
+    cr_assert_leq(c.levels, most_rounds);
+    cr_assert(accepted(w, side[me]));
+    cr_assert_eq(tw_lost(w, me), RF_LOST_NOTHING);
+    cr_assert_eq(w->struck, roots - 1);
+    cr_assert_eq(rf_task_get_state(w->task), RF_T_SETTLED);
+    for (uint32_t k = 0; k < roots; k++) free(side[k]);
+    free(side);
+    tw_free(w);
+    tw_truth_free(t);
+}
+
+Test(task, T32_64_distinct_roots_with_one_honest, .timeout = 60) { many_roots(64, 6); }
+Test(task, T32_1000_distinct_roots_with_one_honest, .timeout = 300) { many_roots(1000, 10); }
+
+/* ---- T24, T61, T74, T75: segment claims ------------------------------------------------------ */
+
+/* A run of 6 steps in segments of 3. The liar lies in an output of step 4; saboteurs reveal the
+ * honest root and file claims of segment 1 that lie in step 3 at a node that no output or state
+ * shows, so they are admitted. */
+typedef struct {
+    tw_truth *t;
+    tw_side *h, *l, *bad[3];
+} segments;
+
+static segments segments_new(void)
+{
+    segments s;
+    s.t = tw_truth_small(6, 3);
+    s.h = honest(s.t);
+    s.l = liar(s.t, 4, 0, TW_OUTPUT, 4);
+    for (uint64_t k = 0; k < 3; k++) s.bad[k] = liar(s.t, 3, 1, TW_OUTPUT, k + 4);
+    return s;
+}
+
+static void segments_free(segments *s)
+{
+    free(s->h);
+    free(s->l);
+    for (int k = 0; k < 3; k++) free(s->bad[k]);
+    tw_truth_free(s->t);
+}
+
+static int is_hidden(const segments *s)
+{
+    return memcmp(s->bad[0]->segment, s->h->segment, sizeof s->h->segment) == 0 &&
+           memcmp(s->bad[0]->step_hash[3], s->h->step_hash[3], VD_DIGEST) != 0;
+}
+
+Test(task, T61_segment_saboteurs_on_the_honest_root)
+{
+    segments s = segments_new();
+    cr_assert(is_hidden(&s));
+    for (uint32_t saboteurs = 0; saboteurs <= 3; saboteurs++)
+        for (uint32_t first = 0; first < 2; first++) { /* who files first */
+            tw *w = tw_new(s.t, saboteurs + 2);
+            uint32_t me = first ? 0 : saboteurs, lies = saboteurs + 1;
+            uint32_t struck = 0;
+            w->auditor = s.h;
+            for (uint32_t k = 0; k < saboteurs + 2; k++) {
+                w->member[k].side = k == lies ? s.l : s.h;
+                if (k != lies && k != me) w->member[k].claims = s.bad[k % 3];
+            }
+            tw_run(w);
+            cr_assert(accepted(w, s.h), "%s", w->log);
+            cr_assert_eq(tw_lost(w, me), RF_LOST_NOTHING);
+            cr_assert_eq(tw_lost(w, lies), RF_LOST_CLAIM, "%s", w->log); /* its own, last of its root */
+            for (uint32_t k = 0; k < saboteurs + 2; k++)
+                if (k != lies && k != me && tw_lost(w, k) != RF_LOST_NOTHING) {
+                    cr_assert_eq(tw_lost(w, k), RF_LOST_CLAIM);
+                    struck++;
+                }
+            cr_assert_leq(recomputed(w), saboteurs + 1);
+            cr_assert_eq(w->struck, struck + 1);
+            tw_free(w);
+        }
+    segments_free(&s);
+}
+
+/* T74: what is filed first closes nothing: the honest claim may come at the last moment. */
+Test(task, T74_windows_stay_open_until_all_have_filed_or_the_deadline)
+{
+    segments s = segments_new();
+    for (int64_t off = -1; off <= 1; off++) {
+        tw *w = world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
+        uint64_t deadline = 0;
+        w->member[1].claims = s.bad[0];
+        w->member[0].no_claims = 1;
+        tw_open(w);
+        tw_commit(w);
+        tw_reveals(w);
+        tw_ask window;
+        memset(&window, 0, sizeof window);
+        while (w->head < w->tail) {
+            tw_ask a = w->queue[w->head++];
+            if (a.has_q && a.q.kind == RF_Q_SEGMENTS) {
+                if (vd_digest_equal(&a.e.claim, &s.h->party.root)) window = a;
+                deadline = a.e.deadline;
+            }
+            if (a.e.kind == RF_DO_CHALLENGE) tw_challenge(w, &a);
+            if (a.e.kind == RF_DO_ASK) tw_answer(w, &a);
+        }
+        cr_assert_gt(deadline, 0);
+        cr_assert_eq(rf_task_deadline(w->task), deadline); /* the others' are in */
+        w->now = deadline + (uint64_t)off;
+        int refused = tw_send_segment(w, 0, &window.e.asked, 1);
+        cr_assert_eq(refused, off < 0 ? -1 : RF_R_STALE, "%d", refused);
+        w->member[0].no_claims = 0;
+        tw_finish(w);
+        cr_assert_eq(tw_lost(w, 0), off < 0 ? RF_LOST_NOTHING : RF_LOST_VERDICT, "%s", w->log);
+        if (off >= 0) cr_assert_eq(tw_lost(w, 1), RF_LOST_CLAIM);
+        else cr_assert(accepted(w, s.h));
+        tw_free(w);
+    }
+    segments_free(&s);
+}
+
+/* T75: one claim a slot: the same in two envelopes is one, two different ones are equivocation, and
+ * one that is not admitted is refused and still its signer's. */
+Test(task, T75_slots_of_segment_claims)
+{
+    segments s = segments_new();
+    tw *w = world(s.t, 4, (tw_side *[4]){s.h, s.h, s.h, s.l}, s.h);
+    for (uint32_t k = 0; k < 3; k++) w->member[k].no_claims = 1;
+    tw_open(w);
+    tw_commit(w);
+    tw_reveals(w);
+    tw_ask window;
+    memset(&window, 0, sizeof window);
+    while (w->head < w->tail) {
+        tw_ask a = w->queue[w->head++];
+        if (a.has_q && a.q.kind == RF_Q_SEGMENTS && vd_digest_equal(&a.e.claim, &s.h->party.root))
+            window = a;
+        if (a.e.kind == RF_DO_CHALLENGE) tw_challenge(w, &a);
+        if (a.e.kind == RF_DO_ASK) tw_answer(w, &a);
+    }
+    vd_digest other = window.e.asked;
+    other.b[0] ^= 1;
+    cr_assert_eq(tw_send_segment(w, 0, &other, 1), RF_R_STALE);
+    cr_assert_eq(tw_send_segment(w, 0, &window.e.asked, 0), RF_R_STALE); /* not asked for */
+    cr_assert_eq(tw_send_segment(w, 0, &window.e.asked, 1), -1);
+    cr_assert_eq(tw_send_segment(w, 0, &window.e.asked, 1), -1);
+    cr_assert(tw_last(w, RF_DO_ACCEPT)->duplicate);
+    cr_assert_eq(tw_send_segment(w, 0, &other, 1), -1); /* another envelope */
+    cr_assert(tw_last(w, RF_DO_ACCEPT)->duplicate);
+    w->member[1].claims = s.l; /* ends in another state: not admitted */
+    cr_assert_eq(tw_send_segment(w, 1, &window.e.asked, 1), RF_R_CONTENT);
+    cr_assert_eq(tw_lost(w, 1), RF_LOST_NOTHING);
+    w->member[1].claims = s.h;
+    cr_assert_eq(tw_send_segment(w, 1, &window.e.asked, 1), RF_R_CONFLICT);
+    cr_assert_eq(tw_lost(w, 1), RF_LOST_EQUIVOCATION);
+    w->member[2].claims = s.bad[1];
+    cr_assert_eq(tw_send_segment(w, 2, &window.e.asked, 1), -1); /* all have filed */
+    w->member[2].claims = s.bad[2];
+    cr_assert_eq(tw_send_segment(w, 2, &window.e.asked, 1), RF_R_CONFLICT);
+    cr_assert_eq(tw_lost(w, 2), RF_LOST_EQUIVOCATION);
+    tw_finish(w);
+    cr_assert(accepted(w, s.h), "%s", w->log);
+    cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
+    cr_assert_eq(tw_lost(w, 3), RF_LOST_CLAIM);
+    tw_free(w);
+    segments_free(&s);
+}
+
+Test(task, T26_no_claim_filed_forfeits_the_root)
+{
+    segments s = segments_new();
+    for (int both = 0; both < 2; both++) {
+        tw *w = world(s.t, 2, (tw_side *[2]){s.h, s.l}, s.h);
+        w->member[1].no_claims = 1;
+        w->member[0].no_claims = both;
+        tw_run(w);
+        cr_assert_eq(tw_lost(w, 1), RF_LOST_FORFEIT);
+        cr_assert_eq(tw_lost(w, 0), both ? RF_LOST_FORFEIT : RF_LOST_NOTHING);
+        cr_assert_eq(recomputed(w), 0);
+        tw_free(w);
+    }
+    segments_free(&s);
+}
+
+/* ---- T24, T74: explanations ------------------------------------------------------------------ */
+
+#define DEAR UINT64_C(140000) /* terms: both operands have over 1 MiB */
+
+Test(task, T24_false_explanations_on_the_honest_root, .timeout = 200)
+{
+    for (uint32_t segment = 0; segment <= 2; segment += 2)
+        for (uint32_t saboteurs = 0; saboteurs <= 2; saboteurs++) {
+            tw_truth *t = tw_truth_dear(DEAR, segment);
+            tw_side *h = honest(t), *l = liar(t, 0, 0, TW_OUTPUT, 1 << 20);
+            tw *w = tw_new(t, saboteurs + 2);
+            rf_task_counts c;
+            w->auditor = h;
+            for (uint32_t k = 0; k < saboteurs + 2; k++) {
+                w->member[k].side = k == saboteurs + 1 ? l : h;
+                w->member[k].forges = k < saboteurs;
+            }
+            tw_run(w);
+            rf_task_get_counts(w->task, &c);
+            cr_assert(accepted(w, h), "%s", w->log);
+            cr_assert_eq(tw_lost(w, saboteurs), RF_LOST_NOTHING, "%s", w->log);
+            cr_assert_neq(tw_lost(w, saboteurs + 1), RF_LOST_NOTHING);
+            for (uint32_t k = 0; k < saboteurs; k++)
+                cr_assert(tw_lost(w, k) == RF_LOST_NOTHING || tw_lost(w, k) == RF_LOST_CLAIM);
+            cr_assert_geq(c.explanations, 2);
+            cr_assert_geq(c.recomputed, 1, "%s", w->log);
+            cr_assert_leq(c.recomputed, c.roots + c.claims + c.explanations - 1);
+            tw_free(w);
+            free(h);
+            free(l);
+            tw_truth_free(t);
+        }
+}
+
+Test(task, T26_nobody_explains, .timeout = 100)
+{
+    tw_truth *t = tw_truth_dear(DEAR, 0);
+    tw_side *h = honest(t), *l = liar(t, 0, 0, TW_OUTPUT, 1 << 20);
+    tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
+    w->member[1].no_claims = 1;
+    tw_run(w);
+    cr_assert(accepted(w, h), "%s", w->log);
+    cr_assert_eq(tw_lost(w, 1), RF_LOST_FORFEIT);
+    cr_assert_eq(recomputed(w), 0);
+    tw_free(w);
+    free(h);
+    free(l);
+    tw_truth_free(t);
+}
+
+/* ---- T36, T60: the referee's own troubles -------------------------------------------------- */
+
+Test(task, T60_two_implementations_that_differ_condemn_nobody)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
+    tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
+    w->kernel_lies = 1;
+    tw_run(w);
+    cr_assert_eq(rf_task_end(w->task), RF_END_REFUNDED);
+    cr_assert_eq(w->struck, 0);
+    cr_assert_not_null(strstr(w->log, "alarm"));
+    tw_free(w);
+    free(h);
+    free(l);
+    tw_truth_free(t);
+}
+
+/* Without the kernel the verdict is provisional, and stands unless it is contradicted in time. */
+Test(task, T60_provisional_verdicts_can_be_contradicted_until_settlement)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
+    for (int alarm = 0; alarm < 2; alarm++) {
+        tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
+        rf_task_counts c;
+        w->host_cannot = 1;
+        tw_open(w);
+        tw_commit(w);
+        tw_reveals(w);
+        tw_pump(w);
+        while (rf_task_get_state(w->task) != RF_T_FINAL) {
+            tw_tick(w, rf_task_deadline(w->task));
+            tw_pump(w);
+        }
+        rf_task_get_counts(w->task, &c);
+        cr_assert(c.provisional);
+        cr_assert_eq(w->settled, 0); /* nothing is paid before */
+        if (alarm) tw_plain(w, RF_EV_ALARM);
+        else tw_finish(w);
+        cr_assert_eq(rf_task_end(w->task), alarm ? RF_END_REFUNDED : RF_END_SETTLED);
+        cr_assert_eq(w->settled, 1);
+        tw_free(w);
+    }
+    free(h);
+    free(l);
+    tw_truth_free(t);
+}
+
+Test(task, T36_faults_are_tried_again_and_then_refunded)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
+    for (uint32_t faults = 0; faults <= 5; faults++) {
+        tw *w = world(t, 3, (tw_side *[3]){h, l, h}, h);
+        uint32_t retries = w->setup.params.retries;
+        w->faults = faults;
+        tw_run(w);
+        cr_assert_eq(retries, 3);
+        int refunded = faults > retries;
+        cr_assert_eq(rf_task_end(w->task), refunded ? RF_END_REFUNDED : RF_END_SETTLED, "%u: %s",
+                     faults, w->log);
+        cr_assert_eq(tw_lost(w, 1), refunded ? RF_LOST_NOTHING : RF_LOST_VERDICT);
+        cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
+        tw_free(w);
+    }
+    free(h);
+    free(l);
+    tw_truth_free(t);
+}
+
+/* ---- T03, T07, T65, T66, T77: audits, attention, delivery --------------------------------- */
+
+Test(task, T77_a_staged_dispute_does_not_spare_the_audit)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t), *a = liar(t, 2, 0, TW_OUTPUT, 4), *b = liar(t, 2, 0, TW_OUTPUT, 5);
+    tw *w = world(t, 2, (tw_side *[2]){a, b}, h);
+    rf_task_counts c;
+    w->member[1].silent = 1; /* the friend that loses on purpose */
+    tw_run(w);
+    rf_task_get_counts(w->task, &c);
+    cr_assert(c.audited);
+    cr_assert(accepted(w, h), "%s", w->log);
+    cr_assert_eq(tw_lost(w, 0), RF_LOST_VERDICT);
+    cr_assert_eq(tw_lost(w, 1), RF_LOST_FORFEIT);
+    tw_free(w);
+    free(h);
+    free(a);
+    free(b);
+    tw_truth_free(t);
+}
+
+/* An auditor is a claimant: one that is wrong falls, and slashes nobody. */
+Test(task, T65_an_auditor_that_is_wrong)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
+    tw *w = world(t, 2, (tw_side *[2]){h, h}, l);
+    w->member[1].uncommitted = 1;
+    tw_run(w);
+    cr_assert(accepted(w, h), "%s", w->log);
+    cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
+    cr_assert_eq(recomputed(w), 1);
+    cr_assert_eq(rf_task_end(w->task), RF_END_SETTLED);
+    tw_free(w);
+    free(h);
+    free(l);
+    tw_truth_free(t);
+}
+
+Test(task, T65_no_auditor_is_the_referees_fault)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t);
+    tw *w = world(t, 2, (tw_side *[2]){h, h}, NULL);
+    w->member[1].uncommitted = 1;
+    tw_run(w);
+    cr_assert_eq(rf_task_end(w->task), RF_END_REFUNDED);
+    cr_assert_eq(w->struck, 0);
+    tw_free(w);
+    free(h);
+    tw_truth_free(t);
+}
+
+Test(task, T65_undelivered)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t);
+    tw *w = world(t, 3, (tw_side *[3]){h, h, h}, h);
+    w->undelivered = 1;
+    tw_run(w);
+    cr_assert_eq(rf_task_get_state(w->task), RF_T_REFUNDED);
+    cr_assert_eq(rf_task_end(w->task), RF_END_UNDELIVERED);
+    cr_assert_eq(w->struck, 0);
+    cr_assert_eq(w->settled, 1);
+    tw_free(w);
+    free(h);
+    tw_truth_free(t);
+}
+
+Test(task, T65_nobody_reveals_or_commits)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t);
+    for (int k = 0; k < 3; k++) {
+        tw *w = world(t, 2, (tw_side *[2]){h, h}, h);
+        for (int i = 0; i < 2; i++) {
+            w->member[i].absent = k == 0;
+            w->member[i].uncommitted = k == 1;
+            w->member[i].unrevealed = k == 2;
+        }
+        tw_run(w);
+        cr_assert_eq(rf_task_end(w->task), RF_END_NOBODY);
+        cr_assert_eq(w->struck, k == 2 ? 2 : 0);
+        tw_free(w);
+    }
+    free(h);
+    tw_truth_free(t);
+}
+
+/* T66: the client that keeps its data back. */
+Test(task, T66_commit_does_not_open_without_the_jobs_data)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t);
+    tw *w = world(t, 2, (tw_side *[2]){h, h}, h);
+    uint32_t n, released = 0;
+    tw_send_work(w, 0);
+    tw_send_work(w, 1);
+    tw_tick(w, rf_task_deadline(w->task));
+    const rf_effect *e = rf_task_effects(w->task, &n);
+    for (uint32_t k = 0; k < n; k++) released += e[k].kind == RF_DO_RELEASE;
+    cr_assert_eq(rf_task_get_state(w->task), RF_T_REFUNDED);
+    cr_assert_eq(released, 2);
+    tw_free(w);
+    free(h);
+    tw_truth_free(t);
+}
+
+Test(task, T03_challenges_unanswered_and_answered_wrong)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t);
+    tw *w = world(t, 4, (tw_side *[4]){h, h, h, h}, h);
+    w->member[1].inattentive = 1;
+    w->member[2].wrong_attention = 1;
+    tw_run(w);
+    cr_assert(accepted(w, h), "%s", w->log);
+    cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
+    cr_assert_eq(tw_lost(w, 1), RF_LOST_ATTENTION);
+    cr_assert_eq(tw_lost(w, 2), RF_LOST_ATTENTION);
+    cr_assert_eq(tw_lost(w, 3), RF_LOST_NOTHING);
+    tw_free(w);
+    free(h);
+    tw_truth_free(t);
+}
