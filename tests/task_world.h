@@ -360,12 +360,13 @@ static inline size_t tw_parts(const tw_truth *t, const rf_node *n, const rf_ques
     return size;
 }
 
-/* An answer to a question other than windows, from ro_alloc; 0: none. steps: whose leaves a segment
- * claim's trees have. */
-static inline size_t tw_says(const tw_truth *t, const tw_side *w, const tw_side *steps,
+/* An answer to a question other than windows, from ro_alloc; 0: none. claims: whose steps the
+ * side's segment claims have. */
+static inline size_t tw_says(const tw_truth *t, const tw_side *w, const tw_side *claims,
                              rf_game *game, const rf_question *q, uint8_t **out)
 {
     const vd_job *j = t->job;
+    const tw_side *steps = q->claim == RF_NONE ? w : claims;
     ro_err err = {RO_OK, {0}};
     uint64_t first = 0, n = j->steps;
     const uint8_t *leaves = NULL, *leaf = NULL;
@@ -379,14 +380,14 @@ static inline size_t tw_says(const tw_truth *t, const tw_side *w, const tw_side 
     }
     *out = ro_alloc(1 << 18);
     if (q->claim != RF_NONE) vd_job_segment(j, j->segment ? q->step / j->segment : 0, &first, &n);
-    if (q->tree == VD_TREE_CHUNKS && (o = tw_output(t, w, q))) {
+    if (q->tree == VD_TREE_CHUNKS && ((o = tw_output(t, w, q)) || (o = tw_output(t, claims, q)))) {
         leaves = o->chunks;
         n = vd_tensor_chunks(&o->type);
         leaf = o->bytes + q->lo * VD_CHUNK_BYTES;
         size = vd_tensor_chunk_bytes(&o->type, q->lo);
     }
     if (q->kind == RF_Q_HEADER)
-        return o || (o = tw_output(t, w, q))
+        return ((o = tw_output(t, w, q)) || (o = tw_output(t, claims, q)))
                    ? vd_tensor_header_encode(&o->type, o->chunk_root.b, *out) : 0;
     if (q->tree == VD_TREE_CHUNKS && !o) return 0;
     switch (q->tree) {
@@ -455,6 +456,8 @@ typedef struct {
     uint32_t members;
     uint64_t now;
     int stop;            /* write and read the state before every event */
+    int starve;          /* try every event with every allocation failing once */
+    uint32_t starved;
     int kernel_lies, host_cannot;
     uint32_t faults;     /* this many of the host's works fail first    */
     int undelivered;
@@ -587,10 +590,43 @@ static inline const rf_effect *tw_last(const tw *w, rf_effect_kind kind)
     return found;
 }
 
+/* Each time that one allocation fails the event fails, or has gone as it does with memory. */
+static inline void tw_starve(tw *w, const rf_event *event)
+{
+    uint8_t *bytes, *after = NULL, *same;
+    size_t n, m = 0, s;
+    ro_err err = {RO_OK, {0}};
+    must(rf_task_save(w->task, &bytes, &n, &err), &err);
+    for (uint64_t at = 0;; at++) {
+        rf_task *t;
+        ro_err why = {RO_OK, {0}};
+        must(rf_task_restore(w->truth->job, bytes, n, &t, &err), &err);
+        ro_alloc_fail_at(at, 0);
+        ro_status st = rf_task_event(t, event, w->now, &why);
+        ro_alloc_fail_at(0, 0);
+        if (at == 0) {
+            must(st, &why);
+            must(rf_task_save(t, &after, &m, &err), &err);
+        } else if (st) {
+            if (st != RO_ENOMEM || rf_task_event(t, event, w->now, &why) != RO_EUSAGE) abort();
+            w->starved++;
+        } else {
+            must(rf_task_save(t, &same, &s, &err), &err);
+            if (s != m || memcmp(same, after, s) != 0) abort();
+            ro_free(same);
+        }
+        rf_task_free(t);
+        if (at && !st) break;
+    }
+    ro_free(bytes);
+    ro_free(after);
+}
+
 static inline void tw_event(tw *w, const rf_event *event)
 {
     uint32_t n;
     ro_err err = {RO_OK, {0}};
+    if (w->starve) tw_starve(w, event);
     if (w->stop) tw_restart(w);
     must(rf_task_event(w->task, event, w->now, &err), &err);
     w->events++;
@@ -779,9 +815,7 @@ static inline void tw_answer(tw *w, const tw_ask *a)
             continue;
         }
         if (!game) return;
-        size_t n = tw_says(w->truth, w->member[k].side,
-                           a->q.claim == RF_NONE ? w->member[k].side : tw_claims_of(w, k), game,
-                           &a->q, &bytes);
+        size_t n = tw_says(w->truth, w->member[k].side, tw_claims_of(w, k), game, &a->q, &bytes);
         if (n && w->member[k].garbles) tw_garble(w, k, a, bytes, n);
         int done = n && tw_send_opening(w, k, &a->e.asked, bytes, n) < 0;
         ro_free(bytes);

@@ -939,7 +939,7 @@ Test(task, T61_segment_saboteurs_on_the_honest_root)
             tw_run(w);
             cr_assert(accepted(w, s.h), "%s", w->log);
             cr_assert_eq(tw_lost(w, me), RF_LOST_NOTHING);
-            cr_assert_eq(tw_lost(w, lies), RF_LOST_CLAIM, "%s", w->log); /* its own, last of its root */
+            cr_assert_eq(tw_lost(w, lies), RF_LOST_CLAIM, "%s", w->log); /* its root's last */
             for (uint32_t k = 0; k < saboteurs + 2; k++)
                 if (k != lies && k != me && tw_lost(w, k) != RF_LOST_NOTHING) {
                     cr_assert_eq(tw_lost(w, k), RF_LOST_CLAIM);
@@ -982,7 +982,8 @@ Test(task, T74_windows_stay_open_until_all_have_filed_or_the_deadline)
         cr_assert_eq(refused, off < 0 ? -1 : RF_R_STALE, "%d", refused);
         w->member[0].no_claims = 0;
         tw_finish(w);
-        cr_assert_eq(tw_lost(w, 0), off < 0 ? RF_LOST_NOTHING : RF_LOST_VERDICT, "%s", w->log);
+        cr_assert_eq(tw_lost(w, 0), off < 0 ? RF_LOST_NOTHING : RF_LOST_VERDICT, "%d: %s", (int)off,
+                     w->log);
         if (off >= 0) cr_assert_eq(tw_lost(w, 1), RF_LOST_CLAIM);
         else cr_assert(accepted(w, s.h));
         tw_free(w);
@@ -1299,4 +1300,253 @@ Test(task, T03_challenges_unanswered_and_answered_wrong)
     tw_free(w);
     free(h);
     tw_truth_free(t);
+}
+
+/* ---- stopped after any event --------------------------------------------------------------- */
+
+/* Whole lives: who is on which side, and what each does. */
+typedef struct {
+    const char *name;
+    uint32_t segment, members;
+    const char *sides; /* h honest, l and m liars, j junk, i inputs, s structure, b files false
+                          segment claims, f forges explanations */
+    const char *deeds; /* a letter a member: . none, s silent, r unrevealed, w withdraws,
+                          c uncommitted, g garbles, n files nothing, t inattentive, x wrong there */
+    uint32_t faults;
+    int kernel_lies, dear, undelivered, no_auditor;
+} life;
+
+static const life LIVES[] = {
+    {"agreed", 0, 3, "hhh", "...", 0, 0, 0, 0, 0},
+    {"alone", 0, 3, "hhh", ".rc", 0, 0, 0, 0, 0},
+    {"output", 0, 3, "hlh", "...", 0, 0, 0, 0, 0},
+    {"many roots", 0, 7, "hlmjish", ".......", 0, 0, 0, 0, 0},
+    {"silence", 0, 4, "hlmh", ".s.s", 0, 0, 0, 0, 0},
+    {"nobody", 0, 2, "lm", "..", 0, 0, 0, 0, 1},
+    {"staged", 0, 2, "lm", ".s", 0, 0, 0, 0, 0},
+    {"garbles", 0, 3, "hlh", "g.g", 0, 0, 0, 0, 0},
+    {"faults", 0, 3, "hlh", "...", 2, 0, 0, 0, 0},
+    {"too many faults", 0, 3, "hlh", "...", 9, 0, 0, 0, 0},
+    {"alarm", 0, 3, "hlh", "...", 0, 1, 0, 0, 0},
+    {"undelivered", 0, 3, "hlh", "...", 0, 0, 0, 1, 0},
+    {"no auditor", 0, 2, "hl", "..", 0, 0, 0, 0, 1},
+    {"attention", 0, 4, "hhhh", ".tx.", 0, 0, 0, 0, 0},
+    {"withdrawn", 0, 4, "hhlh", ".w..", 0, 0, 0, 0, 0},
+    {"segments", 3, 4, "bhlb", "....", 0, 0, 0, 0, 0},
+    {"no claims", 3, 3, "hlh", "n..", 0, 0, 0, 0, 0},
+    {"segment roots", 3, 5, "hlmbh", ".....", 0, 0, 0, 0, 0},
+    {"explanations", 0, 4, "fhlf", "....", 0, 0, 1, 0, 0},
+    {"explained in a segment", 2, 3, "fhl", "...", 0, 0, 1, 0, 0},
+};
+#define LIFE_COUNT (sizeof LIVES / sizeof *LIVES)
+
+typedef struct {
+    tw_truth *t;
+    tw_side *side[7]; /* h l m j i s b */
+} cast;
+
+static cast cast_new(const life *x)
+{
+    cast c;
+    c.t = x->dear ? tw_truth_dear(DEAR, x->segment) : tw_truth_small(6, x->segment);
+    c.side[0] = honest(c.t);
+    c.side[1] = liar(c.t, x->dear ? 0 : 4, 0, TW_OUTPUT, 1 << 20);
+    c.side[2] = liar(c.t, x->dear ? 1 : 5, 0, TW_OUTPUT, 5);
+    c.side[3] = liar(c.t, 1, 0, TW_JUNK, 6);
+    c.side[4] = liar(c.t, 1, 0, TW_INPUT, 7);
+    c.side[5] = liar(c.t, 1, 0, TW_STRUCTURE, 8);
+    c.side[6] = x->dear ? honest(c.t) : liar(c.t, 3, 1, TW_OUTPUT, 9);
+    return c;
+}
+
+static void cast_free(cast *c)
+{
+    for (int k = 0; k < 7; k++) free(c->side[k]);
+    tw_truth_free(c->t);
+}
+
+static tw *live(const life *x, const cast *c)
+{
+    tw *w = tw_new(c->t, x->members);
+    for (uint32_t k = 0; k < x->members; k++) {
+        tw_member *m = &w->member[k];
+        const char deed = x->deeds[k], side = x->sides[k];
+        const char *at = strchr("hlmjis", side);
+        m->side = c->side[at ? at - "hlmjis" : 0];
+        if (at) m->side = c->side[strchr("hlmjis", side) - strchr("hlmjis", 'h')];
+        if (side == 'b') m->claims = c->side[6];
+        m->forges = side == 'f';
+        m->silent = deed == 's';
+        m->unrevealed = deed == 'r';
+        m->withdraws = deed == 'w';
+        m->uncommitted = deed == 'c';
+        m->garbles = deed == 'g' ? 3 : 0;
+        m->no_claims = deed == 'n';
+        m->inattentive = deed == 't';
+        m->wrong_attention = deed == 'x';
+    }
+    w->faults = x->faults;
+    w->kernel_lies = x->kernel_lies;
+    w->undelivered = x->undelivered;
+    w->auditor = x->no_auditor ? NULL : c->side[0];
+    return w;
+}
+
+/* V-009: written, read and gone on with before every event, a life has the same effects. */
+Test(task, V009_stopped_before_every_event, .timeout = 300)
+{
+    for (size_t k = 0; k < LIFE_COUNT; k++) {
+        cast c = cast_new(&LIVES[k]);
+        tw *w = live(&LIVES[k], &c), *stopped = live(&LIVES[k], &c);
+        stopped->stop = 1;
+        tw_run(w);
+        tw_run(stopped);
+        cr_assert_str_eq(w->log, stopped->log, "%s", LIVES[k].name);
+        cr_assert_eq(w->moved, stopped->moved);
+        cr_assert_eq(w->settled, 1);
+        tw_restart(w); /* the end can be read too */
+        tw_free(w);
+        tw_free(stopped);
+        cast_free(&c);
+    }
+}
+
+/* What is open is told again to who asks, and asking changes nothing. */
+Test(task, V009_what_is_open_is_told_again)
+{
+    for (size_t k = 0; k < LIFE_COUNT; k++) {
+        cast c = cast_new(&LIVES[k]);
+        tw *w = live(&LIVES[k], &c);
+        ro_err err = {RO_OK, {0}};
+        uint8_t *before, *after;
+        size_t n, m;
+        uint32_t count;
+        tw_open(w);
+        tw_commit(w);
+        tw_reveals(w);
+        uint32_t open = w->tail - w->head;
+        must(rf_task_save(w->task, &before, &n, &err), &err);
+        must(rf_task_pending(w->task, &err), &err);
+        rf_task_effects(w->task, &count);
+        cr_assert_eq(count, open, "%s", LIVES[k].name);
+        must(rf_task_save(w->task, &after, &m, &err), &err);
+        cr_assert(n == m && memcmp(before, after, n) == 0);
+        ro_free(before);
+        ro_free(after);
+        tw_free(w);
+        cast_free(&c);
+    }
+}
+
+/* Any byte of a state changed: refused, or a state that can be gone on with; never a crash. */
+Test(task, T52_states_with_a_changed_byte, .timeout = 300)
+{
+    for (size_t k = 0; k < LIFE_COUNT; k++) {
+        if (LIVES[k].dear) continue; /* they are large, and no other bytes */
+        cast c = cast_new(&LIVES[k]);
+        tw *w = live(&LIVES[k], &c);
+        ro_err err = {RO_OK, {0}};
+        uint8_t *bytes;
+        size_t n;
+        tw_open(w);
+        tw_commit(w);
+        tw_reveals(w);
+        for (uint32_t turn = 0; turn < 6 && w->head < w->tail; turn++) {
+            tw_ask a = w->queue[w->head++];
+            if (a.e.kind == RF_DO_ASK) tw_answer(w, &a);
+        }
+        must(rf_task_save(w->task, &bytes, &n, &err), &err);
+        for (size_t at = 0; at < n; at += n > 4000 ? 1 + at % 7 : 1)
+            for (int how = 0; how < 3; how++) {
+                const uint8_t was = bytes[at];
+                rf_task *t = NULL;
+                ro_err why = {RO_OK, {0}};
+                bytes[at] = how == 0 ? (uint8_t)(was ^ 1) : how == 1 ? 0xff : (uint8_t)(was ^ 0x80);
+                if (rf_task_restore(c.t->job, bytes, n, &t, &why) == RO_OK) {
+                    rf_event e;
+                    memset(&e, 0, sizeof e);
+                    for (uint32_t i = 0; i < 30 && rf_task_deadline(t) != UINT64_MAX; i++)
+                        if (rf_task_event(t, &e, rf_task_deadline(t), &why)) break;
+                    rf_task_free(t);
+                } else {
+                    cr_assert_neq(why.msg[0], 0);
+                }
+                bytes[at] = was;
+            }
+        for (size_t cut = 0; cut < n; cut += 1 + cut / 16) {
+            rf_task *t = NULL;
+            ro_err why = {RO_OK, {0}};
+            cr_assert_neq(rf_task_restore(c.t->job, bytes, cut, &t, &why), RO_OK);
+        }
+        ro_free(bytes);
+        tw_free(w);
+        cast_free(&c);
+    }
+}
+
+Test(task, T52_a_state_of_another_job)
+{
+    tw_truth *t = tw_truth_small(6, 0), *other = tw_truth_small(5, 0);
+    tw *w = tw_new(t, 2);
+    ro_err err = {RO_OK, {0}};
+    uint8_t *bytes;
+    size_t n;
+    rf_task *again;
+    must(rf_task_save(w->task, &bytes, &n, &err), &err);
+    cr_assert_eq(rf_task_restore(other->job, bytes, n, &again, &err), RO_EDIFFER);
+    ro_free(bytes);
+    tw_free(w);
+    tw_truth_free(t);
+    tw_truth_free(other);
+}
+
+/* V-011: memory that fails at any place of any event is an error, and decides nothing. */
+Test(task, V011_no_memory_at_any_place_of_any_event, .timeout = 300)
+{
+    static const char *const names[] = {"many roots", "faults", "segments", "attention"};
+    for (size_t k = 0; k < LIFE_COUNT; k++)
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+            if (strcmp(LIVES[k].name, names[i]) != 0) continue;
+            cast c = cast_new(&LIVES[k]);
+            tw *w = live(&LIVES[k], &c), *fed = live(&LIVES[k], &c);
+            w->starve = 1;
+            tw_run(w);
+            tw_run(fed);
+            cr_assert_str_eq(w->log, fed->log);
+            cr_assert_gt(w->starved, w->events, "%s: %u", LIVES[k].name, w->starved);
+            tw_free(w);
+            tw_free(fed);
+            cast_free(&c);
+        }
+}
+
+Test(task, V011_no_memory_to_restore)
+{
+    cast c = cast_new(&LIVES[15]);
+    tw *w = live(&LIVES[15], &c);
+    ro_err err = {RO_OK, {0}};
+    uint8_t *bytes;
+    size_t n;
+    uint32_t failures = 0;
+    tw_open(w);
+    tw_commit(w);
+    tw_reveals(w);
+    must(rf_task_save(w->task, &bytes, &n, &err), &err);
+    for (uint64_t at = 1;; at++) {
+        rf_task *t;
+        ro_err why = {RO_OK, {0}};
+        ro_alloc_fail_at(at, 0);
+        ro_status st = rf_task_restore(c.t->job, bytes, n, &t, &why);
+        ro_alloc_fail_at(0, 0);
+        if (st == RO_OK) {
+            rf_task_free(t);
+            break;
+        }
+        cr_assert_eq(st, RO_ENOMEM, "%s", why.msg);
+        failures++;
+    }
+    cr_assert_gt(failures, 5);
+    ro_free(bytes);
+    tw_free(w);
+    cast_free(&c);
 }
