@@ -156,7 +156,7 @@ uint32_t rf_task_find(const rf_task *t, const uint8_t key[32])
     return RF_NONE;
 }
 
-static ro_status add_seat(rf_task *t, const uint8_t key[32], rf_role role, ro_err *err)
+ro_status rf_add_seat(rf_task *t, const uint8_t key[32], rf_role role, ro_err *err)
 {
     RO_TRY(rf_room(&t->seats, &t->seat_room, t->seat_count, sizeof *t->seats, err));
     rf_seat *s = &t->seats[t->seat_count++];
@@ -211,7 +211,8 @@ static uint32_t outcome_members(const rf_task *t, rf_member *members, uint32_t *
     uint32_t n = 0;
     for (uint32_t k = 0; k < t->seat_count; k++) {
         const rf_seat *s = &t->seats[k];
-        int auditor = k == t->auditor && s->revealed;
+        int auditor = k == t->auditor && s->revealed &&
+                      (s->lost == RF_LOST_NOTHING || s->delivered);
         place[k] = RF_NONE;
         if (!s->assigned && !auditor) continue;
         members[n].stage = s->stage;
@@ -279,8 +280,7 @@ static ro_status settle(rf_task *t, rf_end end, ro_err *err)
     o.member_count = outcome_members(t, members, who, place);
     o.answers = answers;
     o.answer_count = outcome_answers(t, place, answers);
-    for (uint32_t k = 0; k < o.member_count; k++)
-        o.audited |= members[k].stage == RF_STAGE_AUDITOR;
+    o.audited = t->counts.audited;
     return settle_transfers(t, &o, who, err);
 }
 
@@ -313,9 +313,7 @@ static uint32_t account_claims(const rf_task *t, const vd_digest *account)
     return n;
 }
 
-/* Whether a message repeats or contradicts its signer's claim in that slot; then it is dealt
- * with. */
-static ro_status known(rf_task *t, uint32_t member, const rf_message *m, int *is_known, ro_err *err)
+ro_status rf_known(rf_task *t, uint32_t member, const rf_message *m, int *is_known, ro_err *err)
 {
     vd_digest slot = rf_slot_digest(m), claim = rf_claim_digest(m);
     const rf_said *s = rf_find_said(t, &slot);
@@ -327,7 +325,7 @@ static ro_status known(rf_task *t, uint32_t member, const rf_message *m, int *is
     return rf_refuse(t, member, RF_R_CONFLICT, first, NULL, err);
 }
 
-static ro_status record(rf_task *t, uint32_t member, const rf_message *m, ro_err *err)
+ro_status rf_record(rf_task *t, uint32_t member, const rf_message *m, ro_err *err)
 {
     vd_digest slot = rf_slot_digest(m), claim = rf_claim_digest(m);
     RO_TRY(rf_add_said(t, &slot, &claim, err));
@@ -351,15 +349,15 @@ static ro_status take_work_claim(rf_task *t, uint32_t member, const rf_event *e,
     if (member != RF_NONE) {
         if (t->seats[member].role != m->role)
             return rf_refuse(t, member, RF_R_CONTEXT, 0, NULL, err);
-        return known(t, member, m, &is_known, err);
+        return rf_known(t, member, m, &is_known, err);
     }
     if (t->state != RF_T_OPEN) return rf_refuse(t, member, RF_R_LATE, 0, NULL, err);
     if (t->seat_count >= RF_CLAIMANTS_FACTOR * t->params.slots ||
         account_claims(t, &e->account) >= t->params.account_slots)
         return rf_refuse(t, member, RF_R_LIMIT, 0, NULL, err);
-    RO_TRY(add_seat(t, m->key, RF_PROVIDER, err));
+    RO_TRY(rf_add_seat(t, m->key, RF_PROVIDER, err));
     t->seats[t->seat_count - 1].account = e->account;
-    return record(t, t->seat_count - 1, m, err);
+    return rf_record(t, t->seat_count - 1, m, err);
 }
 
 typedef struct { vd_digest order; uint32_t member; } lot;
@@ -401,7 +399,7 @@ static ro_status take_commit(rf_task *t, uint32_t member, const rf_message *m, r
 {
     rf_seat *s = &t->seats[member];
     int is_known;
-    RO_TRY(known(t, member, m, &is_known, err));
+    RO_TRY(rf_known(t, member, m, &is_known, err));
     if (is_known) return RO_OK;
     if (t->state == RF_T_OPEN) return rf_refuse(t, member, RF_R_EARLY, 0, NULL, err);
     if (!s->assigned) return rf_refuse(t, member, RF_R_UNKNOWN, 0, NULL, err);
@@ -409,20 +407,20 @@ static ro_status take_commit(rf_task *t, uint32_t member, const rf_message *m, r
         return rf_refuse(t, member, RF_R_LATE, 0, NULL, err);
     s->stage = RF_STAGE_COMMITTED;
     s->commitment = m->claim.commitment;
-    return record(t, member, m, err);
+    return rf_record(t, member, m, err);
 }
 
 static ro_status take_withdrawal(rf_task *t, uint32_t member, const rf_message *m, ro_err *err)
 {
     rf_seat *s = &t->seats[member];
     int is_known;
-    if (s->stage == RF_STAGE_WITHDRAWN) return known(t, member, m, &is_known, err);
+    if (s->stage == RF_STAGE_WITHDRAWN) return rf_known(t, member, m, &is_known, err);
     if (t->state == RF_T_OPEN) return rf_refuse(t, member, RF_R_EARLY, 0, NULL, err);
     if (!s->assigned) return rf_refuse(t, member, RF_R_UNKNOWN, 0, NULL, err);
     if (t->state != RF_T_COMMIT) return rf_refuse(t, member, RF_R_LATE, 0, NULL, err);
     if (s->lost != RF_LOST_NOTHING) return rf_refuse(t, member, RF_R_STRUCK, 0, NULL, err);
     s->stage = RF_STAGE_WITHDRAWN;
-    return record(t, member, m, err);
+    return rf_record(t, member, m, err);
 }
 
 static ro_status close_commit(rf_task *t, ro_err *err)
@@ -436,7 +434,7 @@ static ro_status close_commit(rf_task *t, ro_err *err)
 
 /* ---- REVEAL ------------------------------------------------------------------------------ */
 
-static void keep_reveal(rf_seat *s, const rf_message *m)
+void rf_keep_reveal(rf_seat *s, const rf_message *m)
 {
     const rf_reveal *r = &m->claim.reveal;
     s->reveal = rf_claim_digest(m);
@@ -446,8 +444,7 @@ static void keep_reveal(rf_seat *s, const rf_message *m)
     memcpy(s->body, r->body, sizeof s->body);
 }
 
-/* Whether the body is one of this job. */
-static int body_is_of_job(const rf_task *t, const rf_reveal *r)
+int rf_body_is_of_job(const rf_task *t, const rf_reveal *r)
 {
     ro_err why = {RO_OK, {0}};
     rf_party party;
@@ -468,19 +465,19 @@ static ro_status take_reveal(rf_task *t, uint32_t member, const rf_message *m, r
         return rf_refuse(t, member, RF_R_UNKNOWN, 0, NULL, err);
     if (!vd_digest_equal(&opens, &s->commitment))
         return rf_refuse(t, member, RF_R_MISMATCH, 0, NULL, err);
-    RO_TRY(known(t, member, m, &is_known, err));
+    RO_TRY(rf_known(t, member, m, &is_known, err));
     if (is_known) return RO_OK;
     if (t->state != RF_T_REVEAL) return rf_refuse(t, member, RF_R_LATE, 0, NULL, err);
     if (s->lost != RF_LOST_NOTHING) return rf_refuse(t, member, RF_R_STRUCK, 0, NULL, err);
-    if (!body_is_of_job(t, r)) {
+    if (!rf_body_is_of_job(t, r)) {
         vd_digest slot = rf_slot_digest(m), claim = rf_claim_digest(m);
         RO_TRY(rf_add_said(t, &slot, &claim, err));
         RO_TRY(rf_strike(t, member, RF_LOST_NO_REVEAL, 0, err));
         return rf_refuse(t, member, RF_R_CONTENT, 0, NULL, err);
     }
     s->stage = RF_STAGE_REVEALED;
-    keep_reveal(s, m);
-    return record(t, member, m, err);
+    rf_keep_reveal(s, m);
+    return rf_record(t, member, m, err);
 }
 
 vd_digest rf_task_sealed_secret(const vd_digest *secret)
@@ -506,7 +503,7 @@ static ro_status make_draw(rf_task *t, ro_err *err)
     return RO_OK;
 }
 
-static ro_status group_of(rf_task *t, const rf_seat *s, uint32_t *group, ro_err *err)
+ro_status rf_group_of(rf_task *t, const rf_seat *s, uint32_t *group, ro_err *err)
 {
     uint32_t g = 0;
     while (g < t->root_count && !vd_digest_equal(&t->roots[g].root, &s->root)) g++;
@@ -536,7 +533,7 @@ static ro_status group_roots(rf_task *t, ro_err *err)
 {
     uint32_t g;
     for (uint32_t k = 0; k < t->seat_count; k++)
-        if (t->seats[k].revealed) RO_TRY(group_of(t, &t->seats[k], &g, err));
+        if (t->seats[k].revealed) RO_TRY(rf_group_of(t, &t->seats[k], &g, err));
     if (!t->root_count) return RO_OK;
     qsort(t->roots, t->root_count, sizeof *t->roots, compare_roots);
     vd_digest *sorted = ro_arena_alloc(t->event, t->root_count * sizeof *sorted);
@@ -549,288 +546,10 @@ static ro_status group_roots(rf_task *t, ro_err *err)
     for (uint32_t k = 0; k < t->seat_count; k++) {
         rf_seat *s = &t->seats[k];
         if (!s->revealed) continue;
-        RO_TRY(group_of(t, s, &s->group, err));
+        RO_TRY(rf_group_of(t, s, &s->group, err));
         t->roots[s->group].standing += s->lost == RF_LOST_NOTHING;
     }
     t->sweep = 1;
-    return RO_OK;
-}
-
-/* ---- attention challenges ---------------------------------------------------------------- */
-
-/* A step of the job and an output of one of its nodes; a phase without nodes draws again. */
-static void draw_attention(const rf_task *t, uint32_t number, rf_attention *a)
-{
-    uint8_t bytes[VD_DIGEST + 8];
-    vd_digest d;
-    memset(a, 0, sizeof *a);
-    memcpy(bytes, t->draw.b, VD_DIGEST);
-    for (uint32_t attempt = 0; attempt < 64; attempt++) {
-        vd_put_le(bytes + VD_DIGEST, number, 4);
-        vd_put_le(bytes + VD_DIGEST + 4, attempt, 4);
-        vd_tagged_hash("verde/1 attention", bytes, sizeof bytes, d.b);
-        a->step = vd_get_u64(d.b) % t->job->steps;
-        const ro_graph *g = t->job->phases[vd_job_locate(t->job, a->step).phase].graph;
-        if (!g->node_count) continue;
-        a->node = (uint32_t)(vd_get_u64(d.b + 8) % g->node_count);
-        a->output = (uint32_t)(vd_get_u64(d.b + 16) % g->nodes[a->node].outputs);
-        return;
-    }
-    a->is_void = 1;
-}
-
-static vd_digest attention_asked(const rf_task *t, uint32_t number)
-{
-    rf_asked a;
-    memset(&a, 0, sizeof a);
-    a.task = t->task;
-    a.pair = number;
-    a.kind = "challenge";
-    return rf_asked_digest(&a);
-}
-
-static ro_status challenge_effect(rf_task *t, uint32_t number, ro_err *err)
-{
-    rf_effect *e;
-    RO_TRY(rf_effect_new(t, RF_DO_CHALLENGE, &e, err));
-    e->position = t->challenge_position;
-    e->deadline = t->challenge_deadline;
-    e->number = number;
-    e->step = t->attention[number].step;
-    e->node = t->attention[number].node;
-    e->output = t->attention[number].output;
-    e->asked = attention_asked(t, number);
-    return RO_OK;
-}
-
-static ro_status ask_challenges(rf_task *t, ro_err *err)
-{
-    t->challenging = RF_C_ASKED;
-    t->challenge_position = ++t->position;
-    t->challenge_deadline = rf_later(t->now, rf_deadline_max_ms(&t->params));
-    for (uint32_t k = 0; k < t->params.challenges; k++) {
-        draw_attention(t, k, &t->attention[k]);
-        if (!t->attention[k].is_void) RO_TRY(challenge_effect(t, k, err));
-    }
-    return RO_OK;
-}
-
-/* Auditors compute for the referee: nobody doubts that they do. */
-static int owes_attention(const rf_seat *s)
-{
-    return s->revealed && s->role == RF_PROVIDER && s->lost == RF_LOST_NOTHING;
-}
-
-static int answered_all(const rf_task *t, const rf_seat *s)
-{
-    for (uint32_t k = 0; k < t->params.challenges; k++)
-        if (!t->attention[k].is_void && !(s->answered >> k & 1)) return 0;
-    return 1;
-}
-
-static ro_status close_challenges(rf_task *t, ro_err *err)
-{
-    t->challenging = RF_C_ANSWERED;
-    t->position++;
-    for (uint32_t k = 0; k < t->seat_count; k++)
-        if (owes_attention(&t->seats[k]) && !answered_all(t, &t->seats[k]))
-            RO_TRY(rf_strike(t, k, RF_LOST_ATTENTION, 0, err));
-    return RO_OK;
-}
-
-static ro_status challenges_answered(rf_task *t, ro_err *err)
-{
-    for (uint32_t k = 0; k < t->seat_count; k++)
-        if (owes_attention(&t->seats[k]) && !answered_all(t, &t->seats[k])) return RO_OK;
-    return close_challenges(t, err);
-}
-
-static ro_status take_challenge(rf_task *t, uint32_t member, const rf_message *m, ro_err *err)
-{
-    rf_seat *s = &t->seats[member];
-    const uint32_t n = m->slot.challenge;
-    const rf_attention *a = &t->attention[n < RF_CHALLENGES_MAX ? n : 0];
-    int is_known;
-    if (t->challenging == RF_C_NONE) return rf_refuse(t, member, RF_R_EARLY, 0, NULL, err);
-    if (n >= t->params.challenges || a->is_void || m->slot.step != a->step ||
-        m->slot.node != a->node || m->slot.output != a->output)
-        return rf_refuse(t, member, RF_R_STALE, 0, NULL, err);
-    RO_TRY(known(t, member, m, &is_known, err));
-    if (is_known) return RO_OK;
-    if (!s->revealed) return rf_refuse(t, member, RF_R_UNKNOWN, 0, NULL, err);
-    if (s->lost != RF_LOST_NOTHING) return rf_refuse(t, member, RF_R_STRUCK, 0, NULL, err);
-    if (t->challenging != RF_C_ASKED) return rf_refuse(t, member, RF_R_LATE, 0, NULL, err);
-    if (!s->answers) s->answers = ro_alloc_zero(RF_CHALLENGES_MAX * sizeof *s->answers);
-    if (!s->answers) return RO_FAIL(err, RO_ENOMEM, "no memory for answers to challenges");
-    s->answers[n] = m->claim.challenge;
-    s->answered |= UINT64_C(1) << n;
-    RO_TRY(record(t, member, m, err));
-    return challenges_answered(t, err);
-}
-
-/* Who answered, struck since or not: the list does not change while the host works. */
-static int is_checked(const rf_seat *s, const rf_work *w)
-{
-    return s->group == w->group && s->role == RF_PROVIDER && s->answered >> w->challenge & 1;
-}
-
-ro_status rf_run_work(rf_task *t, const rf_work *w, ro_err *err)
-{
-    rf_effect *e;
-    if (w->pair != RF_NONE) {
-        const rf_pair *p = &t->pairs[w->pair];
-        for (uint32_t k = 0; k < p->open_count; k++)
-            if (p->open[k].q.parties == 0 && p->open[k].work == w->id)
-                RO_TRY(rf_ask_effect(t, p, &p->open[k], RF_DO_RUN, err));
-        t->effects[t->effect_count - 1].deadline = w->not_before;
-        return RO_OK;
-    }
-    uint32_t *members = ro_arena_alloc(t->event, (t->seat_count + 1) * sizeof *members), n = 0;
-    if (!members) return RO_FAIL(err, RO_ENOMEM, "no memory for the members of a root");
-    for (uint32_t k = 0; k < t->seat_count; k++)
-        if (is_checked(&t->seats[k], w)) members[n++] = k;
-    RO_TRY(rf_effect_new(t, RF_DO_RUN, &e, err));
-    e->deadline = w->not_before;
-    e->work = w->id;
-    e->members = members;
-    e->member_count = n;
-    e->number = w->challenge;
-    e->step = t->attention[w->challenge].step;
-    e->node = t->attention[w->challenge].node;
-    e->output = t->attention[w->challenge].output;
-    e->roots[0] = e->roots[1] = t->roots[w->group].root;
-    return RO_OK;
-}
-
-/* The expected answers for the root that is left. */
-static ro_status check_challenges(rf_task *t, uint32_t group, ro_err *err)
-{
-    t->challenging = RF_C_CHECKED;
-    for (uint32_t k = 0; k < t->params.challenges; k++) {
-        if (t->attention[k].is_void) continue;
-        RO_TRY(rf_room(&t->works, &t->work_room, t->work_count, sizeof *t->works, err));
-        rf_work *w = &t->works[t->work_count++];
-        memset(w, 0, sizeof *w);
-        w->id = t->next_work++;
-        w->pair = RF_NONE;
-        w->group = group;
-        w->challenge = k;
-        RO_TRY(rf_run_work(t, w, err));
-    }
-    if (!t->work_count) t->challenging = RF_C_DONE;
-    return RO_OK;
-}
-
-static ro_status take_expected(rf_task *t, const rf_work *w, const rf_event *e, int *fault,
-                               ro_err *err)
-{
-    const uint8_t *want = e->bytes;
-    size_t n = 0;
-    for (uint32_t k = 0; k < t->seat_count; k++) n += is_checked(&t->seats[k], w) != 0;
-    *fault = e->end == RF_WORK_DONE && e->size != n * VD_DIGEST;
-    if (*fault || e->end == RF_WORK_CANNOT) return RO_OK;
-    for (uint32_t k = 0; k < t->seat_count; k++) {
-        const rf_seat *s = &t->seats[k];
-        if (!is_checked(s, w)) continue;
-        if (memcmp(s->answers[w->challenge].b, want, VD_DIGEST) != 0)
-            RO_TRY(rf_strike(t, k, RF_LOST_ATTENTION, 0, err));
-        want += VD_DIGEST;
-    }
-    return RO_OK;
-}
-
-/* ---- the host's work --------------------------------------------------------------------- */
-
-static ro_status fault_again(rf_task *t, rf_work *w, ro_err *err)
-{
-    const uint64_t apart = t->params.retry_ms / ((uint64_t)t->params.retries + 1);
-    if (w->tries == 0) w->first_fault = t->now;
-    if (w->tries++ >= t->params.retries ||
-        rf_expired(t->now, rf_later(w->first_fault, t->params.retry_ms)))
-        return rf_refund(t, RF_END_REFUNDED, "the referee could not do its own work", err);
-    w->not_before = rf_later(t->now, apart);
-    return rf_run_work(t, w, err);
-}
-
-static ro_status take_work(rf_task *t, const rf_event *e, ro_err *err)
-{
-    uint32_t k = 0;
-    int fault = e->end == RF_WORK_FAULT;
-    while (k < t->work_count && t->works[k].id != e->work) k++;
-    if (k == t->work_count) return RO_OK; /* done before, or its pair has ended */
-    rf_work w = t->works[k];
-    if (!fault && w.pair == RF_NONE) RO_TRY(take_expected(t, &w, e, &fault, err));
-    else if (!fault) RO_TRY(rf_take_work(t, w.pair, &w, e, &fault, err));
-    if (fault) return fault_again(t, &t->works[k], err);
-    for (k = 0; k < t->work_count && t->works[k].id != w.id; k++) {}
-    if (k < t->work_count) {
-        memmove(&t->works[k], &t->works[k + 1], (t->work_count - k - 1) * sizeof *t->works);
-        t->work_count--;
-    }
-    if (t->challenging == RF_C_CHECKED && !t->work_count) t->challenging = RF_C_DONE;
-    return w.pair == RF_NONE || rf_over(t) ? RO_OK : rf_pair_step(t, w.pair, err);
-}
-
-/* ---- audits ------------------------------------------------------------------------------ */
-
-static ro_status audit_effect(rf_task *t, ro_err *err)
-{
-    rf_effect *e;
-    RO_TRY(rf_effect_new(t, RF_DO_AUDIT, &e, err));
-    e->deadline = t->audit_deadline;
-    for (uint32_t k = 0; k < t->root_count; k++)
-        if (!t->roots[k].fallen) e->roots[0] = e->roots[1] = t->roots[k].root;
-    return RO_OK;
-}
-
-static ro_status want_auditor(rf_task *t, ro_err *err)
-{
-    t->auditing = RF_A_WANTED;
-    t->position++;
-    t->audit_deadline =
-        rf_later(t->now, rf_later(t->params.commit_ms, t->params.reveal_ms + 1));
-    return audit_effect(t, err);
-}
-
-/* An auditor that says nothing valid is the referee's fault, not the providers'. */
-static ro_status audit_failed(rf_task *t, ro_err *err)
-{
-    t->auditor = RF_NONE;
-    if (t->audit_tries++ >= t->params.retries || t->audit_tries >= RF_AUDITORS_MAX)
-        return rf_refund(t, RF_END_REFUNDED, "no auditor did the job", err);
-    return want_auditor(t, err);
-}
-
-static ro_status take_auditor(rf_task *t, const rf_event *e, ro_err *err)
-{
-    if (t->auditing != RF_A_WANTED || t->auditor != RF_NONE ||
-        rf_task_find(t, e->key) != RF_NONE)
-        return rf_refuse(t, RF_NONE, RF_R_CONTEXT, 0, NULL, err);
-    RO_TRY(add_seat(t, e->key, RF_AUDITOR, err));
-    t->auditor = t->seat_count - 1;
-    return rf_accept(t, t->auditor, t->position, 0, err);
-}
-
-/* Its root is one more root: what the rules make of it decides, not who it is. */
-static ro_status take_audit(rf_task *t, uint32_t member, const rf_message *m, ro_err *err)
-{
-    rf_seat *s = &t->seats[member];
-    int is_known;
-    RO_TRY(known(t, member, m, &is_known, err));
-    if (is_known) return RO_OK;
-    if (t->auditing != RF_A_WANTED || member != t->auditor)
-        return rf_refuse(t, member, RF_R_LATE, 0, NULL, err);
-    if (!body_is_of_job(t, &m->claim.reveal)) {
-        RO_TRY(rf_refuse(t, member, RF_R_CONTENT, 0, NULL, err));
-        return audit_failed(t, err);
-    }
-    keep_reveal(s, m);
-    RO_TRY(record(t, member, m, err));
-    RO_TRY(group_of(t, s, &s->group, err));
-    t->roots[s->group].standing++;
-    t->roots[s->group].fallen = 0;
-    t->auditing = RF_A_DONE;
-    t->counts.audited = 1;
     return RO_OK;
 }
 
@@ -848,7 +567,7 @@ static ro_status close_reveal(rf_task *t, ro_err *err)
     RO_TRY(rf_effect_new(t, RF_DO_PUBLISH, &e, err));
     e->asked = t->draw;
     RO_TRY(rf_enter(t, t->root_count > 1 ? RF_T_DISPUTED : RF_T_AGREED, NEVER, err));
-    return ask_challenges(t, err);
+    return rf_ask_challenges(t, err);
 }
 
 static ro_status resolve(rf_task *t, uint32_t group, ro_err *err)
@@ -867,7 +586,7 @@ static ro_status conclude(rf_task *t, uint32_t group, int *go, ro_err *err)
 {
     uint32_t staked = 0;
     *go = 1;
-    if (t->challenging == RF_C_ANSWERED) return check_challenges(t, group, err);
+    if (t->challenging == RF_C_ANSWERED) return rf_check_challenges(t, group, err);
     *go = 0;
     if (t->challenging != RF_C_DONE || t->auditing == RF_A_WANTED) return RO_OK;
     for (uint32_t k = 0; k < t->seat_count; k++) {
@@ -875,7 +594,7 @@ static ro_status conclude(rf_task *t, uint32_t group, int *go, ro_err *err)
         staked += s->group == group && s->role == RF_PROVIDER && s->lost == RF_LOST_NOTHING;
     }
     if (t->auditing == RF_A_NONE && rf_audit_due(&t->params, staked, &t->draw))
-        return want_auditor(t, err);
+        return rf_want_auditor(t, err);
     return resolve(t, group, err);
 }
 
@@ -976,8 +695,8 @@ static ro_status expire(rf_task *t, ro_err *err)
         t->position++;
         switch (of) {
         case OF_STATE: RO_TRY(expire_state(t, err)); break;
-        case OF_CHALLENGES: RO_TRY(close_challenges(t, err)); break;
-        case OF_AUDIT: RO_TRY(audit_failed(t, err)); break;
+        case OF_CHALLENGES: RO_TRY(rf_close_challenges(t, err)); break;
+        case OF_AUDIT: RO_TRY(rf_audit_failed(t, err)); break;
         case OF_QUESTION: RO_TRY(rf_expire_question(t, pair, slot, err)); break;
         }
         RO_TRY(advance(t, err));
@@ -1012,9 +731,9 @@ static ro_status take_of_member(rf_task *t, uint32_t member, const rf_event *e, 
     case RF_M_COMMIT: return take_commit(t, member, m, err);
     case RF_M_WITHDRAW: return take_withdrawal(t, member, m, err);
     case RF_M_REVEAL:
-        return m->role == RF_AUDITOR ? take_audit(t, member, m, err)
+        return m->role == RF_AUDITOR ? rf_take_audit(t, member, m, err)
                                      : take_reveal(t, member, m, err);
-    case RF_M_CHALLENGE: return take_challenge(t, member, m, err);
+    case RF_M_CHALLENGE: return rf_take_challenge(t, member, m, err);
     case RF_M_SEGMENT:
     case RF_M_EXPLANATION: return rf_take_filing(t, member, e, err);
     default: return rf_take_opening(t, member, e, err);
@@ -1044,8 +763,8 @@ static ro_status apply(rf_task *t, const rf_event *e, ro_err *err)
     case RF_EV_DOWNTIME: return RO_OK;
     case RF_EV_MESSAGE: return take_message(t, e, err);
     case RF_EV_READY: t->ready = 1; return RO_OK;
-    case RF_EV_WORK: return take_work(t, e, err);
-    case RF_EV_AUDITOR: return take_auditor(t, e, err);
+    case RF_EV_WORK: return rf_take_result(t, e, err);
+    case RF_EV_AUDITOR: return rf_take_auditor(t, e, err);
     case RF_EV_DELIVERED: return take_delivery(t, e, err);
     case RF_EV_ALARM: return rf_refund(t, RF_END_REFUNDED, "the task was frozen", err);
     }
@@ -1098,9 +817,9 @@ ro_status rf_task_pending(rf_task *t, ro_err *err)
             if (t->pairs[k].open[i].q.parties)
                 RO_TRY(rf_ask_effect(t, &t->pairs[k], &t->pairs[k].open[i], RF_DO_ASK, err));
     for (uint32_t k = 0; t->challenging == RF_C_ASKED && k < t->params.challenges; k++)
-        if (!t->attention[k].is_void) RO_TRY(challenge_effect(t, k, err));
+        if (!t->attention[k].is_void) RO_TRY(rf_challenge_effect(t, k, err));
     for (uint32_t k = 0; k < t->work_count; k++) RO_TRY(rf_run_work(t, &t->works[k], err));
-    if (t->auditing == RF_A_WANTED) RO_TRY(audit_effect(t, err));
+    if (t->auditing == RF_A_WANTED) RO_TRY(rf_audit_effect(t, err));
     if (t->state == RF_T_RESOLVED) {
         RO_TRY(rf_effect_new(t, RF_DO_DELIVER, &e, err));
         e->deadline = t->deadline;

@@ -170,7 +170,31 @@ ro_status rf_accept(rf_task *t, uint32_t member, uint64_t position, int duplicat
 ro_status rf_refuse(rf_task *t, uint32_t member, rf_refusal reason, uint64_t position,
                     const vd_digest *asked, ro_err *err) RO_CHECKED;
 uint64_t rf_later(uint64_t now, uint64_t ms); /* now + ms, at most UINT64_MAX - 1 */
+ro_status rf_add_seat(rf_task *t, const uint8_t key[32], rf_role role, ro_err *err) RO_CHECKED;
+/* Whether a message repeats or contradicts its signer's claim in its slot; then that is dealt
+ * with. */
+ro_status rf_known(rf_task *t, uint32_t member, const rf_message *m, int *is_known, ro_err *err)
+    RO_CHECKED;
+ro_status rf_record(rf_task *t, uint32_t member, const rf_message *m, ro_err *err) RO_CHECKED;
+int rf_body_is_of_job(const rf_task *t, const rf_reveal *r);
+void rf_keep_reveal(rf_seat *s, const rf_message *m);
+ro_status rf_group_of(rf_task *t, const rf_seat *s, uint32_t *group, ro_err *err) RO_CHECKED;
+
+/* task_checks.c */
+ro_status rf_ask_challenges(rf_task *t, ro_err *err) RO_CHECKED;
+ro_status rf_challenge_effect(rf_task *t, uint32_t number, ro_err *err) RO_CHECKED;
+ro_status rf_close_challenges(rf_task *t, ro_err *err) RO_CHECKED;
+/* Have the answers of the root that is left checked. */
+ro_status rf_check_challenges(rf_task *t, uint32_t group, ro_err *err) RO_CHECKED;
+ro_status rf_take_challenge(rf_task *t, uint32_t member, const rf_message *m, ro_err *err)
+    RO_CHECKED;
 ro_status rf_run_work(rf_task *t, const rf_work *w, ro_err *err) RO_CHECKED; /* its effect */
+ro_status rf_take_result(rf_task *t, const rf_event *e, ro_err *err) RO_CHECKED;
+ro_status rf_want_auditor(rf_task *t, ro_err *err) RO_CHECKED;
+ro_status rf_audit_effect(rf_task *t, ro_err *err) RO_CHECKED;
+ro_status rf_audit_failed(rf_task *t, ro_err *err) RO_CHECKED;
+ro_status rf_take_auditor(rf_task *t, const rf_event *e, ro_err *err) RO_CHECKED;
+ro_status rf_take_audit(rf_task *t, uint32_t member, const rf_message *m, ro_err *err) RO_CHECKED;
 
 /* bracket.c */
 ro_status rf_begin_level(rf_task *t, ro_err *err) RO_CHECKED;

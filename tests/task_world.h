@@ -781,6 +781,10 @@ static inline int tw_send_parts(tw *w, uint32_t k, const tw_ask *a)
 static inline int tw_may(const tw *w, uint32_t k, const tw_ask *a)
 {
     rf_task_member m;
+    const tw_side *own = w->member[k].side;
+    if (!own || (!vd_digest_equal(&own->party.root, &a->e.roots[0]) &&
+                 !vd_digest_equal(&own->party.root, &a->e.roots[1])))
+        return 0;
     uint32_t member = rf_task_find(w->task, w->member[k].key);
     if (member == RF_NONE || w->member[k].silent) return 0;
     rf_task_get_member(w->task, member, &m);

@@ -1302,6 +1302,147 @@ Test(task, T03_challenges_unanswered_and_answered_wrong)
     tw_truth_free(t);
 }
 
+/* ---- time, more of it ---------------------------------------------------------------------- */
+
+/* T30: no claim inherits or loses time: a question's deadline counts from when it was asked,
+ * however early or late the ones before it were answered. */
+Test(task, T30_every_question_has_its_whole_time)
+{
+    segments s = segments_new();
+    tw *w = world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
+    w->member[1].claims = s.bad[0];
+    tw_open(w);
+    tw_commit(w);
+    tw_reveals(w);
+    const rf_params *p = &w->setup.params;
+    uint32_t asked = 0;
+    while (w->head < w->tail) {
+        tw_ask a = w->queue[w->head++];
+        if (a.e.kind == RF_DO_ASK) {
+            uint64_t now = w->now, ms = a.e.deadline - now;
+            asked++;
+            if (a.e.sides != 2) /* of two asked at once the second is answered when the first was */
+                cr_assert(ms == rf_deadline_max_ms(p) || ms == rf_deadline_ms(p, 0, 1 << 17),
+                          "%llu", (unsigned long long)ms);
+            w->now = a.e.deadline - 1;
+            tw_answer(w, &a);
+        } else if (a.e.kind == RF_DO_CHALLENGE) {
+            tw_challenge(w, &a);
+        } else if (a.e.kind == RF_DO_RUN) {
+            tw_work(w, &a);
+        }
+    }
+    cr_assert_gt(asked, 12);
+    tw_free(w);
+    segments_free(&s);
+}
+
+/* Expiries of one time are applied in the order of the claims' roots, whoever came first. */
+Test(task, T29_expiries_in_the_order_of_roots)
+{
+    enum { SIDES = 16 };
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *side[SIDES];
+    for (uint64_t k = 0; k < SIDES; k++) side[k] = liar(t, 2, 0, TW_OUTPUT, k + 1);
+    tw *w = world(t, SIDES, side, NULL);
+    uint32_t n, closed = 0;
+    vd_digest last = {{0}};
+    tw_open(w);
+    tw_commit(w);
+    tw_reveals(w);
+    tw_tick(w, w->now + rf_deadline_ms(&w->setup.params, 0, VD_DESCEND_MAX * VD_DIGEST));
+    const rf_effect *e = rf_task_effects(w->task, &n);
+    for (uint32_t k = 0; k < n; k++) {
+        if (e[k].kind != RF_DO_CLOSE) continue;
+        const vd_digest *root = &e[k].roots[e[k].sides == 2];
+        cr_assert_lt(memcmp(last.b, root->b, VD_DIGEST), 0);
+        last = *root;
+        closed++;
+    }
+    cr_assert_eq(closed, SIDES);
+    cr_assert_eq(w->struck, SIDES);
+    cr_assert_eq(rf_task_end(w->task), RF_END_NOBODY);
+    tw_free(w);
+    for (int k = 0; k < SIDES; k++) free(side[k]);
+    tw_truth_free(t);
+}
+
+/* An audit that nobody does ends at its deadline; one done before it is in time. */
+Test(task, T28_an_audit_before_at_and_after_its_deadline)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t);
+    for (int64_t off = -1; off <= 1; off++) {
+        tw *w = world(t, 2, (tw_side *[2]){h, h}, NULL);
+        rf_event e;
+        w->member[1].unrevealed = 1;
+        tw_open(w);
+        tw_commit(w);
+        tw_reveals(w);
+        tw_pump(w);
+        tw_tick(w, w->now);
+        memset(&e, 0, sizeof e);
+        e.kind = RF_EV_AUDITOR;
+        memset(e.key, 9, sizeof e.key);
+        memset(w->member[2].key, 9, sizeof e.key);
+        w->member[2].side = h;
+        tw_event(w, &e);
+        cr_assert_not_null(tw_last(w, RF_DO_ACCEPT));
+        tw_event(w, &e);
+        cr_assert_not_null(tw_last(w, RF_DO_REFUSE)); /* one at a time */
+        w->now = rf_task_deadline(w->task) + (uint64_t)off;
+        cr_assert_eq(tw_send_reveal(w, 2), off < 0 ? -1 : RF_R_LATE);
+        cr_assert_eq(rf_task_get_state(w->task), off < 0 ? RF_T_RESOLVED : RF_T_AGREED, "%s",
+                     w->log);
+        tw_free(w);
+    }
+    free(h);
+    tw_truth_free(t);
+}
+
+/* ---- V-008: evidence of a task's verdicts --------------------------------------------------- */
+
+Test(task, V008_verdicts_by_element_and_partial_have_evidence, .timeout = 100)
+{
+    for (int k = 0; k < 4; k++) {
+        const uint32_t segment = k == 1 ? 3 : k == 3 ? 2 : 0;
+        tw_truth *t = k < 2 ? tw_truth_small(6, segment) : tw_truth_dear(DEAR, segment);
+        tw_side *h = honest(t), *l = liar(t, k < 2 ? 4 : 0, 0, TW_OUTPUT, 1 << 20);
+        tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
+        const rf_effect *v = NULL;
+        rf_signer none[2];
+        uint8_t *bytes;
+        size_t n;
+        rf_evidence got;
+        ro_err err = {RO_OK, {0}};
+        memset(none, 0, sizeof none);
+        for (int side = 0; side < 2; side++) strcpy(none[side].backend, "cpu test");
+        tw_open(w);
+        tw_commit(w);
+        tw_reveals(w);
+        while (!v && w->head < w->tail) {
+            tw_ask a = w->queue[w->head++];
+            if (a.e.kind == RF_DO_CHALLENGE) tw_challenge(w, &a);
+            if (a.e.kind == RF_DO_ASK) tw_answer(w, &a);
+            if (a.e.kind == RF_DO_RUN) tw_work(w, &a);
+            v = tw_last(w, RF_DO_VERDICT);
+        }
+        cr_assert(v && v->verdict, "%s", w->log);
+        cr_assert_eq(v->verdict->method, k < 2 ? RF_BY_ELEMENT : RF_BY_PARTIAL);
+        rf_game *g = rf_task_game(w->task, v->level, v->pair);
+        must(rf_evidence_write(g, none, none, &bytes, &n, &err), &err);
+        must(rf_evidence_check(bytes, n, &got, &err), &err);
+        int wrong = vd_digest_equal(&got.roots[0], &l->party.root) ? 0 : 1;
+        cr_assert(got.guilty[wrong] && !got.guilty[1 - wrong]);
+        cr_assert_eq(got.method, v->verdict->method);
+        ro_free(bytes);
+        tw_free(w);
+        free(h);
+        free(l);
+        tw_truth_free(t);
+    }
+}
+
 /* ---- stopped after any event --------------------------------------------------------------- */
 
 /* Whole lives: who is on which side, and what each does. */
