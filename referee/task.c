@@ -901,17 +901,16 @@ int rf_task_root(const rf_task *t, vd_digest *root)
     return 1;
 }
 
+/* A level's pairs are judged at one time. Within a pair every further round of claims follows from
+ * a claim that was struck, and who signed that one files no more: so there are no more such rounds
+ * in the whole task than identities. */
 uint64_t rf_task_bound_ms(const rf_params *p, uint32_t roots, uint32_t identities,
                           uint64_t pair_questions)
 {
-    uint64_t levels = 0, rounds = 0, total;
+    uint64_t levels = 0, questions, ms;
     while ((UINT64_C(1) << levels) < roots) levels++;
-    while ((UINT64_C(1) << rounds) < identities) rounds++;
-    uint64_t questions = pair_questions > UINT64_MAX / (rounds + 1)
-                             ? UINT64_MAX
-                             : pair_questions * (rounds + 1);
-    uint64_t longest = rf_deadline_max_ms(p) + 1;
-    if (!ro_mul_size(levels, questions, &total)) return NEVER;
-    if (total == NEVER || !ro_mul_size(total + 1, longest, &total)) return NEVER;
-    return total;
+    if (!ro_mul_size(levels + identities, pair_questions, &questions) ||
+        !ro_mul_size(questions, rf_deadline_max_ms(p) + 1, &ms))
+        return NEVER;
+    return ms;
 }

@@ -232,8 +232,10 @@ rf_game *rf_task_game(const rf_task *t, uint32_t level, uint32_t pair);
  * is made from it, and anybody can check it once the secret is published. */
 vd_digest rf_task_sealed_secret(const vd_digest *secret);
 /* An upper bound of the time from the end of REVEAL to RESOLVED (V-006), without faults, downtime
- * and the audit's own window.
- *   roots, identities   that revealed     pair_questions    asked of one pair                */
+ * and the audit: (ceil(log2 roots) + identities) x questions x the longest deadline. What saboteurs
+ * add costs one of them its stake each time.
+ *   roots, identities   that revealed
+ *   pair_questions      asked of a pair in which nobody's claim is struck                      */
 uint64_t rf_task_bound_ms(const rf_params *p, uint32_t roots, uint32_t identities,
                           uint64_t pair_questions);
 
