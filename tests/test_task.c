@@ -1454,6 +1454,377 @@ Test(task, V008_verdicts_by_element_and_partial_have_evidence, .timeout = 100)
     }
 }
 
+/* ---- whoever may not, whatever does not fit ------------------------------------------------ */
+
+static int send_empty(tw *w, const rf_message *m) { return tw_send(w, 0, m, NULL, 0); }
+
+static void host_event(tw *w, rf_event_kind kind, uint32_t member)
+{
+    rf_event e;
+    memset(&e, 0, sizeof e);
+    e.kind = kind;
+    e.member = member;
+    memset(e.key, 9, sizeof e.key);
+    e.work = 77;
+    tw_event(w, &e);
+}
+
+Test(task, T08_messages_that_do_not_fit_are_refused_and_cost_nothing)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t);
+    tw *w = world(t, 3, (tw_side *[3]){h, h, h}, h);
+    rf_message m = tw_message(w, 0, RF_M_WORK);
+    cr_assert_eq(send_empty(w, &m), RF_R_MISMATCH); /* other terms */
+    m.role = RF_AUDITOR;
+    cr_assert_eq(send_empty(w, &m), RF_R_CONTEXT);
+    m = tw_message(w, 0, RF_M_RECEIPT);
+    m.role = RF_REFEREE;
+    cr_assert_eq(send_empty(w, &m), RF_R_CONTEXT);
+    cr_assert_eq(tw_send_commit(w, 0), RF_R_UNKNOWN);
+    for (uint32_t k = 0; k < 3; k++) tw_send_work(w, k);
+    m = tw_message(w, 0, RF_M_CHALLENGE);
+    cr_assert_eq(send_empty(w, &m), RF_R_EARLY);
+    cr_assert_eq(tw_send_opening(w, 0, &h->party.root, "x", 1), RF_R_EARLY);
+    host_event(w, RF_EV_DELIVERED, 0);
+    cr_assert_eq(tw_last(w, RF_DO_REFUSE)->reason, RF_R_EARLY);
+    host_event(w, RF_EV_AUDITOR, 0); /* nobody asked */
+    cr_assert_eq(tw_last(w, RF_DO_REFUSE)->reason, RF_R_CONTEXT);
+    host_event(w, RF_EV_WORK, 0); /* no such work */
+    tw_plain(w, RF_EV_READY);
+    tw_tick(w, rf_task_deadline(w->task));
+    m = tw_commitment(w, 0);
+    cr_assert_eq(tw_send(w, 0, &m, "x", 1), RF_R_CONTENT); /* it has no payload */
+    m.role = RF_AUDITOR;
+    cr_assert_eq(send_empty(w, &m), RF_R_CONTEXT);
+    cr_assert_eq(w->struck, 0);
+    tw_commit(w);
+    tw_reveals(w);
+    m = tw_message(w, 0, RF_M_CHALLENGE);
+    m.slot.challenge = 1; /* there is one, number 0 */
+    cr_assert_eq(send_empty(w, &m), RF_R_STALE);
+    m.slot.challenge = UINT32_MAX;
+    cr_assert_eq(send_empty(w, &m), RF_R_STALE);
+    tw_ask a = w->queue[0];
+    for (int k = 0; k < 3; k++) {
+        m.slot.challenge = 0;
+        m.slot.step = a.e.step + (k == 0);
+        m.slot.node = a.e.node + (k == 1);
+        m.slot.output = a.e.output + (k == 2);
+        cr_assert_eq(send_empty(w, &m), RF_R_STALE);
+    }
+    tw_finish(w);
+    cr_assert(accepted(w, h));
+    cr_assert_eq(w->struck, 0);
+    tw_free(w);
+    free(h);
+    tw_truth_free(t);
+}
+
+/* Claimants without a slot have none of the rights of members. */
+Test(task, T78_claimants_without_a_slot)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t);
+    tw *w = tw_new(t, 4);
+    ro_err err = {RO_OK, {0}};
+    rf_task_free(w->task);
+    w->setup.params = tw_params(t->job, 2);
+    must(rf_task_new(&w->setup, w->now, &w->task, &err), &err);
+    w->auditor = h;
+    for (uint32_t k = 0; k < 4; k++) w->member[k].side = h;
+    tw_open(w);
+    uint32_t out = 0;
+    for (uint32_t k = 0; k < 4; k++) {
+        rf_task_member m;
+        rf_message x = tw_message(w, k, RF_M_WITHDRAW);
+        rf_task_get_member(w->task, k, &m);
+        if (m.assigned) continue;
+        out++;
+        cr_assert_eq(tw_send_commit(w, k), RF_R_UNKNOWN);
+        cr_assert_eq(tw_send(w, k, &x, NULL, 0), RF_R_UNKNOWN);
+        w->member[k].uncommitted = w->member[k].inattentive = 1;
+    }
+    cr_assert_eq(out, 2);
+    tw_commit(w);
+    tw_reveals(w);
+    tw_finish(w);
+    cr_assert(accepted(w, h), "%s", w->log);
+    tw_free(w);
+    free(h);
+    tw_truth_free(t);
+}
+
+/* Whoever has lost is not heard any more, wherever it speaks; what it repeats is still known. */
+Test(task, T01_the_struck_are_refused_everywhere)
+{
+    segments s = segments_new();
+    tw *w = world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
+    tw_open(w);
+    rf_message first = tw_commitment(w, 1), second = first, out = tw_message(w, 1, RF_M_WITHDRAW);
+    second.claim.commitment.b[0] ^= 1;
+    cr_assert_eq(tw_send(w, 1, &first, NULL, 0), -1);
+    cr_assert_eq(tw_send(w, 1, &second, NULL, 0), RF_R_CONFLICT);
+    cr_assert_eq(tw_send(w, 1, &out, NULL, 0), RF_R_STRUCK);
+    cr_assert_eq(tw_send(w, 1, &first, NULL, 0), -1);
+    tw_send_commit(w, 0);
+    tw_send_commit(w, 2);
+    tw_tick(w, rf_task_deadline(w->task));
+    cr_assert_eq(tw_send_reveal(w, 1), RF_R_STRUCK);
+    w->member[1].unrevealed = 1;
+    tw_send_reveal(w, 0);
+    tw_send_reveal(w, 2);
+    tw_tick(w, rf_task_deadline(w->task));
+    /* Struck after its reveal: its challenge, openings and claims. */
+    rf_message other = tw_commitment(w, 2);
+    other.claim.commitment.b[1] ^= 1;
+    w->member[2].side = s.l;
+    uint32_t k = 0;
+    while (!w->queue[k].has_q) k++;
+    cr_assert_eq(tw_send(w, 2, &other, NULL, 0), RF_R_CONFLICT);
+    cr_assert_eq(tw_send_opening(w, 2, &w->queue[k].e.asked, "x", 1), RF_R_STRUCK);
+    cr_assert_eq(tw_send_segment(w, 2, &w->queue[k].e.asked, 1), RF_R_STRUCK);
+    rf_message c = tw_message(w, 2, RF_M_CHALLENGE);
+    c.slot.step = w->queue[0].e.step;
+    c.slot.node = w->queue[0].e.node;
+    c.slot.output = w->queue[0].e.output;
+    cr_assert_eq(tw_send(w, 2, &c, NULL, 0), RF_R_STRUCK);
+    w->member[2].inattentive = 1;
+    tw_finish(w);
+    cr_assert(accepted(w, s.h), "%s", w->log);
+    cr_assert_eq(w->struck, 2);
+    tw_free(w);
+    segments_free(&s);
+}
+
+/* A claim garbled on its way is no claim; one for another place, or in an opening's, neither. */
+Test(task, T75_claims_garbled_and_misplaced)
+{
+    segments s = segments_new();
+    tw *w = world(s.t, 2, (tw_side *[2]){s.h, s.l}, s.h);
+    w->member[0].no_claims = 1;
+    tw_open(w);
+    tw_commit(w);
+    tw_reveals(w);
+    tw_ask window;
+    memset(&window, 0, sizeof window);
+    while (w->head < w->tail) {
+        tw_ask a = w->queue[w->head++];
+        if (a.has_q && a.q.kind == RF_Q_SEGMENTS && vd_digest_equal(&a.e.claim, &s.h->party.root))
+            window = a;
+        if (a.e.kind == RF_DO_CHALLENGE) tw_challenge(w, &a);
+        if (a.e.kind == RF_DO_ASK) tw_answer(w, &a);
+    }
+    rf_message m = tw_message(w, 0, RF_M_SEGMENT);
+    uint8_t leaves[3 * VD_STEP_LEAF_BYTES];
+    memcpy(leaves, s.h->step[3], sizeof leaves);
+    m.question = window.e.asked;
+    m.slot.root = s.h->party.root;
+    m.slot.segment = 1;
+    m.claim.segment.body = tw_claim(s.t, s.h, s.h, 1);
+    leaves[7] ^= 1;
+    cr_assert_eq(tw_send(w, 0, &m, leaves, sizeof leaves), RF_R_CONTENT);
+    leaves[7] ^= 1;
+    cr_assert_eq(tw_send(w, 0, &m, leaves, sizeof leaves - 1), RF_R_CONTENT);
+    m.slot.root.b[0] ^= 1; /* for a root that is not its own */
+    cr_assert_eq(tw_send(w, 0, &m, leaves, sizeof leaves), RF_R_STALE);
+    m.slot.root.b[0] ^= 1;
+    cr_assert_eq(tw_send_opening(w, 0, &window.e.asked, leaves, sizeof leaves), RF_R_STALE);
+    rf_message x = tw_message(w, 0, RF_M_EXPLANATION);
+    x.question = window.e.asked;
+    x.slot.root = s.h->party.root;
+    cr_assert_eq(tw_send(w, 0, &x, NULL, 0), RF_R_STALE);
+    cr_assert_eq(tw_send(w, 0, &m, leaves, sizeof leaves), -1);
+    cr_assert_eq(w->struck, 0);
+    w->member[0].no_claims = 0;
+    tw_finish(w);
+    cr_assert(accepted(w, s.h), "%s", w->log);
+    tw_free(w);
+    segments_free(&s);
+}
+
+/* An explanation is for one claim, step, node, output, element, level and index. */
+Test(task, T75_explanations_of_something_else, .timeout = 100)
+{
+    tw_truth *t = tw_truth_dear(DEAR, 0);
+    tw_side *h = honest(t), *l = liar(t, 0, 0, TW_OUTPUT, 1 << 20);
+    tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
+    tw_open(w);
+    tw_commit(w);
+    tw_reveals(w);
+    tw_ask a;
+    uint8_t *bytes;
+    for (;;) {
+        a = w->queue[w->head++];
+        if (a.has_q && a.q.kind == RF_Q_EXPLANATIONS && tw_may(w, 0, &a)) break;
+        if (a.e.kind == RF_DO_CHALLENGE) tw_challenge(w, &a);
+        if (a.e.kind == RF_DO_ASK) tw_answer(w, &a);
+    }
+    const rf_node *n = rf_game_subject(rf_task_game(w->task, a.e.level, a.e.pair));
+    size_t size = tw_parts(t, n, &a.q, 0, 0, &bytes);
+    for (int k = 0; k < 8; k++) {
+        rf_message m = tw_message(w, 0, RF_M_EXPLANATION);
+        m.question = a.e.asked;
+        m.slot.root = a.e.claim;
+        m.slot.root.b[0] ^= k == 0;
+        m.slot.step = a.q.step + (k == 1);
+        m.slot.node = a.q.node + (k == 2);
+        m.slot.output = a.q.output + (k == 3);
+        m.slot.element = a.q.element + (k == 4);
+        m.slot.level = a.q.level + (k == 5);
+        m.slot.index = a.q.index + (k == 6);
+        m.claim.parts.count = size / 8;
+        m.claim.parts.digest = rf_payload_digest(bytes, size);
+        cr_assert_eq(tw_send(w, 0, &m, bytes, size), k < 7 ? RF_R_STALE : -1, "%d", k);
+    }
+    ro_free(bytes);
+    w->head--;
+    tw_finish(w);
+    cr_assert(accepted(w, h), "%s", w->log);
+    cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
+    tw_free(w);
+    free(h);
+    free(l);
+    tw_truth_free(t);
+}
+
+/* Host work that comes twice, of the wrong size, never, or too late to be tried again. */
+Test(task, T36_the_hosts_answers_that_are_none)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t);
+    for (int k = 0; k < 3; k++) {
+        tw *w = world(t, 2, (tw_side *[2]){h, h}, h);
+        rf_event e;
+        tw_open(w);
+        tw_commit(w);
+        tw_reveals(w);
+        while (w->queue[w->head].e.kind == RF_DO_CHALLENGE) tw_challenge(w, &w->queue[w->head++]);
+        cr_assert_eq(w->queue[w->head].e.kind, RF_DO_RUN);
+        memset(&e, 0, sizeof e);
+        e.kind = RF_EV_WORK;
+        e.work = w->queue[w->head].e.work;
+        e.bytes = "?";
+        e.size = 1;
+        e.end = k == 1 ? RF_WORK_CANNOT : k == 2 ? RF_WORK_FAULT : RF_WORK_DONE;
+        tw_event(w, &e);
+        if (k == 1) {
+            cr_assert_eq(rf_task_get_state(w->task), RF_T_RESOLVED); /* nobody is struck for it */
+        } else {
+            cr_assert_not_null(tw_last(w, RF_DO_RUN)); /* again, and not at once */
+            cr_assert_gt(tw_last(w, RF_DO_RUN)->deadline, w->now);
+            w->head++;
+        }
+        if (k == 2) {
+            w->now += w->setup.params.retry_ms;
+            tw_event(w, &e);
+            cr_assert_eq(rf_task_end(w->task), RF_END_REFUNDED);
+        }
+        tw_finish(w);
+        tw_event(w, &e); /* long done */
+        cr_assert_eq(w->struck, 0);
+        tw_free(w);
+    }
+    free(h);
+    tw_truth_free(t);
+}
+
+/* An auditor with another job's body, one that is a member already, one that says two things. */
+Test(task, T65_auditors_that_are_none)
+{
+    tw_truth *t = tw_truth_small(6, 0), *other = tw_truth_small(5, 0);
+    tw_side *h = honest(t), *o = honest(other);
+    tw *w = world(t, 2, (tw_side *[2]){h, h}, NULL);
+    rf_event e;
+    ro_err err = {RO_OK, {0}};
+    uint32_t n;
+    w->member[1].unrevealed = 1;
+    tw_open(w);
+    tw_commit(w);
+    tw_reveals(w);
+    tw_pump(w);
+    must(rf_task_pending(w->task, &err), &err);
+    cr_assert_eq(rf_task_effects(w->task, &n)[0].kind, RF_DO_AUDIT);
+    memset(&e, 0, sizeof e);
+    e.kind = RF_EV_AUDITOR;
+    memcpy(e.key, w->member[0].key, sizeof e.key);
+    tw_event(w, &e);
+    cr_assert_eq(tw_last(w, RF_DO_REFUSE)->reason, RF_R_CONTEXT);
+    for (uint8_t turn = 0; turn < 2; turn++) {
+        memset(e.key, 20 + turn, sizeof e.key);
+        memcpy(w->member[2].key, e.key, sizeof e.key);
+        tw_event(w, &e);
+        w->member[2].side = turn ? h : o;
+        cr_assert_eq(tw_send_reveal(w, 2), turn ? -1 : RF_R_CONTENT);
+        if (!turn) cr_assert_not_null(tw_last(w, RF_DO_AUDIT)); /* another is sought */
+        if (!turn) cr_assert_eq(tw_send_reveal(w, 2), RF_R_LATE);
+    }
+    rf_message work = tw_message(w, 2, RF_M_WORK), two = tw_reveal(w, 2, h);
+    uint8_t params[RF_PARAMS_BYTES];
+    rf_params_encode(&w->setup.params, params);
+    work.role = RF_PROVIDER;
+    work.claim.terms = rf_terms_digest(params, sizeof params);
+    cr_assert_eq(tw_send(w, 2, &work, NULL, 0), RF_R_CONTEXT);
+    strcpy(two.claim.reveal.backend, "cuda test");
+    cr_assert_eq(tw_send(w, 2, &two, NULL, 0), RF_R_CONFLICT);
+    must(rf_task_pending(w->task, &err), &err);
+    cr_assert_eq(rf_task_effects(w->task, &n)[0].kind, RF_DO_DELIVER);
+    host_event(w, RF_EV_DELIVERED, 7);
+    cr_assert_eq(tw_last(w, RF_DO_REFUSE)->reason, RF_R_UNKNOWN);
+    host_event(w, RF_EV_DELIVERED, 1); /* it revealed nothing */
+    cr_assert_eq(tw_last(w, RF_DO_REFUSE)->reason, RF_R_UNKNOWN);
+    cr_assert_eq(tw_send_opening(w, 0, &h->party.root, "x", 1), RF_R_LATE);
+    host_event(w, RF_EV_DELIVERED, 0);
+    host_event(w, RF_EV_DELIVERED, 0);
+    cr_assert_eq(tw_last(w, RF_DO_REFUSE)->reason, RF_R_LATE);
+    tw_finish(w);
+    cr_assert_eq(rf_task_end(w->task), RF_END_SETTLED, "%s", w->log);
+    tw_free(w);
+    free(h);
+    free(o);
+    tw_truth_free(t);
+    tw_truth_free(other);
+}
+
+/* Clocks at the end of their range, going back, and bounds that do not fit. */
+Test(task, T39_times_at_the_end_of_their_range)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t);
+    ro_err err = {RO_OK, {0}};
+    tw *w = world(t, 2, (tw_side *[2]){h, h}, h);
+    uint64_t d = rf_task_deadline(w->task);
+    w->now += 5;
+    tw_plain(w, RF_EV_READY);
+    w->now = 0; /* a clock that went back changes nothing */
+    tw_plain(w, RF_EV_TICK);
+    cr_assert_eq(rf_task_deadline(w->task), d);
+    rf_task_free(w->task);
+    w->now = UINT64_MAX - 100;
+    must(rf_task_new(&w->setup, w->now, &w->task, &err), &err);
+    cr_assert_eq(rf_task_deadline(w->task), UINT64_MAX - 1);
+    rf_event e;
+    memset(&e, 0, sizeof e);
+    e.kind = RF_EV_DOWNTIME;
+    e.ms = UINT64_MAX;
+    tw_event(w, &e);
+    cr_assert_eq(rf_task_get_state(w->task), RF_T_OPEN);
+    tw_tick(w, UINT64_MAX); /* all states in one go */
+    cr_assert_eq(rf_task_get_state(w->task), RF_T_REFUNDED);
+    cr_assert_eq(rf_task_bound_ms(&w->setup.params, 2, 2, UINT64_MAX), UINT64_MAX);
+    cr_assert_eq(rf_task_bound_ms(&w->setup.params, 2, 2, UINT64_MAX / 4), UINT64_MAX);
+    w->setup.params.challenges = RF_CHALLENGES_MAX + 1;
+    rf_task *none = NULL;
+    cr_assert_eq(rf_task_new(&w->setup, 0, &none, &err), RO_ELIMIT);
+    w->setup.params.challenges = 0;
+    err.code = RO_OK;
+    cr_assert_eq(rf_task_new(&w->setup, 0, &none, &err), RO_ELIMIT);
+    rf_task_free(NULL);
+    tw_free(w);
+    free(h);
+    tw_truth_free(t);
+}
+
 /* ---- stopped after any event --------------------------------------------------------------- */
 
 /* Whole lives: who is on which side, and what each does. */
