@@ -41,6 +41,15 @@ void rf_files_release(rf_files *f)
     ro_arena_free(f->arena);
 }
 
+/* Every answer goes through here. */
+static ro_status offer(rf_files *f, rf_game *g, const rf_question *q, const void *bytes, size_t n,
+                       int *accepted, ro_err *err)
+{
+    RO_TRY(rf_game_answer(g, q, RF_NONE, bytes, n, accepted, err));
+    if (f->heard) f->heard(f->heard_ctx, f->from, bytes, n, *accepted);
+    return RO_OK;
+}
+
 int rf_files_own_claim(const rf_files *f, uint32_t claim)
 {
     const uint8_t *by = vd_trace_key(f->claims[claim]);
@@ -106,6 +115,7 @@ static rf_tensor *find_tensor(rf_files *f, const vd_digest *d, const ro_type *ty
         ro_err why = {RO_OK, {0}};
         if (vd_store_map(f->stores[k], d, &got, &bytes, &why)) continue;
         rf_tensor *t = keep_tensor(f, d, &got, bytes, NULL);
+        if (t) t->from = vd_store_path(f->stores[k]);
         if (t) return t;
     }
     vd_digest zero;
@@ -336,7 +346,7 @@ static ro_status answer_rerun(rf_files *f, rf_game *g, const rf_question *q, ro_
         memcpy(answer, hash.b, VD_DIGEST);
         memcpy(answer + VD_DIGEST, state.b, VD_DIGEST);
         answer[2 * VD_DIGEST] = (uint8_t)landed;
-        if (!st) st = rf_game_answer(g, q, RF_NONE, answer, sizeof answer, &accepted, err);
+        if (!st) st = offer(f, g, q, answer, sizeof answer, &accepted, err);
     }
     vd_exec_free(e);
     return st;
@@ -358,10 +368,9 @@ static ro_status answer_operator(rf_files *f, rf_game *g, const rf_question *q, 
                              q->element, whole ? NULL : &v, err);
         vd_put_le(bits, v, 8);
         if (!st && whole)
-            st = rf_game_answer(g, q, RF_NONE, digests, n->outputs * sizeof *digests, &accepted,
-                                err);
+            st = offer(f, g, q, digests, n->outputs * sizeof *digests, &accepted, err);
         else if (!st)
-            st = rf_game_answer(g, q, RF_NONE, bits, sizeof bits, &accepted, err);
+            st = offer(f, g, q, bits, sizeof bits, &accepted, err);
     }
     ro_arena_free(a);
     return st;
@@ -526,7 +535,7 @@ static int own_parts(rf_files *f, const rf_node *n, const rf_question *q)
 }
 
 /* Of all parts those that the question is about; the game says whether they fold. */
-static ro_status give_parts(rf_game *g, const rf_question *q, const rf_node *n,
+static ro_status give_parts(rf_files *f, rf_game *g, const rf_question *q, const rf_node *n,
                             const uint64_t *parts, const uint64_t *count, int *accepted,
                             ro_err *err)
 {
@@ -535,7 +544,7 @@ static ro_status give_parts(rf_game *g, const rf_question *q, const rf_node *n,
     ro_err why = {RO_OK, {0}};
     ro_status st = rf_parts_write(n, q, parts, count, &answer, &size, &why);
     if (st) return st == RO_ENOMEM ? RO_FAIL(err, st, "%.200s", why.msg) : RO_OK;
-    st = rf_game_answer(g, q, RF_NONE, answer, size, accepted, err);
+    st = offer(f, g, q, answer, size, accepted, err);
     ro_free(answer);
     return st;
 }
@@ -548,7 +557,7 @@ static ro_status answer_parts(rf_files *f, rf_game *g, const rf_question *q, ro_
     const rf_node *n = rf_game_subject(g);
     int accepted = 0;
     if (!own_parts(f, n, q)) return RO_OK; /* nobody's word is taken for the inputs */
-    RO_TRY(give_parts(g, q, n, f->parts, f->parts_count, &accepted, err));
+    RO_TRY(give_parts(f, g, q, n, f->parts, f->parts_count, &accepted, err));
     for (uint32_t k = 0; k < f->store_count && !accepted; k++) {
         uint64_t count[RO_LEVELS_MAX], *parts = NULL;
         uint32_t levels;
@@ -556,7 +565,8 @@ static ro_status answer_parts(rf_files *f, rf_game *g, const rf_question *q, ro_
         if (rf_explanation_get(vd_store_path(f->stores[k]), n, &q->tensor, q->output, q->element,
                                &parts, count, &levels, &why))
             continue;
-        ro_status st = give_parts(g, q, n, parts, count, &accepted, err);
+        f->from = vd_store_path(f->stores[k]);
+        ro_status st = give_parts(f, g, q, n, parts, count, &accepted, err);
         ro_free(parts);
         if (st) return st;
     }
@@ -565,15 +575,15 @@ static ro_status answer_parts(rf_files *f, rf_game *g, const rf_question *q, ro_
 
 /* ---- questions -------------------------------------------------------------------------- */
 
-static ro_status give(rf_game *g, const rf_question *q, const void *bytes, size_t n, int *accepted,
-                      ro_err *err)
+static ro_status give(rf_files *f, rf_game *g, const rf_question *q, const void *bytes, size_t n,
+                      int *accepted, ro_err *err)
 {
-    return bytes ? rf_game_answer(g, q, RF_NONE, bytes, n, accepted, err) : RO_OK;
+    return bytes ? offer(f, g, q, bytes, n, accepted, err) : RO_OK;
 }
 
 /* From one file: hashes and leaves of its trees, a claim's step leaves, a segment's outputs. */
-static ro_status answer_from(const vd_trace *t, rf_game *g, const rf_question *q, uint8_t *room,
-                             int *accepted, ro_err *err)
+static ro_status answer_from(rf_files *f, const vd_trace *t, rf_game *g, const rf_question *q,
+                             uint8_t *room, int *accepted, ro_err *err)
 {
     const void *bytes = NULL;
     size_t n = 0;
@@ -581,10 +591,11 @@ static ro_status answer_from(const vd_trace *t, rf_game *g, const rf_question *q
     ro_err why = {RO_OK, {0}};
     uint64_t first, covered, lo = q->lo;
     vd_trace_steps(t, &first, &covered);
+    f->from = vd_trace_path(t);
     if (q->kind == RF_Q_HASHES) {
         if (vd_trace_descend(t, (int)q->tree, q->step, q->lo, q->hi, q->depth, room, &count, &why))
             return RO_OK;
-        return give(g, q, room, count * (size_t)VD_DIGEST, accepted, err);
+        return give(f, g, q, room, count * (size_t)VD_DIGEST, accepted, err);
     }
     if (q->kind == RF_Q_LEAF && q->tree == VD_TREE_STEPS) {
         bytes = vd_trace_step_leaf(t, first + lo);
@@ -611,7 +622,7 @@ static ro_status answer_from(const vd_trace *t, rf_game *g, const rf_question *q
         bytes = room;
         n = (q->hi - q->lo) * VD_DIGEST;
     }
-    return give(g, q, bytes, n, accepted, err);
+    return give(f, g, q, bytes, n, accepted, err);
 }
 
 /* The files of the parties asked; for the trees of a claim, all claims: the hash decides. */
@@ -621,11 +632,11 @@ static ro_status answer_tree(rf_files *f, rf_game *g, const rf_question *q, ro_e
     ro_status st = RO_OK;
     uint8_t *room = ro_alloc((size_t)VD_SEGMENT_MAX * VD_STEP_LEAF_BYTES);
     if (!room) return RO_FAIL(err, RO_ENOMEM, "no memory to answer");
-    if (q->claim != RF_NONE) st = answer_from(f->claims[q->claim], g, q, room, &accepted, err);
+    if (q->claim != RF_NONE) st = answer_from(f, f->claims[q->claim], g, q, room, &accepted, err);
     for (uint32_t k = 0; !st && !accepted && q->claim != RF_NONE && k < f->claim_count; k++)
-        st = answer_from(f->claims[k], g, q, room, &accepted, err);
+        st = answer_from(f, f->claims[k], g, q, room, &accepted, err);
     for (uint32_t k = 0; !st && !accepted && q->claim == RF_NONE && k < f->trace_count; k++)
-        if (q->parties >> k & 1) st = answer_from(f->traces[k], g, q, room, &accepted, err);
+        if (q->parties >> k & 1) st = answer_from(f, f->traces[k], g, q, room, &accepted, err);
     ro_free(room);
     return st;
 }
@@ -639,13 +650,15 @@ static ro_status answer_state(rf_files *f, rf_game *g, const rf_question *q, ro_
     if (!slots) return RO_FAIL(err, RO_ENOMEM, "no memory for a state");
     for (uint32_t k = 0; !st && !accepted && k < f->store_count; k++) {
         ro_err why = {RO_OK, {0}};
+        f->from = vd_store_path(f->stores[k]);
         if (!vd_store_get_state(f->stores[k], &q->of, slots, f->job->slot_count, &why))
-            st = give(g, q, slots, size, &accepted, err);
+            st = give(f, g, q, slots, size, &accepted, err);
     }
     for (uint32_t k = 0; !st && !accepted && k < f->trace_count + f->claim_count; k++) {
         const vd_trace *t = k < f->trace_count ? f->traces[k] : f->claims[k - f->trace_count];
+        f->from = vd_trace_path(t);
         if (derive_state(f, t, q->step, slots, slots + f->job->slot_count))
-            st = give(g, q, slots, size, &accepted, err);
+            st = give(f, g, q, slots, size, &accepted, err);
     }
     ro_free(slots);
     return st;
@@ -657,20 +670,22 @@ static ro_status answer_tensor(rf_files *f, rf_game *g, const rf_question *q, ro
     uint8_t header[VD_TENSOR_HEADER_MAX], root[VD_DIGEST];
     int accepted;
     if (!t) return RO_OK;
+    f->from = t->from;
     uint64_t n = vd_tensor_chunks(&t->type);
     if (q->kind == RF_Q_HEADER) {
         if (n) memcpy(root, t->tree + (vd_tree_size(n) - 1) * VD_DIGEST, VD_DIGEST);
         else vd_tree_root(VD_TREE_CHUNKS, NULL, 0, root);
-        return give(g, q, header, vd_tensor_header_encode(&t->type, root, header), &accepted, err);
+        n = vd_tensor_header_encode(&t->type, root, header);
+        return give(f, g, q, header, n, &accepted, err);
     }
     if (q->hi > n) return RO_OK;
     if (q->kind == RF_Q_LEAF)
-        return give(g, q, t->bytes + q->lo * VD_CHUNK_BYTES, vd_tensor_chunk_bytes(&t->type, q->lo),
-                    &accepted, err);
+        return give(f, g, q, t->bytes + q->lo * VD_CHUNK_BYTES,
+                    vd_tensor_chunk_bytes(&t->type, q->lo), &accepted, err);
     uint8_t *room = ro_alloc((size_t)VD_DESCEND_MAX * VD_DIGEST);
     if (!room) return RO_FAIL(err, RO_ENOMEM, "no memory to answer");
     uint32_t count = vd_descend_from_tree(t->tree, n, q->lo, q->hi, q->depth, room);
-    ro_status st = give(g, q, room, count * (size_t)VD_DIGEST, &accepted, err);
+    ro_status st = give(f, g, q, room, count * (size_t)VD_DIGEST, &accepted, err);
     ro_free(room);
     return st;
 }
@@ -685,13 +700,15 @@ static ro_status answer_operands(rf_files *f, rf_game *g, const rf_question *q, 
     ro_status st = rf_operands_write(rf_game_subject(g), q, &s, &answer, &n, &why);
     if (st == RO_ENOTFOUND || st == RO_ELIMIT) return RO_OK;
     if (st) return RO_FAIL(err, st, "%.200s", why.msg);
-    st = give(g, q, answer, n, &accepted, err);
+    f->from = "the stores"; /* of several of them, perhaps */
+    st = give(f, g, q, answer, n, &accepted, err);
     ro_free(answer);
     return st;
 }
 
 ro_status rf_files_answer(rf_files *f, rf_game *g, const rf_question *q, ro_err *err)
 {
+    f->from = NULL;
     switch (q->kind) {
     case RF_Q_HASHES:
     case RF_Q_LEAF:

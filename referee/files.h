@@ -12,7 +12,12 @@ typedef struct rf_tensor { /* a mapped tensor whose chunk tree was computed and 
     const uint8_t *bytes;
     uint8_t *zeros; /* owned: a tensor of zeros is in no store */
     uint8_t *tree;  /* all levels */
+    const char *from; /* the store; NULL: zeros */
 } rf_tensor;
+
+/* Told of each answer that is offered to the game. from: the trace or store that it was found in,
+ * NULL: computed here. */
+typedef void rf_heard(void *ctx, const char *from, const void *bytes, size_t n, int accepted);
 
 typedef struct {
     const vd_job *job;
@@ -28,6 +33,9 @@ typedef struct {
     uint8_t *path;          /* scratch of a chunk's path */
     uint64_t *parts, parts_count[RO_LEVELS_MAX], parts_step, parts_element; /* explained last */
     uint32_t parts_node, parts_output;
+    rf_heard *heard; /* NULL: nobody listens */
+    void *heard_ctx;
+    const char *from;
 } rf_files;
 
 /* Memory of its own; traces, claims, stores and pool are taken. */

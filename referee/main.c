@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <string.h>
 #include <time.h>
 
@@ -25,16 +26,26 @@ static const char usage_text[] =
     "  --segment S.trace    a segment claim, for traces recorded at checkpoint:K; many times\n"
     "  --party A=FINGERPRINT  trace A (the first) must be signed by this key; many times\n"
     "  --evidence F         write the evidence, for verde-verdict F\n"
-    "  --svg F              draw the dispute\n"
-    "  --threads N          for what is run again\n"
-    "  --json               one JSON document\n\n"
+    "  --threads N          for what is run again\n\n"
+    "What is shown\n"
+    "  --explain            the verdict in sentences: what was agreed, who said what, what was\n"
+    "                       recomputed, why that decides, what it cost, what is not decided\n"
+    "  --tree               the way down, halving after halving (on a terminal without asking)\n"
+    "  --svg F              the same as a picture\n"
+    "  --transcript F       every question and every answer, one JSON object a line\n"
+    "  --json               one JSON document instead of text; with --explain the sentences in it\n\n"
+    "Colour and line drawing follow the terminal, NO_COLOR, TERM and the locale; lines follow its\n"
+    "width, elsewhere COLUMNS.\n\n"
     "Exit codes: 0 all agree, 1 a verdict, 2 usage, 3 malformed input or bad signature, 4 I/O,\n"
     "5 not comparable (another job, an operator version this program lacks), 6 undecided.\n\n"
     "Examples\n"
     "  verde open cnn.json --trace mine.trace --step 912     (each party, where asked to)\n"
     "  verde-dispute mine.trace theirs.trace\n"
+    "  verde-dispute mine.trace theirs.trace --explain\n"
     "  verde-dispute a.trace b.trace c.trace --job cnn.json --json\n"
     "  verde-dispute a.trace b.trace --evidence v.evidence; verde-verdict v.evidence\n"
+    "  verde-dispute a.trace b.trace --transcript t.jsonl; jq -c 'del(.answer, .job)' t.jsonl\n"
+    "  verde-dispute a.trace b.trace --tree | less\n"
     "  verde replay cnn.json --trace a.trace --segment 18 --out a18.trace\n"
     "  verde-dispute a.trace b.trace --segment a18.trace --segment b18.trace\n";
 
@@ -43,83 +54,6 @@ static double now_ms(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
-
-/* ---- names and numbers ------------------------------------------------------------------ */
-
-const char *rf_party_name(uint32_t party, char name[8])
-{
-    if (party < 26) snprintf(name, 8, "%c", 'A' + (int)party);
-    else snprintf(name, 8, "P%u", (party + 1) % 1000);
-    return name;
-}
-
-const char *rf_side_names(const rf_files *f, const vd_digest *root, char *text, size_t size)
-{
-    size_t n = 0;
-    text[0] = 0;
-    for (uint32_t k = 0; k < f->trace_count; k++) {
-        char name[8];
-        if (!vd_digest_equal(vd_trace_get_root(f->traces[k]), root) || n + 12 > size) continue;
-        n += (size_t)snprintf(text + n, size - n, "%s%s", n ? ", " : "", rf_party_name(k, name));
-    }
-    return text;
-}
-
-const char *rf_value_text(ro_dtype d, uint64_t bits, char text[40])
-{
-    float f;
-    double x;
-    uint32_t low = (uint32_t)bits;
-    switch (d) {
-    case RO_F32:
-        memcpy(&f, &low, sizeof f);
-        snprintf(text, 40, "%.9g", (double)f);
-        break;
-    case RO_F64:
-        memcpy(&x, &bits, sizeof x);
-        snprintf(text, 40, "%.17g", x);
-        break;
-    case RO_I32: snprintf(text, 40, "%" PRId32, (int32_t)low); break;
-    case RO_I64: snprintf(text, 40, "%" PRId64, (int64_t)bits); break;
-    default: snprintf(text, 40, "%" PRIu64, bits); break;
-    }
-    return text;
-}
-
-const char *rf_index_text(const ro_type *t, uint64_t element, char text[160])
-{
-    uint64_t at[RO_RANK_MAX];
-    int n = 1;
-    for (uint32_t a = t->rank; a-- > 0;) {
-        uint64_t d = (uint64_t)t->dims[a];
-        at[a] = element % d;
-        element /= d;
-    }
-    text[0] = '[';
-    for (uint32_t a = 0; a < t->rank; a++)
-        n += snprintf(text + n, 160 - (size_t)n, "%s%" PRIu64, a ? ", " : "", at[a]);
-    snprintf(text + n, 160 - (size_t)n, "]");
-    return text;
-}
-
-/* No verdict is final on one implementation, nor against a backend that was not run here. */
-static int is_provisional(const rf_files *f, const rf_verdict *v)
-{
-    for (uint32_t k = 0; k < v->guilty_count; k++)
-        if (v->elements_recomputed &&
-            strncmp(vd_trace_backend(f->traces[v->guilty[k].party]), "cpu", 3) != 0)
-            return 1;
-    return v->provisional;
-}
-
-/* How the claimed and recomputed bits are to be read: a part is of the compute type. */
-static ro_dtype value_dtype(const rf_files *f, const rf_verdict *v)
-{
-    static const ro_dtype of[RO_C_COUNT] = {RO_F32, RO_F64, RO_I64, RO_U64};
-    if (v->method != RF_BY_PARTIAL) return v->type.dtype;
-    const ro_graph *g = f->job->phases[v->phase].graph;
-    return of[ro_dtypes[g->values[g->nodes[v->node].in[0]].type.dtype].compute];
 }
 
 /* ---- opening ---------------------------------------------------------------------------- */
@@ -251,10 +185,9 @@ static ro_status check_parties(const rf_files *f, const cli_args *a, ro_err *err
 
 /* ---- the game --------------------------------------------------------------------------- */
 
-static ro_status new_game(const rf_files *f, rf_game **g, ro_err *err)
+static ro_status set_up(const rf_files *f, rf_setup *s, ro_err *err)
 {
-    rf_setup s;
-    memset(&s, 0, sizeof s);
+    memset(s, 0, sizeof *s);
     rf_party *parties = ro_arena_alloc(f->arena, f->trace_count * sizeof *parties);
     rf_claim *claims = ro_arena_alloc(f->arena, (f->claim_count + 1) * sizeof *claims);
     if (!parties || !claims) return RO_FAIL(err, RO_ENOMEM, "no memory for a game");
@@ -275,24 +208,62 @@ static ro_status new_game(const rf_files *f, rf_game **g, ro_err *err)
             return RO_FAIL(err, RO_EUSAGE, "%.120s is a claim for a trace that is not given here",
                            vd_trace_path(f->claims[k]));
     }
-    s.job = f->job;
-    s.parties = parties;
-    s.party_count = f->trace_count;
-    s.claims = claims;
-    s.claim_count = f->claim_count;
-    s.task = f->job->digest;
-    return rf_game_new(&s, g, err);
+    s->job = f->job;
+    s->parties = parties;
+    s->party_count = f->trace_count;
+    s->claims = claims;
+    s->claim_count = f->claim_count;
+    s->task = f->job->digest;
+    return RO_OK;
 }
 
-static ro_status play(rf_files *f, rf_game *g, ro_err *err)
+static ro_status play(rf_files *f, rf_game *g, rf_transcript *t, ro_err *err)
 {
     rf_question open[RF_OPEN_MAX];
     uint32_t count;
     for (;;) {
         RO_TRY(rf_game_next(g, open, &count, err));
         if (count == 0) return RO_OK;
-        for (uint32_t k = 0; k < count; k++) RO_TRY(rf_files_answer(f, g, &open[k], err));
+        for (uint32_t k = 0; k < count; k++) {
+            if (t) rf_transcript_ask(t, g, &open[k]);
+            RO_TRY(rf_files_answer(f, g, &open[k], err));
+            if (t) rf_transcript_close(t);
+        }
     }
+}
+
+/* ---- what came of it -------------------------------------------------------------------- */
+
+static rf_bodies bodies_of(const rf_files *f, const rf_verdict *v)
+{
+    const vd_trace_body *a = vd_trace_get_body(f->traces[v->sides[0]]);
+    const vd_trace_body *b = vd_trace_get_body(f->traces[v->sides[1]]);
+    if (!vd_digest_equal(&a->tree, &b->tree)) return RF_TREES_DIFFER;
+    return vd_digest_equal(&a->outputs, &b->outputs) ? RF_ENDS_DIFFER : RF_OUTPUTS_DIFFER;
+}
+
+static void outcome_of(const rf_files *f, const rf_game *g, double ms, rf_outcome *o)
+{
+    vd_cost cost;
+    ro_err why = {RO_OK, {0}};
+    memset(o, 0, sizeof *o);
+    o->job = f->job;
+    o->party_count = f->trace_count;
+    for (uint32_t k = 0; k < f->trace_count; k++) {
+        const vd_digest *root = vd_trace_get_root(f->traces[k]);
+        while (!vd_digest_equal(vd_trace_get_root(f->traces[o->side[k]]), root)) o->side[k]++;
+        o->stands[k] = (uint8_t)rf_game_stands(g, k);
+        o->is_signed[k] = vd_trace_key(f->traces[k]) != NULL;
+        o->foreign[k] = strncmp(vd_trace_backend(f->traces[k]), "cpu", 3) != 0;
+    }
+    o->verdict = rf_game_verdict(g);
+    o->pair_count = rf_game_pairs(g);
+    for (uint32_t k = 0; k < o->pair_count; k++) {
+        o->pairs[k] = rf_game_pair(g, k);
+        o->bodies[k] = bodies_of(f, o->pairs[k]);
+    }
+    if (vd_job_cost(f->job, &cost, &why) == RO_OK) o->job_flops = cost.flops;
+    o->ms = ms;
 }
 
 /* ---- the verdict for programs ----------------------------------------------------------- */
@@ -335,7 +306,7 @@ static void json_values(cJSON *o, const rf_files *f, const rf_verdict *v)
 {
     cJSON *list = cJSON_AddArrayToObject(o, "claimed");
     if (!v->has_element) return;
-    ro_dtype d = v->has_value ? value_dtype(f, v) : v->type.dtype;
+    ro_dtype d = v->has_value ? rf_value_dtype(f->job, v) : v->type.dtype;
     int first = v->sides[0] > v->sides[1];
     for (int i = 0; i < 2; i++) {
         int k = i ^ first;
@@ -363,18 +334,17 @@ static void json_guilty(cJSON *o, const rf_files *f, const rf_verdict *v)
     }
 }
 
-static void print_json(const rf_files *f, const rf_game *g, double ms)
+static void json_piece(void *ctx, uint32_t pair, const char *about, const char *text)
 {
-    const rf_verdict *v = rf_game_verdict(g);
-    vd_cost cost;
-    ro_err why = {RO_OK, {0}};
     cJSON *o = cJSON_CreateObject();
-    cJSON_AddStringToObject(o, "schema", "verde-dispute/1");
-    cJSON_AddStringToObject(o, "verdict", rf_kind_name(v->kind));
-    cJSON_AddStringToObject(o, "method", rf_method_name(v->method));
-    json_place(o, f, v);
-    json_values(o, f, v);
-    json_guilty(o, f, v);
+    cJSON_AddItemToArray(ctx, o);
+    if (pair != RF_NONE) cli_json_u64(o, "pair", pair);
+    cJSON_AddStringToObject(o, "about", about);
+    cJSON_AddStringToObject(o, "text", text);
+}
+
+static void json_lists(cJSON *o, const rf_files *f, const rf_game *g)
+{
     cJSON *standing = cJSON_AddArrayToObject(o, "standing");
     for (uint32_t k = 0; k < f->trace_count; k++) {
         char name[8];
@@ -385,118 +355,202 @@ static void print_json(const rf_files *f, const rf_game *g, double ms)
     for (uint32_t k = 0; k < f->claim_count; k++)
         if (!rf_game_claim_stands(g, k))
             cJSON_AddItemToArray(struck, cJSON_CreateString(vd_trace_path(f->claims[k])));
+}
+
+static void print_json(const rf_files *f, const rf_game *g, const rf_outcome *out, int explain)
+{
+    const rf_verdict *v = rf_game_verdict(g);
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "schema", "verde-dispute/1");
+    cJSON_AddStringToObject(o, "verdict", rf_kind_name(v->kind));
+    cJSON_AddStringToObject(o, "method", rf_method_name(v->method));
+    json_place(o, f, v);
+    json_values(o, f, v);
+    json_guilty(o, f, v);
+    json_lists(o, f, g);
     cJSON_AddStringToObject(o, "why", v->why);
-    cJSON_AddBoolToObject(o, "provisional", is_provisional(f, v));
+    cJSON_AddBoolToObject(o, "provisional", rf_is_provisional(out, v));
     if (v->alarm) cJSON_AddBoolToObject(o, "alarm", 1);
     cli_json_u64(o, "pairs", rf_game_pairs(g));
     cli_json_u64(o, "elements_recomputed", v->elements_recomputed);
     cli_json_u64(o, "bytes_read", v->bytes_read);
     cli_json_u64(o, "questions", v->questions);
-    if (vd_job_cost(f->job, &cost, &why) == RO_OK) cli_json_u64(o, "job_flops", cost.flops);
-    cJSON_AddNumberToObject(o, "ms", (double)(int64_t)(ms * 1000) / 1000);
+    if (out->job_flops) cli_json_u64(o, "job_flops", out->job_flops);
+    cJSON_AddNumberToObject(o, "ms", (double)(int64_t)(out->ms * 1000) / 1000);
+    if (explain) rf_explain(out, json_piece, cJSON_AddArrayToObject(o, "explanation"));
     cli_json(o);
 }
 
 /* ---- the verdict for people ------------------------------------------------------------- */
 
-static void print_parties(const rf_files *f, const rf_game *g)
+static void print_parties(const rf_files *f, const rf_game *g, const rf_screen *s)
 {
+    int named = 1, backends = 0, is_signed = 0;
+    char name[8], root[65];
     for (uint32_t k = 0; k < f->trace_count; k++) {
-        char name[8], root[65], print[65] = "unsigned";
+        int n = (int)strlen(rf_party_name(k, name)), b = (int)strlen(vd_trace_backend(f->traces[k]));
+        if (n > named) named = n;
+        if (b > backends) backends = b;
+        is_signed |= vd_trace_key(f->traces[k]) != NULL;
+    }
+    for (uint32_t k = 0; k < f->trace_count; k++) {
         const vd_trace *t = f->traces[k];
+        char print[65] = "";
+        int stands = rf_game_stands(g, k), keyed = vd_trace_key(t) != NULL;
+        rf_line_out l = {s, 0};
         vd_digest_hex(vd_trace_get_root(t), root);
-        if (vd_trace_key(t)) vd_fingerprint(vd_trace_key(t), print);
-        printf("  %-3s %-5s  root %.16s  %s %.16s  %s  %s\n", rf_party_name(k, name),
-               rf_game_stands(g, k) ? "" : "wrong", root,
-               vd_trace_key(t) ? "signed" : "       ", print, vd_trace_backend(t),
-               vd_trace_path(t));
+        if (keyed) vd_fingerprint(vd_trace_key(t), print);
+        rf_put(&l, RF_BOLD, "  %-*s", named, rf_party_name(k, name));
+        rf_put(&l, RF_BAD, "  %-5s", stands ? "" : "wrong");
+        rf_put(&l, RF_PLAIN, "  root %.16s", root);
+        if (is_signed) rf_put(&l, RF_PLAIN, "  %-8s %-16.16s", keyed ? "signed" : "unsigned", print);
+        rf_put(&l, RF_PLAIN, "  %-*s  ", backends, vd_trace_backend(t));
+        rf_put(&l, RF_PLAIN, "%.900s%s", vd_trace_path(t), is_signed ? "" : "  (unsigned)");
+        rf_end_line(&l);
     }
 }
 
-static void print_headline(const rf_files *f, const rf_game *g, const rf_verdict *v)
+static void print_headline(const rf_files *f, const rf_game *g, const rf_screen *s)
 {
-    char names[2][256] = {"", ""};
+    const rf_verdict *v = rf_game_verdict(g);
+    char names[2][512] = {"", ""};
     size_t n[2] = {0, 0};
+    rf_line_out l = {s, 0};
     for (uint32_t k = 0; k < f->trace_count; k++) {
         char name[8];
         int stands = rf_game_stands(g, k);
-        if (n[stands] + 12 > sizeof names[0]) continue;
         n[stands] += (size_t)snprintf(names[stands] + n[stands], sizeof names[0] - n[stands],
                                       "%s%s", n[stands] ? ", " : "", rf_party_name(k, name));
     }
-    if (v->kind == RF_AGREE) printf("\nAll agree.\n");
-    else if (v->kind == RF_UNDECIDED) printf("\nUndecided%s.\n", v->alarm ? ", and ALARM" : "");
-    else
-        printf("\n%s right, %s wrong: %s.\n", n[1] ? names[1] : "Nobody", names[0],
-               rf_kind_name(v->kind));
-    printf("  %s.\n\n", v->why);
-}
-
-static void print_values(const rf_files *f, const rf_verdict *v)
-{
-    ro_dtype d = v->has_value ? value_dtype(f, v) : v->type.dtype;
-    int digits = (int)ro_dtypes[d].size * 2;
-    char text[40], names[256];
-    int first = v->sides[0] > v->sides[1];
-    for (int i = 0; i < 2; i++) {
-        int k = i ^ first;
-        const vd_digest *root = vd_trace_get_root(f->traces[v->sides[k]]);
-        printf("  %-12s %24s   0x%0*" PRIx64 "   %s\n", i ? "" : "claimed",
-               rf_value_text(d, v->claimed[k], text), digits, v->claimed[k],
-               rf_side_names(f, root, names, sizeof names));
+    putchar('\n');
+    if (v->kind == RF_AGREE) rf_put(&l, RF_GOOD, "All agree.");
+    else if (v->kind == RF_UNDECIDED)
+        rf_put(&l, RF_BOLD, "Undecided%s.", v->alarm ? ", and ALARM" : "");
+    else {
+        rf_put(&l, RF_GOOD, "%s right", n[1] ? names[1] : "Nobody");
+        rf_put(&l, RF_PLAIN, ", ");
+        rf_put(&l, RF_BAD, "%s wrong", names[0]);
+        rf_put(&l, RF_PLAIN, ": ");
+        rf_put(&l, RF_BOLD, "%s.", rf_kind_name(v->kind));
     }
-    if (v->has_value)
-        printf("  %-12s %24s   0x%0*" PRIx64 "\n", "recomputed",
-               rf_value_text(d, v->recomputed, text), digits, v->recomputed);
+    rf_end_line(&l);
+    char sentence[208];
+    snprintf(sentence, sizeof sentence, "%s.", v->why);
+    rf_wrap(s, 2, sentence);
+    putchar('\n');
 }
 
-static void print_place(const rf_files *f, const rf_verdict *v)
+/* A labelled line; what is too long for the screen goes on under its beginning. */
+static void detail(const rf_screen *s, const char *label, const char *format, ...) RO_PRINTF(3, 4);
+static void detail(const rf_screen *s, const char *label, const char *format, ...)
 {
-    char a[32], b[32], text[160];
+    char text[512];
+    va_list a;
+    va_start(a, format);
+    vsnprintf(text, sizeof text, format, a);
+    va_end(a);
+    printf("  %-12s ", label);
+    if (strlen(text) + 15 <= s->width) puts(text);
+    else {
+        putchar('\n');
+        rf_wrap(s, 4, text);
+    }
+}
+
+static void print_values(const rf_files *f, const rf_screen *s, const rf_verdict *v)
+{
+    ro_dtype d = v->has_value ? rf_value_dtype(f->job, v) : v->type.dtype;
+    int digits = (int)ro_dtypes[d].size * 2;
+    char text[40], names[512];
+    int first = v->sides[0] > v->sides[1];
+    for (int i = 0; i <= 2; i++) {
+        int k = i ^ first;
+        rf_line_out l = {s, 0};
+        if (i == 2 && !v->has_value) break;
+        rf_put(&l, RF_PLAIN, "  %-12s ", i == 0 ? "claimed" : i == 1 ? "" : "recomputed");
+        uint64_t bits = i == 2 ? v->recomputed : v->claimed[k];
+        rf_put(&l, v->has_value && bits != v->recomputed ? RF_BAD : RF_PLAIN, "%24s   0x%0*" PRIx64,
+               rf_value_text(d, bits, text), digits, bits);
+        if (i < 2)
+            rf_put(&l, RF_PLAIN, "   %s",
+                   rf_side_names(f, vd_trace_get_root(f->traces[v->sides[k]]), names,
+                                 sizeof names));
+        rf_end_line(&l);
+    }
+}
+
+static void print_place(const rf_files *f, const rf_screen *s, const rf_verdict *v)
+{
+    char a[32], b[32], text[160], type[160];
     if (v->has_step)
-        printf("  %-12s %s of %s, phase %u\n", "step", cli_count(v->step, a),
-               cli_count(f->job->steps, b), vd_job_locate(f->job, v->step).phase);
+        detail(s, "step", "%s of %s, phase %u", cli_count(v->step, a), cli_count(f->job->steps, b),
+               vd_job_locate(f->job, v->step).phase);
     if (v->has_node)
-        printf("  %-12s %u of %u, %s version %u\n", "node", v->node,
+        detail(s, "node", "%u of %u, %s version %u", v->node,
                f->job->phases[v->phase].graph->node_count, ro_ops[v->op].name,
                ro_ops[v->op].version);
-    if (v->kind == RF_INPUTS) printf("  %-12s %u\n", "input", v->input);
-    if (v->has_element) {
-        printf("  %-12s %s", "element", rf_index_text(&v->type, v->element, text));
-        printf(" of output %u, %s\n", v->output, ro_type_text(&v->type, text, sizeof text));
-    }
+    if (v->kind == RF_INPUTS) detail(s, "input", "%u", v->input);
+    if (v->has_element)
+        detail(s, "element", "%s of output %u, %s", rf_index_text(&v->type, v->element, text),
+               v->output, ro_type_text(&v->type, type, sizeof type));
     if (v->method == RF_BY_PARTIAL)
-        printf("  %-12s level %u, number %s of that element\n", "partial", v->part_level,
+        detail(s, "partial", "level %u, number %s of that element", v->part_level,
                cli_count(v->part_index, a));
     if (v->method == RF_BY_STEP || v->method == RF_BY_SEGMENT)
-        printf("  %-12s steps %s to %s\n", "run again", cli_count(v->lo, a),
-               cli_count(v->hi - 1, b));
-    if (v->has_element) print_values(f, v);
+        detail(s, "run again", "steps %s to %s", cli_count(v->lo, a), cli_count(v->hi - 1, b));
+    if (v->has_element) print_values(f, s, v);
 }
 
-static void print_text(const rf_files *f, const rf_game *g, double ms)
+static void print_method(const rf_screen *s, const rf_outcome *o)
 {
-    const rf_verdict *v = rf_game_verdict(g);
+    const rf_verdict *v = o->verdict;
     char a[32], b[32], c[32];
-    vd_cost cost;
-    ro_err why = {RO_OK, {0}};
-    print_parties(f, g);
-    print_headline(f, g, v);
-    print_place(f, v);
+    detail(s, "method", "%s%s", rf_method_name(v->method),
+           v->provisional            ? " (provisional: one implementation alone was asked)"
+           : rf_is_provisional(o, v) ? " (provisional: the condemned backend was not run here)"
+                                     : "");
+    detail(s, "cost", "%s number%s recomputed, %s read, %s question%s, %.1f ms",
+           cli_count(v->elements_recomputed, a), v->elements_recomputed == 1 ? "" : "s",
+           cli_bytes(v->bytes_read, b), cli_count(v->questions, c), v->questions == 1 ? "" : "s",
+           o->ms);
+    if (o->job_flops)
+        detail(s, "instead of", "%sFLOP to run the job again", cli_amount((double)o->job_flops, a));
+}
+
+static void print_trees(const rf_outcome *o, const rf_screen *s)
+{
+    for (uint32_t k = 0; k < o->pair_count; k++) {
+        const rf_verdict *v = o->pairs[k];
+        char a[512], b[512];
+        int second = v->sides[0] > v->sides[1];
+        putchar('\n');
+        if (o->pair_count > 1) {
+            rf_line_out l = {s, 0};
+            rf_put(&l, RF_BOLD, "Pair %u of %u: %s against %s: %s", k + 1, o->pair_count,
+                   rf_side_text(o, v, second, a), rf_side_text(o, v, !second, b),
+                   rf_kind_name(v->kind));
+            rf_end_line(&l);
+        }
+        rf_print_tree(o, s, k);
+    }
+}
+
+static void print_text(const rf_files *f, const rf_game *g, const rf_outcome *o, int tree,
+                       int explain)
+{
+    rf_screen s, parties;
+    rf_screen_init(&s);
+    parties = s;
+    if (!s.terminal) parties.width = UINT32_MAX; /* who reads a file wants whole paths */
+    print_parties(f, g, &parties);
+    print_headline(f, g, &s);
+    print_place(f, &s, o->verdict);
     for (uint32_t k = 0; k < f->claim_count; k++)
         if (!rf_game_claim_stands(g, k))
-            printf("  %-12s %s\n", "struck out", vd_trace_path(f->claims[k]));
-    if (v->kind == RF_AGREE) return;
-    printf("  %-12s %s%s\n", "method", rf_method_name(v->method),
-           v->provisional         ? " (provisional: one implementation alone was asked)"
-           : is_provisional(f, v) ? " (provisional: the condemned backend was not run here)"
-                                  : "");
-    printf("  %-12s %s numbers recomputed, %s read, %s questions, %.1f ms\n", "cost",
-           cli_count(v->elements_recomputed, a), cli_bytes(v->bytes_read, b),
-           cli_count(v->questions, c), ms);
-    if (vd_job_cost(f->job, &cost, &why) == RO_OK)
-        printf("  %-12s %sFLOP to run the job again\n", "instead of",
-               cli_amount((double)cost.flops, a));
+            detail(&parties, "struck out", "%.480s", vd_trace_path(f->claims[k]));
+    if (o->verdict->kind != RF_AGREE) print_method(&s, o);
+    if (tree || s.terminal) print_trees(o, &s);
+    if (explain) rf_print_explanation(o, &s);
 }
 
 /* ---- evidence --------------------------------------------------------------------------- */
@@ -538,24 +592,50 @@ static int exit_code(const rf_verdict *v)
     return v->kind == RF_AGREE ? 0 : v->kind == RF_UNDECIDED ? 6 : 1;
 }
 
+static void show(const cli_args *a, const rf_files *f, const rf_game *g, double ms)
+{
+    rf_outcome o;
+    int explain = cli_value(a, "--explain") != NULL, tree = cli_value(a, "--tree") != NULL;
+    outcome_of(f, g, ms, &o);
+    if (cli_value(a, "--json")) print_json(f, g, &o, explain);
+    else print_text(f, g, &o, tree, explain);
+}
+
+static ro_status write_files(const cli_args *a, const rf_files *f, rf_game *g, rf_transcript *t,
+                             ro_err *err)
+{
+    if (cli_value(a, "--evidence"))
+        RO_TRY(write_evidence(f, g, cli_value(a, "--evidence"), err));
+    if (cli_value(a, "--svg"))
+        RO_TRY(rf_draw(f, rf_game_verdict(g), cli_value(a, "--svg"), err));
+    if (t) RO_TRY(rf_transcript_write(t, g, cli_value(a, "--transcript"), err));
+    return RO_OK;
+}
+
 static ro_status dispute(const cli_args *a, rf_files *f, int *code, ro_err *err)
 {
     rf_game *g = NULL;
+    rf_transcript *t = NULL;
+    rf_setup s;
     double start = now_ms();
+    if (cli_value(a, "--json") && cli_value(a, "--tree"))
+        return RO_FAIL(err, RO_EUSAGE, "--tree draws for people; with --json nothing is drawn");
     RO_TRY(open_all(f, a, code, err));
     RO_TRY(check_jobs(f, a, code, err));
     RO_TRY(check_parties(f, a, err));
     RO_TRY(cli_pool(a, &f->pool, err));
-    RO_TRY(new_game(f, &g, err));
-    ro_status st = play(f, g, err);
+    RO_TRY(set_up(f, &s, err));
+    RO_TRY(rf_game_new(&s, &g, err));
+    ro_status st = RO_OK;
+    if (cli_value(a, "--transcript")) st = rf_transcript_new(f, &s, &t, err);
+    if (t) f->heard = rf_transcript_hear;
+    f->heard_ctx = t;
+    if (!st) st = play(f, g, t, err);
     double ms = now_ms() - start;
-    if (!st && cli_value(a, "--evidence"))
-        st = write_evidence(f, g, cli_value(a, "--evidence"), err);
-    if (!st && cli_value(a, "--svg"))
-        st = rf_draw(f, rf_game_verdict(g), cli_value(a, "--svg"), err);
-    if (!st && cli_value(a, "--json")) print_json(f, g, ms);
-    else if (!st) print_text(f, g, ms);
+    if (!st) st = write_files(a, f, g, t, err);
+    if (!st) show(a, f, g, ms);
     if (!st) *code = exit_code(rf_game_verdict(g));
+    rf_transcript_free(t);
     rf_game_free(g);
     return st;
 }
@@ -568,6 +648,9 @@ int main(int argc, char **argv)
                             {.name = "--party", .has_value = 1, .many = 1},
                             {.name = "--evidence", .has_value = 1},
                             {.name = "--svg", .has_value = 1},
+                            {.name = "--transcript", .has_value = 1},
+                            {.name = "--explain"},
+                            {.name = "--tree"},
                             {.name = "--threads", .has_value = 1},
                             {.name = "--json"},
                             {0}};

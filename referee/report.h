@@ -1,7 +1,10 @@
-/* report.h - what main.c and draw.c of verde-dispute share. Private to the program. */
+/* report.h - what main.c, tell.c, draw.c and transcript.c of verde-dispute share. Private to the
+ * program. */
 #ifndef RF_REPORT_H
 #define RF_REPORT_H
 #include "files.h"
+
+/* ---- names and numbers (tell.c) --------------------------------------------------------- */
 
 /* "A" .. "Z", then "P27" .. */
 const char *rf_party_name(uint32_t party, char name[8]);
@@ -10,6 +13,78 @@ const char *rf_side_names(const rf_files *f, const vd_digest *root, char *text, 
 /* Stored bits of a dtype as a decimal number that reads back to them. */
 const char *rf_value_text(ro_dtype d, uint64_t bits, char text[40]);
 const char *rf_index_text(const ro_type *t, uint64_t element, char text[160]);
+/* How claimed and recomputed bits are to be read: a part is of the compute type. */
+ro_dtype rf_value_dtype(const vd_job *j, const rf_verdict *v);
+
+/* ---- the verdict in a tree and in sentences (tell.c) ------------------------------------ */
+
+typedef enum {
+    RF_TREES_DIFFER, /* the usual case: steps or segments                                    */
+    RF_OUTPUTS_DIFFER, /* equal trees, the bodies differ over them: in the outputs root ..    */
+    RF_ENDS_DIFFER     /* .. or in the last state alone                                       */
+} rf_bodies;
+
+/* What a dispute came to, apart from the files it was about: all that is told of it follows from
+ * this. Everything is borrowed. */
+typedef struct {
+    const vd_job *job;
+    uint32_t party_count;
+    uint32_t side[RF_PARTIES_MAX];        /* of each party: the lowest one with the same root */
+    uint8_t stands[RF_PARTIES_MAX], is_signed[RF_PARTIES_MAX];
+    uint8_t foreign[RF_PARTIES_MAX];      /* says that it ran on a backend that is not here   */
+    const rf_verdict *verdict;            /* of all                                           */
+    const rf_verdict *pairs[RF_PARTIES_MAX];
+    rf_bodies bodies[RF_PARTIES_MAX];     /* of each pair                                     */
+    uint32_t pair_count;
+    uint64_t job_flops;                   /* 0: not known                                     */
+    double ms;
+} rf_outcome;
+
+/* No verdict is final on one implementation, nor against a backend that was not run here. */
+int rf_is_provisional(const rf_outcome *o, const rf_verdict *v);
+
+/* Where stdout goes: what it can show, how wide it is. */
+typedef struct { uint32_t width; int terminal, unicode, colour; } rf_screen;
+/* Asks the terminal, COLUMNS, NO_COLOR, TERM and the locale; sets LC_CTYPE. */
+void rf_screen_init(rf_screen *s);
+typedef enum { RF_PLAIN, RF_BOLD, RF_DIM, RF_GOOD, RF_BAD } rf_style;
+/* One line on stdout, made of pieces; what does not fit the width is cut. */
+typedef struct { const rf_screen *s; uint32_t column; } rf_line_out;
+void rf_put(rf_line_out *l, rf_style style, const char *format, ...) RO_PRINTF(3, 4);
+void rf_end_line(rf_line_out *l);
+/* Sentences, broken between words, each line after `indent` spaces. */
+void rf_wrap(const rf_screen *s, uint32_t indent, const char *text);
+
+/* The way down of one pair: the halves put aside, the node, the chunk, the element, its bits. */
+void rf_print_tree(const rf_outcome *o, const rf_screen *s, uint32_t pair);
+
+/* The verdict for who has never heard of any of this: each piece is a few sentences about one
+ * question. pair: from 0, RF_NONE: about the whole dispute.
+ *   about     "agreed", "said", "recomputed", "why", "cost", "open": docs/JOBS.md             */
+typedef void rf_hear(void *ctx, uint32_t pair, const char *about, const char *text);
+void rf_explain(const rf_outcome *o, rf_hear *hear, void *ctx);
+void rf_print_explanation(const rf_outcome *o, const rf_screen *s);
+/* "A and B", "C": the parties of one side of a pair. */
+const char *rf_side_text(const rf_outcome *o, const rf_verdict *v, int side, char text[512]);
+
+/* ---- the transcript (transcript.c) ------------------------------------------------------ */
+
+typedef struct rf_transcript rf_transcript;
+/* Begin with the setup. *out to be freed. RO_ENOMEM. */
+ro_status rf_transcript_new(const rf_files *f, const rf_setup *s, rf_transcript **out, ro_err *err)
+    RO_CHECKED;
+void rf_transcript_free(rf_transcript *t);
+/* The question that is put now; rf_heard is told of each answer to it, after which the question
+ * has been answered or nobody can. */
+void rf_transcript_ask(rf_transcript *t, const rf_game *g, const rf_question *q);
+rf_heard rf_transcript_hear;
+void rf_transcript_close(rf_transcript *t);
+/* The verdict as the last line, and all of it to a file. RO_ENOMEM also where a line was lost. */
+ro_status rf_transcript_write(rf_transcript *t, const rf_game *g, const char *path, ro_err *err)
+    RO_CHECKED;
+
+/* ---- the picture (draw.c) --------------------------------------------------------------- */
+
 /* The picture of a dispute, self-contained, to a file. */
 ro_status rf_draw(const rf_files *f, const rf_verdict *v, const char *path, ro_err *err) RO_CHECKED;
 #endif

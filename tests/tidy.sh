@@ -60,8 +60,8 @@ allowed() { # folder file include
     kernels:../repops/ops/*.h | kernels:../repops/window.h | kernels:../repops/functions*.h) return 0 ;;
     referee:../verde/verde.h | server:../verde/verde.h) return 0 ;;
     referee:../verde/bytes.h | server:../referee/referee.h) return 0 ;;
-    referee:../verde/files.h) [ "$2" = referee/files.c ] || [ "$2" = referee/agent.c ] ;;
-    referee:../verde/cli.h) [ "$2" = referee/main.c ] ;;
+    referee:../verde/files.h) [[ $2 =~ ^referee/(files|agent)\.c$ ]] ;;
+    referee:../verde/cli.h) [[ $2 =~ ^referee/(main|tell|transcript)\.c$ ]] ;;
     server:../verde/cli.h | *:../kernels/kernels.h) [[ $2 == */*main.c ]] ;;
     *) return 1 ;;
   esac
