@@ -49,6 +49,7 @@ _verde_value() {
     ;;
   --evidence) _verde_files .evidence ;;
   --svg) _verde_files .svg ;;
+  --transcript) _verde_files .jsonl ;;
   --threads | --step | --steps | --keep | --sample | --expect | --inject | --max-dispute | --party)
     COMPREPLY=()
     ;;
@@ -108,7 +109,8 @@ _verde_dispute() {
   COMPREPLY=()
   _verde_value "$prev" && return
   if [[ $cur == -* ]]; then
-    _verde_words '--job --store --segment --party --evidence --svg --threads --json --help'
+    _verde_words '--job --store --segment --party --evidence --threads --explain --tree --svg
+      --transcript --json --help'
   else
     _verde_files .trace
   fi

@@ -85,7 +85,8 @@ static uint64_t half(uint64_t n)
     return p;
 }
 
-static void tree(canvas *c, uint64_t n, uint64_t target)
+/* Down to leaf `target` of n; first: the number of the first leaf. */
+static void tree(canvas *c, const char *what, uint64_t first, uint64_t n, uint64_t target)
 {
     uint64_t lo = 0, hi = n, from = 0, to = n;
     int rows = 0;
@@ -104,13 +105,15 @@ static void tree(canvas *c, uint64_t n, uint64_t target)
         if (left) hatch(c, a, m - a, c->y, ROW - 6);
         rect(c, left ? "un" : "op", m, b - m, c->y, ROW - 6);
         if (!left) hatch(c, m, b - m, c->y, ROW - 6);
-        snprintf(text, sizeof text, "%" PRIu64 " to %" PRIu64 " differ", left ? lo : mid,
-                 (left ? mid : hi) - 1);
-        label(c, b < 60 ? b + 1 : a > 40 ? a - 1 : left ? (m + b) / 2 : (a + m) / 2, c->y + 13,
-              b < 60 ? "start" : a > 40 ? "end" : "middle", text);
-        c->y += ROW;
         if (left) hi = mid;
         else lo = mid;
+        if (hi - lo == 1) snprintf(text, sizeof text, "%" PRIu64 " differs", first + lo);
+        else
+            snprintf(text, sizeof text, "%" PRIu64 " to %" PRIu64 " differ", first + lo,
+                     first + hi - 1);
+        label(c, b < 60 ? b + 1 : a > 40 ? a - 1 : left ? (a + m) / 2 : (m + b) / 2, c->y + 13,
+              b < 60 ? "start" : a > 40 ? "end" : "middle", text);
+        c->y += ROW;
         if (++rows % 5 == 0 && hi - lo > 1) {
             beam(c, (double)(lo - from) * scale, (double)(hi - from) * scale);
             from = lo;
@@ -119,7 +122,7 @@ static void tree(canvas *c, uint64_t n, uint64_t target)
     }
     double scale = 100.0 / (double)(to - from), a = (double)(lo - from) * scale;
     rect(c, "on", a, scale, c->y, ROW - 6);
-    snprintf(text, sizeof text, "step %" PRIu64, target);
+    snprintf(text, sizeof text, "%s %" PRIu64, what, first + target);
     label(c, a < 50 ? a + scale + 1 : a - 1, c->y + 13, a < 50 ? "start" : "end", text);
     c->y += ROW;
     beam(c, a, a + scale);
@@ -214,14 +217,32 @@ static void numbers(canvas *c, const rf_files *f, const rf_verdict *v)
     (void)f;
 }
 
+/* To a step; where segment claims were judged, to a segment and then to a step of it. */
+static void steps(canvas *c, const vd_job *j, const rf_verdict *v)
+{
+    char text[120];
+    if (v->has_step && j->record == VD_RECORD_CHECKPOINT && v->struck_claims) {
+        uint64_t segment = v->step / j->segment, first, count;
+        vd_job_segment(j, segment, &first, &count);
+        heading(c, "Segments: where the two traces first differ");
+        tree(c, "segment", 0, vd_job_segments(j), segment);
+        heading(c, "Steps of that segment: where the two claims first differ");
+        tree(c, "step", first, count, v->step - first);
+    } else if (v->has_step) {
+        heading(c, "Steps: where the two traces first differ");
+        tree(c, "step", 0, j->steps, v->step);
+    } else if (v->hi > v->lo) {
+        snprintf(text, sizeof text, "Steps %" PRIu64 " to %" PRIu64 " of %" PRIu64
+                 " were run again", v->lo, v->hi - 1, j->steps);
+        heading(c, text);
+    }
+}
+
 static void body(canvas *c, const rf_files *f, const rf_verdict *v)
 {
     subject s = {f, v};
     char text[160];
-    if (v->has_step) {
-        heading(c, "Steps: where the two traces first differ");
-        tree(c, f->job->steps, v->step);
-    }
+    steps(c, f->job, v);
     if (v->has_node) {
         snprintf(text, sizeof text, "Nodes of step %" PRIu64 ": %u, %s", v->step, v->node,
                  ro_ops[v->op].name);
@@ -238,7 +259,8 @@ static void body(canvas *c, const rf_files *f, const rf_verdict *v)
         numbers(c, f, v);
     } else {
         c->y += 20;
-        snprintf(text, sizeof text, "%" PRIu64 " numbers recomputed", v->elements_recomputed);
+        snprintf(text, sizeof text, "%" PRIu64 " number%s recomputed", v->elements_recomputed,
+                 v->elements_recomputed == 1 ? "" : "s");
         label(c, 0, c->y, "start", text);
         c->y += 10;
     }
@@ -259,10 +281,11 @@ ro_status rf_draw(const rf_files *f, const rf_verdict *v, const char *path, ro_e
         if (v->has_step) put(&all, " at step %" PRIu64, v->step);
         if (v->has_node) put(&all, ", node %u, %s", v->node, ro_ops[v->op].name);
         if (v->has_element) put(&all, ", element %" PRIu64, v->element);
-        put(&all, "; %" PRIu64 " numbers recomputed; %s\">\n", v->elements_recomputed, v->why);
+        put(&all, "; %" PRIu64 " number%s recomputed; %s\">\n", v->elements_recomputed,
+            v->elements_recomputed == 1 ? "" : "s", v->why);
         put(&all,
             "<style>text{font:12px ui-monospace,monospace;fill:#223;paint-order:stroke;"
-            "stroke:#fff;stroke-width:3px}.h{font-weight:600}"
+            "stroke:#fff;stroke-width:7px;stroke-linejoin:round}.h{font-weight:600}"
             ".t{font-size:15px;font-weight:600}.on{fill:#c2410c}.eq,.b0{fill:#e8eaf0}"
             ".b1{fill:#9aa3b8}.op{fill:#fff}.dx{fill:#fff;stroke:#c2410c}"
             ".un{fill:none;stroke:#9aa3b8;stroke-dasharray:3 3}"

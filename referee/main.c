@@ -33,7 +33,7 @@ static const char usage_text[] =
     "  --tree               the way down, halving after halving (on a terminal without asking)\n"
     "  --svg F              the same as a picture\n"
     "  --transcript F       every question and every answer, one JSON object a line\n"
-    "  --json               one JSON document instead of text; with --explain the sentences in it\n\n"
+    "  --json               one JSON document instead of text, with --explain the sentences too\n\n"
     "Colour and line drawing follow the terminal, NO_COLOR, TERM and the locale; lines follow its\n"
     "width, elsewhere COLUMNS.\n\n"
     "Exit codes: 0 all agree, 1 a verdict, 2 usage, 3 malformed input or bad signature, 4 I/O,\n"
@@ -388,7 +388,8 @@ static void print_parties(const rf_files *f, const rf_game *g, const rf_screen *
     int named = 1, backends = 0, is_signed = 0;
     char name[8], root[65];
     for (uint32_t k = 0; k < f->trace_count; k++) {
-        int n = (int)strlen(rf_party_name(k, name)), b = (int)strlen(vd_trace_backend(f->traces[k]));
+        int n = (int)strlen(rf_party_name(k, name));
+        int b = (int)strlen(vd_trace_backend(f->traces[k]));
         if (n > named) named = n;
         if (b > backends) backends = b;
         is_signed |= vd_trace_key(f->traces[k]) != NULL;
@@ -403,7 +404,8 @@ static void print_parties(const rf_files *f, const rf_game *g, const rf_screen *
         rf_put(&l, RF_BOLD, "  %-*s", named, rf_party_name(k, name));
         rf_put(&l, RF_BAD, "  %-5s", stands ? "" : "wrong");
         rf_put(&l, RF_PLAIN, "  root %.16s", root);
-        if (is_signed) rf_put(&l, RF_PLAIN, "  %-8s %-16.16s", keyed ? "signed" : "unsigned", print);
+        if (is_signed)
+            rf_put(&l, RF_PLAIN, "  %-8s %-16.16s", keyed ? "signed" : "unsigned", print);
         rf_put(&l, RF_PLAIN, "  %-*s  ", backends, vd_trace_backend(t));
         rf_put(&l, RF_PLAIN, "%.900s%s", vd_trace_path(t), is_signed ? "" : "  (unsigned)");
         rf_end_line(&l);

@@ -257,7 +257,7 @@ static void halve(const drawing *d, const char *what, uint64_t first, uint64_t n
     rf_put(&l, RF_PLAIN, "%*s", 2 + 3 * (int)d->depth, "");
     rf_put(&l, RF_BOLD, "%s", what);
     rf_end_line(&l);
-    while (lo < to || hi > end) {
+    while ((lo < to || hi > end) && hi - lo > 1) {
         uint64_t mid = lo + half(hi - lo), aside_lo, aside_hi;
         int left = to < mid;
         char text[80];
@@ -395,8 +395,9 @@ static void draw_steps(drawing *d, const char *of, uint64_t first, uint64_t n)
     heading_of(text, n, "step", "steps", of);
     halve(d, text, first, n, lo - first, hi - first);
     if (v->has_step)
-        chosen(d, "step %s, phase %u", cli_count(v->step, a),
-               vd_job_locate(d->o->job, v->step).phase);
+        chosen(d, "step %s, phase %u%s", cli_count(v->step, a),
+               vd_job_locate(d->o->job, v->step).phase,
+               v->method == RF_BY_STEP ? ", run again" : "");
     else chosen(d, "steps %s to %s, run again", cli_count(lo, a), cli_count(hi - 1, b));
     if (v->has_node) draw_nodes(d);
 }
@@ -520,7 +521,7 @@ static void tell_agreed(telling *t)
             say(t, "In step %s the first %s of its %s operations are equal too.",
                 cli_count(v->step, a), cli_count(v->node, b),
                 cli_count(j->phases[v->phase].graph->node_count, (char[32]){0}));
-        if (v->has_node && v->kind == RF_OUTPUT)
+        if (v->has_node && v->kind == RF_OUTPUT && v->method <= RF_BY_OPERATOR)
             say(t, "Both put the same numbers into the next one, node %s, %s; what comes out of "
                    "it differs.", cli_count(v->node, a), ro_ops[v->op].name);
     } else if (v->has_step || v->hi > v->lo) {
@@ -589,7 +590,8 @@ static void tell_recomputed_value(telling *t)
         ro_ops[v->op].version, rf_value_text(d, v->recomputed, x), (int)ro_dtypes[d].size * 2,
         v->recomputed);
     if (!v->provisional && v->method == RF_BY_ELEMENT)
-        say(t, "A second implementation, the one that is used for running jobs, gave the same bits.");
+        say(t, "A second implementation, the one that is used for running jobs, gave the same "
+               "bits.");
     if (!v->provisional && v->method == RF_BY_PARTIAL)
         say(t, "A second implementation, the one that is used for running jobs, confirmed the "
                "whole number of the side that is right here.");
@@ -600,6 +602,9 @@ static void tell_recomputed(telling *t)
     const rf_verdict *v = t->v;
     char a[32], b[32];
     if (v->has_value && v->method != RF_BY_NONE) tell_recomputed_value(t);
+    else if (v->kind == RF_FORFEIT) say(t, "Nothing: there was nothing to compute from.");
+    else if (v->kind == RF_WITHHELD)
+        say(t, "The referee ran the job from its first state to where the records part.");
     else if (v->alarm)
         say(t, "The referee computed this number twice, by two implementations of its own.");
     else if (v->method == RF_BY_OPERATOR)
@@ -648,10 +653,8 @@ static void tell_why_undecided(telling *t)
 static void tell_why(telling *t)
 {
     const rf_verdict *v = t->v;
-    char who[1100];
     int wrong = guilty_side(t), both = both_guilty(t);
-    snprintf(who, sizeof who, both ? "each of %s and %s" : "%s",
-             both || wrong < 0 ? t->side[0] : t->side[wrong], t->side[1]);
+    const char *who = both || wrong < 0 ? "either side" : t->side[wrong];
     const char *s = both || wrong < 0 ? "s" : s_of(t->count[wrong]);
     switch (v->kind) {
     case RF_AGREE: break;
@@ -723,8 +726,9 @@ static void tell_provisional(telling *t)
         say(t, "The verdict is provisional: one implementation alone computed what decides it, and "
                "a fault of that one is not excluded.");
     if (count)
-        say(t, "The verdict is provisional: %s say%s that another kind of machine was used, and its "
-               "kernels were not run here.", list_text(foreign, o->party_count, names), s_of(count));
+        say(t, "The verdict is provisional: %s say%s that another kind of machine was used, and "
+               "its kernels were not run here.", list_text(foreign, o->party_count, names),
+            s_of(count));
 }
 
 static void tell_standing(telling *t)
