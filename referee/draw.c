@@ -61,6 +61,17 @@ static void label(canvas *c, double x, int y, const char *anchor, const char *te
     put(c, "</text>\n");
 }
 
+/* Text on a white ground, so that no line runs through it. place: what stands at x, its start,
+ * middle or end. Its letters are 7.2 pixels wide. */
+static void ground(canvas *c, double x, int y, int place, const char *text)
+{
+    static const char *const anchors[] = {"start", "middle", "end"};
+    double w = 7.2 * (double)strlen(text) + 8;
+    put(c, "<rect fill=\"#fff\" x=\"%.3f%%\" y=\"%d\" width=\"%.1f\" height=\"14\" "
+           "transform=\"translate(%.1f)\"/>\n", x, y + 2, w, 4 - (w - 8) * place / 2 - 8);
+    label(c, x, y + 13, anchors[place], text);
+}
+
 static void heading(canvas *c, const char *text)
 {
     c->y += 22;
@@ -89,7 +100,7 @@ static uint64_t half(uint64_t n)
 static void tree(canvas *c, const char *what, uint64_t first, uint64_t n, uint64_t target)
 {
     uint64_t lo = 0, hi = n, from = 0, to = n;
-    int rows = 0;
+    int rows = 0, place;
     char text[64];
     if (n == 1) {
         rect(c, "on", 0, 100, c->y, ROW - 6);
@@ -111,8 +122,9 @@ static void tree(canvas *c, const char *what, uint64_t first, uint64_t n, uint64
         else
             snprintf(text, sizeof text, "%" PRIu64 " to %" PRIu64 " differ", first + lo,
                      first + hi - 1);
-        label(c, b < 60 ? b + 1 : a > 40 ? a - 1 : left ? (a + m) / 2 : (m + b) / 2, c->y + 13,
-              b < 60 ? "start" : a > 40 ? "end" : "middle", text);
+        place = b < 60 ? 0 : a > 40 ? 2 : 1;
+        ground(c, place == 0 ? b + 1 : place == 2 ? a - 1 : left ? (a + m) / 2 : (m + b) / 2,
+               c->y, place, text);
         c->y += ROW;
         if (++rows % 5 == 0 && hi - lo > 1) {
             beam(c, (double)(lo - from) * scale, (double)(hi - from) * scale);
@@ -285,7 +297,7 @@ ro_status rf_draw(const rf_files *f, const rf_verdict *v, const char *path, ro_e
             v->elements_recomputed == 1 ? "" : "s", v->why);
         put(&all,
             "<style>text{font:12px ui-monospace,monospace;fill:#223;paint-order:stroke;"
-            "stroke:#fff;stroke-width:7px;stroke-linejoin:round}.h{font-weight:600}"
+            "stroke:#fff;stroke-width:3px}.h{font-weight:600}"
             ".t{font-size:15px;font-weight:600}.on{fill:#c2410c}.eq,.b0{fill:#e8eaf0}"
             ".b1{fill:#9aa3b8}.op{fill:#fff}.dx{fill:#fff;stroke:#c2410c}"
             ".un{fill:none;stroke:#9aa3b8;stroke-dasharray:3 3}"

@@ -18,33 +18,35 @@
 
 static const char usage_text[] =
     "usage: verde-dispute A.trace B.trace [C.trace ...] [options]\n\n"
-    "Finds the first step, operator and number on which the traces differ, recomputes that one\n"
-    "number, and says who is right.\n\n"
-    "  --job JOB            the job that the traces must record: JSON, canonical job, trace, or\n"
-    "                       64 hexadecimal digits of its digest\n"
-    "  --store DIR          a further store to look in (each trace X.trace has X.store beside it)\n"
-    "  --segment S.trace    a segment claim, for traces recorded at checkpoint:K; many times\n"
-    "  --party A=FINGERPRINT  trace A (the first) must be signed by this key; many times\n"
-    "  --evidence F         write the evidence, for verde-verdict F\n"
-    "  --threads N          for what is run again\n\n"
+    "Finds the first step, operator and number on which the traces differ, recomputes\n"
+    "that one number, and says who is right.\n\n"
+    "  --job JOB        the job that the traces must record: JSON, canonical job,\n"
+    "                   trace, or 64 hexadecimal digits of its digest\n"
+    "  --store DIR      a further store to look in; X.trace has X.store beside it\n"
+    "  --segment S      a segment claim, for traces at checkpoint:K; many times\n"
+    "  --party A=KEY    trace A (the first) must be signed by the key of this\n"
+    "                   fingerprint; many times\n"
+    "  --evidence F     write the evidence, for verde-verdict F\n"
+    "  --threads N      for what is run again\n\n"
     "What is shown\n"
-    "  --explain            the verdict in sentences: what was agreed, who said what, what was\n"
-    "                       recomputed, why that decides, what it cost, what is not decided\n"
-    "  --tree               the way down, halving after halving (on a terminal without asking)\n"
-    "  --svg F              the same as a picture\n"
-    "  --transcript F       every question and every answer, one JSON object a line\n"
-    "  --json               one JSON document instead of text, with --explain the sentences too\n\n"
-    "Colour and line drawing follow the terminal, NO_COLOR, TERM and the locale; lines follow its\n"
-    "width, elsewhere COLUMNS.\n\n"
-    "Exit codes: 0 all agree, 1 a verdict, 2 usage, 3 malformed input or bad signature, 4 I/O,\n"
-    "5 not comparable (another job, an operator version this program lacks), 6 undecided.\n\n"
+    "  --explain        the verdict in sentences: what was agreed, who said what,\n"
+    "                   what was recomputed, why that decides, cost, what stays open\n"
+    "  --tree           the way down, halving after halving; on a terminal always\n"
+    "  --svg F          the same as a picture\n"
+    "  --transcript F   every question and every answer, one JSON object a line\n"
+    "  --json           one JSON document, with --explain the sentences in it\n\n"
+    "Colour, lines and width follow the terminal, NO_COLOR, TERM and the locale; in a\n"
+    "pipe, COLUMNS.\n\n"
+    "Exit codes: 0 all agree, 1 a verdict, 2 usage, 3 malformed input or bad\n"
+    "signature, 4 I/O, 5 not comparable (another job, an operator version this\n"
+    "program lacks), 6 undecided.\n\n"
     "Examples\n"
-    "  verde open cnn.json --trace mine.trace --step 912     (each party, where asked to)\n"
+    "  verde open cnn.json --trace mine.trace --step 912   (each, where asked to)\n"
     "  verde-dispute mine.trace theirs.trace\n"
     "  verde-dispute mine.trace theirs.trace --explain\n"
     "  verde-dispute a.trace b.trace c.trace --job cnn.json --json\n"
-    "  verde-dispute a.trace b.trace --evidence v.evidence; verde-verdict v.evidence\n"
-    "  verde-dispute a.trace b.trace --transcript t.jsonl; jq -c 'del(.answer, .job)' t.jsonl\n"
+    "  verde-dispute a.trace b.trace --evidence v; verde-verdict v\n"
+    "  verde-dispute a.trace b.trace --transcript t; jq -c 'del(.answer, .job)' t\n"
     "  verde-dispute a.trace b.trace --tree | less\n"
     "  verde replay cnn.json --trace a.trace --segment 18 --out a18.trace\n"
     "  verde-dispute a.trace b.trace --segment a18.trace --segment b18.trace\n";
@@ -242,6 +244,7 @@ static rf_bodies bodies_of(const rf_files *f, const rf_verdict *v)
     return vd_digest_equal(&a->outputs, &b->outputs) ? RF_ENDS_DIFFER : RF_OUTPUTS_DIFFER;
 }
 
+/* The one place that asks the game how it ended: all that is shown follows from this. */
 static void outcome_of(const rf_files *f, const rf_game *g, double ms, rf_outcome *o)
 {
     vd_cost cost;
@@ -263,6 +266,8 @@ static void outcome_of(const rf_files *f, const rf_game *g, double ms, rf_outcom
         o->bodies[k] = bodies_of(f, o->pairs[k]);
     }
     if (vd_job_cost(f->job, &cost, &why) == RO_OK) o->job_flops = cost.flops;
+    for (uint32_t k = 0; k < f->claim_count; k++)
+        o->claim_stands[k] = (uint8_t)rf_game_claim_stands(g, k);
     o->ms = ms;
 }
 
@@ -343,23 +348,23 @@ static void json_piece(void *ctx, uint32_t pair, const char *about, const char *
     cJSON_AddStringToObject(o, "text", text);
 }
 
-static void json_lists(cJSON *o, const rf_files *f, const rf_game *g)
+static void json_lists(cJSON *o, const rf_files *f, const rf_outcome *out)
 {
     cJSON *standing = cJSON_AddArrayToObject(o, "standing");
     for (uint32_t k = 0; k < f->trace_count; k++) {
         char name[8];
-        if (rf_game_stands(g, k))
+        if (out->stands[k])
             cJSON_AddItemToArray(standing, cJSON_CreateString(rf_party_name(k, name)));
     }
     cJSON *struck = cJSON_AddArrayToObject(o, "struck_segments");
     for (uint32_t k = 0; k < f->claim_count; k++)
-        if (!rf_game_claim_stands(g, k))
+        if (!out->claim_stands[k])
             cJSON_AddItemToArray(struck, cJSON_CreateString(vd_trace_path(f->claims[k])));
 }
 
-static void print_json(const rf_files *f, const rf_game *g, const rf_outcome *out, int explain)
+static void print_json(const rf_files *f, const rf_outcome *out, int explain)
 {
-    const rf_verdict *v = rf_game_verdict(g);
+    const rf_verdict *v = out->verdict;
     cJSON *o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "schema", "verde-dispute/1");
     cJSON_AddStringToObject(o, "verdict", rf_kind_name(v->kind));
@@ -367,11 +372,11 @@ static void print_json(const rf_files *f, const rf_game *g, const rf_outcome *ou
     json_place(o, f, v);
     json_values(o, f, v);
     json_guilty(o, f, v);
-    json_lists(o, f, g);
+    json_lists(o, f, out);
     cJSON_AddStringToObject(o, "why", v->why);
     cJSON_AddBoolToObject(o, "provisional", rf_is_provisional(out, v));
     if (v->alarm) cJSON_AddBoolToObject(o, "alarm", 1);
-    cli_json_u64(o, "pairs", rf_game_pairs(g));
+    cli_json_u64(o, "pairs", out->pair_count);
     cli_json_u64(o, "elements_recomputed", v->elements_recomputed);
     cli_json_u64(o, "bytes_read", v->bytes_read);
     cli_json_u64(o, "questions", v->questions);
@@ -383,7 +388,7 @@ static void print_json(const rf_files *f, const rf_game *g, const rf_outcome *ou
 
 /* ---- the verdict for people ------------------------------------------------------------- */
 
-static void print_parties(const rf_files *f, const rf_game *g, const rf_screen *s)
+static void print_parties(const rf_files *f, const rf_outcome *o, const rf_screen *s)
 {
     int named = 1, backends = 0, is_signed = 0;
     char name[8], root[65];
@@ -397,7 +402,7 @@ static void print_parties(const rf_files *f, const rf_game *g, const rf_screen *
     for (uint32_t k = 0; k < f->trace_count; k++) {
         const vd_trace *t = f->traces[k];
         char print[65] = "";
-        int stands = rf_game_stands(g, k), keyed = vd_trace_key(t) != NULL;
+        int stands = o->stands[k], keyed = vd_trace_key(t) != NULL;
         rf_line_out l = {s, 0};
         vd_digest_hex(vd_trace_get_root(t), root);
         if (keyed) vd_fingerprint(vd_trace_key(t), print);
@@ -412,15 +417,15 @@ static void print_parties(const rf_files *f, const rf_game *g, const rf_screen *
     }
 }
 
-static void print_headline(const rf_files *f, const rf_game *g, const rf_screen *s)
+static void print_headline(const rf_outcome *o, const rf_screen *s)
 {
-    const rf_verdict *v = rf_game_verdict(g);
+    const rf_verdict *v = o->verdict;
     char names[2][512] = {"", ""};
     size_t n[2] = {0, 0};
     rf_line_out l = {s, 0};
-    for (uint32_t k = 0; k < f->trace_count; k++) {
+    for (uint32_t k = 0; k < o->party_count; k++) {
         char name[8];
-        int stands = rf_game_stands(g, k);
+        int stands = o->stands[k];
         n[stands] += (size_t)snprintf(names[stands] + n[stands], sizeof names[0] - n[stands],
                                       "%s%s", n[stands] ? ", " : "", rf_party_name(k, name));
     }
@@ -451,10 +456,10 @@ static void detail(const rf_screen *s, const char *label, const char *format, ..
     va_start(a, format);
     vsnprintf(text, sizeof text, format, a);
     va_end(a);
-    printf("  %-12s ", label);
-    if (strlen(text) + 15 <= s->width) puts(text);
-    else {
-        putchar('\n');
+    if (strlen(text) + 15 <= s->width) {
+        printf("  %-12s %s\n", label, text);
+    } else {
+        printf("  %s\n", label);
         rf_wrap(s, 4, text);
     }
 }
@@ -462,7 +467,7 @@ static void detail(const rf_screen *s, const char *label, const char *format, ..
 static void print_values(const rf_files *f, const rf_screen *s, const rf_verdict *v)
 {
     ro_dtype d = v->has_value ? rf_value_dtype(f->job, v) : v->type.dtype;
-    int digits = (int)ro_dtypes[d].size * 2;
+    int digits = (int)ro_dtypes[d].size * 2, room = s->width < 70 ? 1 : 24;
     char text[40], names[512];
     int first = v->sides[0] > v->sides[1];
     for (int i = 0; i <= 2; i++) {
@@ -471,8 +476,8 @@ static void print_values(const rf_files *f, const rf_screen *s, const rf_verdict
         if (i == 2 && !v->has_value) break;
         rf_put(&l, RF_PLAIN, "  %-12s ", i == 0 ? "claimed" : i == 1 ? "" : "recomputed");
         uint64_t bits = i == 2 ? v->recomputed : v->claimed[k];
-        rf_put(&l, v->has_value && bits != v->recomputed ? RF_BAD : RF_PLAIN, "%24s   0x%0*" PRIx64,
-               rf_value_text(d, bits, text), digits, bits);
+        rf_put(&l, v->has_value && bits != v->recomputed ? RF_BAD : RF_PLAIN,
+               "%*s   0x%0*" PRIx64, room, rf_value_text(d, bits, text), digits, bits);
         if (i < 2)
             rf_put(&l, RF_PLAIN, "   %s",
                    rf_side_names(f, vd_trace_get_root(f->traces[v->sides[k]]), names,
@@ -537,18 +542,17 @@ static void print_trees(const rf_outcome *o, const rf_screen *s)
     }
 }
 
-static void print_text(const rf_files *f, const rf_game *g, const rf_outcome *o, int tree,
-                       int explain)
+static void print_text(const rf_files *f, const rf_outcome *o, int tree, int explain)
 {
     rf_screen s, parties;
     rf_screen_init(&s);
     parties = s;
     if (!s.terminal) parties.width = UINT32_MAX; /* who reads a file wants whole paths */
-    print_parties(f, g, &parties);
-    print_headline(f, g, &s);
+    print_parties(f, o, &parties);
+    print_headline(o, &s);
     print_place(f, &s, o->verdict);
     for (uint32_t k = 0; k < f->claim_count; k++)
-        if (!rf_game_claim_stands(g, k))
+        if (!o->claim_stands[k])
             detail(&parties, "struck out", "%.480s", vd_trace_path(f->claims[k]));
     if (o->verdict->kind != RF_AGREE) print_method(&s, o);
     if (tree || s.terminal) print_trees(o, &s);
@@ -594,22 +598,20 @@ static int exit_code(const rf_verdict *v)
     return v->kind == RF_AGREE ? 0 : v->kind == RF_UNDECIDED ? 6 : 1;
 }
 
-static void show(const cli_args *a, const rf_files *f, const rf_game *g, double ms)
+static void show(const cli_args *a, const rf_files *f, const rf_outcome *o)
 {
-    rf_outcome o;
     int explain = cli_value(a, "--explain") != NULL, tree = cli_value(a, "--tree") != NULL;
-    outcome_of(f, g, ms, &o);
-    if (cli_value(a, "--json")) print_json(f, g, &o, explain);
-    else print_text(f, g, &o, tree, explain);
+    if (cli_value(a, "--json")) print_json(f, o, explain);
+    else print_text(f, o, tree, explain);
 }
 
-static ro_status write_files(const cli_args *a, const rf_files *f, rf_game *g, rf_transcript *t,
-                             ro_err *err)
+static ro_status write_files(const cli_args *a, const rf_files *f, rf_game *g, const rf_outcome *o,
+                             rf_transcript *t, ro_err *err)
 {
     if (cli_value(a, "--evidence"))
         RO_TRY(write_evidence(f, g, cli_value(a, "--evidence"), err));
     if (cli_value(a, "--svg"))
-        RO_TRY(rf_draw(f, rf_game_verdict(g), cli_value(a, "--svg"), err));
+        RO_TRY(rf_draw(f, o->verdict, cli_value(a, "--svg"), err));
     if (t) RO_TRY(rf_transcript_write(t, g, cli_value(a, "--transcript"), err));
     return RO_OK;
 }
@@ -619,6 +621,7 @@ static ro_status dispute(const cli_args *a, rf_files *f, int *code, ro_err *err)
     rf_game *g = NULL;
     rf_transcript *t = NULL;
     rf_setup s;
+    rf_outcome o;
     double start = now_ms();
     if (cli_value(a, "--json") && cli_value(a, "--tree"))
         return RO_FAIL(err, RO_EUSAGE, "--tree draws for people; with --json nothing is drawn");
@@ -633,10 +636,10 @@ static ro_status dispute(const cli_args *a, rf_files *f, int *code, ro_err *err)
     if (t) f->heard = rf_transcript_hear;
     f->heard_ctx = t;
     if (!st) st = play(f, g, t, err);
-    double ms = now_ms() - start;
-    if (!st) st = write_files(a, f, g, t, err);
-    if (!st) show(a, f, g, ms);
-    if (!st) *code = exit_code(rf_game_verdict(g));
+    if (!st) outcome_of(f, g, now_ms() - start, &o);
+    if (!st) st = write_files(a, f, g, &o, t, err);
+    if (!st) show(a, f, &o);
+    if (!st) *code = exit_code(o.verdict);
     rf_transcript_free(t);
     rf_game_free(g);
     return st;

@@ -36,6 +36,7 @@ typedef struct {
     const rf_verdict *pairs[RF_PARTIES_MAX];
     rf_bodies bodies[RF_PARTIES_MAX];     /* of each pair                                     */
     uint32_t pair_count;
+    uint8_t claim_stands[RF_CLAIMS_MAX];
     uint64_t job_flops;                   /* 0: not known                                     */
     double ms;
 } rf_outcome;

@@ -316,7 +316,7 @@ static void bits_line(const drawing *d, const char *who, ro_dtype type, uint64_t
     for (uint32_t bit = ro_dtypes[type].size * 8; bit-- > 0;) {
         int differs = mask >> bit & 1;
         if (marks && mask << (63 - bit) == 0) break; /* nothing follows */
-        if (marks) rf_put(&l, RF_BAD, "%s", differs ? "^" : " ");
+        if (marks) rf_put(&l, differs ? RF_BAD : RF_PLAIN, "%s", differs ? "^" : " ");
         else rf_put(&l, differs ? RF_BAD : RF_PLAIN, "%d", (int)(word >> bit & 1));
         if (gap_after(type, bit)) rf_put(&l, RF_PLAIN, " ");
     }
@@ -758,6 +758,27 @@ static void tell_standing(telling *t)
            "there would have been nothing to find.", names, s_of(count));
 }
 
+/* How others can check it, by what was done in the pairs. */
+static void tell_checking(telling *t)
+{
+    uint32_t numbers = 0, runs = 0, forfeits = 0;
+    int many = t->o->pair_count > 1;
+    for (uint32_t k = 0; k < t->o->pair_count; k++) {
+        const rf_verdict *v = t->o->pairs[k];
+        forfeits += v->kind == RF_FORFEIT;
+        numbers += v->method == RF_BY_ELEMENT || v->method == RF_BY_PARTIAL;
+        runs += v->method >= RF_BY_OPERATOR;
+    }
+    if (forfeits)
+        say(t, "A forfeit does not say that the numbers were wrong, only that nobody showed them.");
+    if (numbers)
+        say(t, "%s derive the verdict again from one file: --evidence F writes it, verde-verdict F "
+               "reads it.", many ? "Where one number was recomputed, anyone can" : "Anyone can");
+    if (runs)
+        say(t, "%s no evidence file: who wants to check the verdict needs the same tensors and "
+               "runs the same again.", many ? "Where more was run again, there is" : "There is");
+}
+
 static void tell_open(telling *t)
 {
     const rf_outcome *o = t->o;
@@ -767,14 +788,7 @@ static void tell_open(telling *t)
     uint32_t count = 0;
     tell_standing(t);
     tell_provisional(t);
-    if (v->kind == RF_FORFEIT)
-        say(t, "A forfeit does not say that the numbers were wrong, only that nobody showed them.");
-    if (v->method == RF_BY_ELEMENT || v->method == RF_BY_PARTIAL)
-        say(t, "Anyone can derive the verdict again from one file: --evidence F writes it, "
-               "verde-verdict F reads it.");
-    else if (v->method != RF_BY_NONE)
-        say(t, "There is no evidence file of such a verdict: who wants to check it needs the same "
-               "tensors and runs the same again.");
+    tell_checking(t);
     for (uint32_t k = 0; k < v->guilty_count; k++) {
         unsigned_ones[v->guilty[k].party] = !o->is_signed[v->guilty[k].party];
         count += !o->is_signed[v->guilty[k].party];

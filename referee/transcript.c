@@ -6,7 +6,7 @@
  *
  * Invariants
  *   1. One line an answer, one for a question that nobody can answer; lines are only appended.
- *   2. It holds what the game holds, as text: no more than some 3 times its openings. */
+ *   2. It holds what the game holds, as text: its memory is a small multiple of the openings'. */
 #include <inttypes.h>
 #include <string.h>
 

@@ -200,7 +200,7 @@ static void each_sort(uint32_t segment)
 {
     ro_err err = {RO_OK, {0}};
     ro_arena *a = ro_arena_new();
-    vd_job *j;
+    vd_job *j = NULL;
     must(small_job(a, 1, 5, segment, 3, &j, &err), &err);
     for (uint32_t k = 0; k < SORT_COUNT; k++)
         for (uint32_t guilty = 0; guilty < 4; guilty++) {
@@ -217,80 +217,83 @@ Test(tell, the_same_at_checkpoint_level) { each_sort(2); }
 
 /* ---- agreement, several pairs, segment claims, signatures ------------------------------- */
 
+typedef struct { ro_arena *arena; vd_job *job; rf_verdict v; rf_outcome o; heard h; } scene;
+
+/* A and C against B. */
+static scene *set_up(uint32_t segment, const sort *kind, uint32_t guilty)
+{
+    ro_err err = {RO_OK, {0}};
+    scene *s = calloc(1, sizeof *s);
+    s->arena = ro_arena_new();
+    must(small_job(s->arena, 1, 5, segment, 3, &s->job, &err), &err);
+    outcome(s->job, kind, guilty, &s->v, &s->o);
+    return s;
+}
+
+static void tear_down(scene *s)
+{
+    ro_arena_free(s->arena);
+    free(s);
+}
+
 Test(tell, agreement_is_not_truth)
 {
     for (uint32_t segment = 0; segment <= 2; segment += 2) {
-        ro_err err = {RO_OK, {0}};
-        ro_arena *a = ro_arena_new();
-        vd_job *j;
-        rf_verdict v;
-        rf_outcome o;
-        heard *h = calloc(1, sizeof *h);
-        must(small_job(a, 1, 5, segment, 3, &j, &err), &err);
-        outcome(j, &SORTS[0], 0, &v, &o);
-        v.kind = RF_AGREE;
-        o.pair_count = 0;
-        rf_explain(&o, listen, h);
-        cr_assert(has(h->text[3][AGREED], segment ? "end of every segment" : "every tensor"));
-        cr_assert(has(h->text[3][AGREED], "All 3 parties"));
-        cr_assert(has(h->text[3][RECOMPUTED], "Nothing"));
-        cr_assert(has(h->text[3][OPEN], "does not show that the record is true"));
-        free(h);
-        ro_arena_free(a);
+        scene *s = set_up(segment, &SORTS[0], 0);
+        s->v.kind = RF_AGREE;
+        s->o.pair_count = 0;
+        rf_explain(&s->o, listen, &s->h);
+        const char (*text)[2048] = s->h.text[3];
+        cr_assert(has(text[AGREED], segment ? "end of every segment" : "every tensor"));
+        cr_assert(has(text[AGREED], "All 3 parties"));
+        cr_assert(has(text[RECOMPUTED], "Nothing"));
+        cr_assert(has(text[OPEN], "does not show that the record is true"));
+        tear_down(s);
     }
 }
 
 Test(tell, each_pair_has_its_own_sentences)
 {
-    ro_err err = {RO_OK, {0}};
-    ro_arena *a = ro_arena_new();
-    vd_job *j;
-    rf_verdict v[2];
-    rf_outcome o;
-    heard *h = calloc(1, sizeof *h);
-    must(small_job(a, 1, 5, 0, 3, &j, &err), &err);
-    outcome(j, &SORTS[3], 1, &v[0], &o); /* inputs: A and C fall */
-    make(&SORTS[7], j, 2, &v[1]);        /* an element: B against D, D falls */
-    v[1].sides[0] = 1;
-    v[1].sides[1] = 3;
-    v[1].guilty[0] = (rf_guilt){3, RF_OUTPUT};
-    o.party_count = 4;
-    o.side[3] = 3;
-    o.pairs[1] = o.verdict = &v[1];
-    o.pair_count = 2;
-    rf_explain(&o, listen, h);
+    scene *s = set_up(0, &SORTS[3], 1); /* inputs: A and C fall */
+    rf_verdict second;
+    heard *h = &s->h;
+    make(&SORTS[7], s->job, 2, &second); /* an element: B against D, D falls */
+    second.sides[0] = 1;
+    second.sides[1] = 3;
+    second.guilty[0] = (rf_guilt){3, RF_OUTPUT};
+    s->o.party_count = 4;
+    s->o.side[3] = 3;
+    s->o.pairs[1] = s->o.verdict = &second;
+    s->o.pair_count = 2;
+    rf_explain(&s->o, listen, h);
     cr_assert(has(h->text[3][AGREED], "4 parties committed to 3 different records"));
     cr_assert(has(h->text[0][WHY], "The record of A and C takes in"), "%s", h->text[0][WHY]);
     cr_assert(has(h->text[1][AGREED], "B and D committed"), "%s", h->text[1][AGREED]);
     cr_assert(has(h->text[1][WHY], "B has it, D has not"), "%s", h->text[1][WHY]);
     cr_assert(has(h->text[3][WHY], "Left standing: B."), "%s", h->text[3][WHY]);
+    cr_assert(has(h->text[3][OPEN], "Where one number was recomputed, anyone can"));
+    cr_assert(!has(h->text[3][OPEN], "no evidence file"));
     cr_assert(h->count[0][COST] + h->count[1][COST] == 0 && h->count[3][COST] == 1);
-    o.stands[1] = 0;
-    rf_explain(&o, listen, h);
+    s->o.stands[1] = 0;
+    s->v.method = RF_BY_OPERATOR;
+    rf_explain(&s->o, listen, h);
+    cr_assert(has(h->text[3][OPEN], "Where more was run again, there is no evidence file"));
     cr_assert(has(h->text[3][WHY], "Left standing: nobody."), "%s", h->text[3][WHY]);
-    free(h);
-    ro_arena_free(a);
+    tear_down(s);
 }
 
 Test(tell, segment_claims_and_missing_signatures)
 {
-    ro_err err = {RO_OK, {0}};
-    ro_arena *a = ro_arena_new();
-    vd_job *j;
-    rf_verdict v;
-    rf_outcome o;
-    heard *h = calloc(1, sizeof *h);
-    must(small_job(a, 1, 5, 2, 3, &j, &err), &err);
-    outcome(j, &SORTS[7], 2, &v, &o);
-    v.struck_claims = 1;
-    o.is_signed[1] = 0;
-    rf_explain(&o, listen, h);
-    cr_assert(has(h->text[0][SAID], "claims of what happened inside the segment"));
-    cr_assert(has(h->text[0][AGREED], "Both put the same numbers into the next one"));
-    cr_assert(has(h->text[0][WHY], "one claim of a segment was found false"));
-    cr_assert(has(h->text[3][OPEN], "B is not signed"), "%s", h->text[3][OPEN]);
-    free(h);
-    ro_arena_free(a);
+    scene *s = set_up(2, &SORTS[7], 2);
+    s->v.struck_claims = 1;
+    s->o.is_signed[1] = 0;
+    rf_explain(&s->o, listen, &s->h);
+    const char (*text)[2048] = s->h.text[0];
+    cr_assert(has(text[SAID], "claims of what happened inside the segment"));
+    cr_assert(has(text[AGREED], "Both put the same numbers into the next one"));
+    cr_assert(has(text[WHY], "one claim of a segment was found false"));
+    cr_assert(has(s->h.text[3][OPEN], "B is not signed"), "%s", s->h.text[3][OPEN]);
+    tear_down(s);
 }
 
 Test(tell, sides_of_64_parties_are_named)
