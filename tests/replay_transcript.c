@@ -4,11 +4,13 @@
  *
  * The game asks its questions; each must be the one of the next line, what was accepted must be
  * accepted again, what was refused refused, and the verdict must be the last line's. Only the
- * host's own work (operator, rerun, kernel) is taken as it stands: nobody committed to it. */
+ * host's own work (operator, rerun, kernel) is taken as it stands: nobody committed to it.
+ * What the game took is what a referee computes itself: checking answers, and the number. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cjson/cJSON.h>
 
@@ -21,6 +23,15 @@ static void die(const char *what, const char *detail)
 {
     fprintf(stderr, "%s:%" PRIu64 ": %s: %s\n", file, line_number, what, detail);
     exit(1);
+}
+
+/* Processor time, in ms, spent in the game: not in files, not in JSON. */
+static double spent;
+static double cpu_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
 static void must(ro_status st, const ro_err *err)
@@ -176,7 +187,9 @@ static void play_question(FILE *in, rf_game *g, const rf_question *q)
             size_t n;
             const uint8_t *bytes = bytes_of(o, "answer", &n, a);
             if (n != number_of(o, "bytes")) die("the answer has not as many bytes as", "it says");
+            double start = cpu_ms();
             must(rf_game_answer(g, q, RF_NONE, bytes, n, &accepted, &err), &err);
+            spent += cpu_ms() - start;
             if (accepted != (strcmp(result, "accepted") == 0)) die("the answer was", result);
         }
         cJSON_Delete(o);
@@ -224,12 +237,15 @@ static void replay(void)
     FILE *in = fopen(file, "r");
     ro_arena *a = ro_arena_new();
     line_number = 0;
+    spent = 0;
     if (!in) die("cannot be read", "");
     cJSON *o = next_line(in);
     rf_game *g = set_up(o, a);
     cJSON_Delete(o);
     for (;;) {
+        double start = cpu_ms();
         must(rf_game_next(g, open, &count, &err), &err);
+        spent += cpu_ms() - start;
         if (count == 0) break;
         for (uint32_t k = 0; k < count; k++) play_question(in, g, &open[k]);
     }
@@ -237,8 +253,9 @@ static void replay(void)
     same_verdict(o, g);
     cJSON_Delete(o);
     if (fgetc(in) != EOF) die("lines after", "the verdict");
-    printf("%s: %s, by %s, from %" PRIu64 " lines\n", file, rf_kind_name(rf_game_verdict(g)->kind),
-           rf_method_name(rf_game_verdict(g)->method), line_number);
+    printf("%s: %s, by %s, from %" PRIu64 " lines, the game took %.3f ms\n", file,
+           rf_kind_name(rf_game_verdict(g)->kind), rf_method_name(rf_game_verdict(g)->method),
+           line_number, spent);
     rf_game_free(g);
     ro_arena_free(a);
     fclose(in);
