@@ -187,9 +187,10 @@ static ro_status check_parties(const rf_files *f, const cli_args *a, ro_err *err
 
 /* ---- the game --------------------------------------------------------------------------- */
 
-static ro_status set_up(const rf_files *f, rf_setup *s, ro_err *err)
+static ro_status new_game(const rf_files *f, rf_game **g, ro_err *err)
 {
-    memset(s, 0, sizeof *s);
+    rf_setup s;
+    memset(&s, 0, sizeof s);
     rf_party *parties = ro_arena_alloc(f->arena, f->trace_count * sizeof *parties);
     rf_claim *claims = ro_arena_alloc(f->arena, (f->claim_count + 1) * sizeof *claims);
     if (!parties || !claims) return RO_FAIL(err, RO_ENOMEM, "no memory for a game");
@@ -210,13 +211,13 @@ static ro_status set_up(const rf_files *f, rf_setup *s, ro_err *err)
             return RO_FAIL(err, RO_EUSAGE, "%.120s is a claim for a trace that is not given here",
                            vd_trace_path(f->claims[k]));
     }
-    s->job = f->job;
-    s->parties = parties;
-    s->party_count = f->trace_count;
-    s->claims = claims;
-    s->claim_count = f->claim_count;
-    s->task = f->job->digest;
-    return RO_OK;
+    s.job = f->job;
+    s.parties = parties;
+    s.party_count = f->trace_count;
+    s.claims = claims;
+    s.claim_count = f->claim_count;
+    s.task = f->job->digest;
+    return rf_game_new(&s, g, err);
 }
 
 static ro_status play(rf_files *f, rf_game *g, rf_transcript *t, ro_err *err)
@@ -620,7 +621,6 @@ static ro_status dispute(const cli_args *a, rf_files *f, int *code, ro_err *err)
 {
     rf_game *g = NULL;
     rf_transcript *t = NULL;
-    rf_setup s;
     rf_outcome o;
     double start = now_ms();
     if (cli_value(a, "--json") && cli_value(a, "--tree"))
@@ -629,13 +629,13 @@ static ro_status dispute(const cli_args *a, rf_files *f, int *code, ro_err *err)
     RO_TRY(check_jobs(f, a, code, err));
     RO_TRY(check_parties(f, a, err));
     RO_TRY(cli_pool(a, &f->pool, err));
-    RO_TRY(set_up(f, &s, err));
-    RO_TRY(rf_game_new(&s, &g, err));
+    RO_TRY(new_game(f, &g, err));
     ro_status st = RO_OK;
-    if (cli_value(a, "--transcript")) st = rf_transcript_new(f, &s, &t, err);
+    if (cli_value(a, "--transcript")) st = rf_transcript_new(f, &t, err);
     if (t) f->heard = rf_transcript_hear;
     f->heard_ctx = t;
     if (!st) st = play(f, g, t, err);
+    f->heard = NULL; /* what is asked after the game is not of it */
     if (!st) outcome_of(f, g, now_ms() - start, &o);
     if (!st) st = write_files(a, f, g, &o, t, err);
     if (!st) show(a, f, &o);

@@ -71,9 +71,8 @@ const char *rf_side_text(const rf_outcome *o, const rf_verdict *v, int side, cha
 /* ---- the transcript (transcript.c) ------------------------------------------------------ */
 
 typedef struct rf_transcript rf_transcript;
-/* Begin with the setup. *out to be freed. RO_ENOMEM. */
-ro_status rf_transcript_new(const rf_files *f, const rf_setup *s, rf_transcript **out, ro_err *err)
-    RO_CHECKED;
+/* Begin with the setup: of a game offline over these files. *out to be freed. RO_ENOMEM. */
+ro_status rf_transcript_new(const rf_files *f, rf_transcript **out, ro_err *err) RO_CHECKED;
 void rf_transcript_free(rf_transcript *t);
 /* The question that is put now; rf_heard is told of each answer to it, after which the question
  * has been answered or nobody can. */

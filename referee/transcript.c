@@ -99,7 +99,7 @@ static void add_file(rf_transcript *t, cJSON *list, uint32_t k, const vd_trace *
     else cJSON_AddBoolToObject(e, "own", own);
 }
 
-ro_status rf_transcript_new(const rf_files *f, const rf_setup *s, rf_transcript **out, ro_err *err)
+ro_status rf_transcript_new(const rf_files *f, rf_transcript **out, ro_err *err)
 {
     uint64_t size;
     rf_transcript *t = ro_alloc_zero(sizeof *t);
@@ -107,13 +107,13 @@ ro_status rf_transcript_new(const rf_files *f, const rf_setup *s, rf_transcript 
     cJSON *o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "schema", "verde-transcript/1");
     cJSON_AddStringToObject(o, "line", "setup");
-    cli_json_digest(o, "job_digest", &s->job->digest);
-    cli_json_digest(o, "task", &s->task);
+    cli_json_digest(o, "job_digest", &f->job->digest);
+    cli_json_digest(o, "task", &f->job->digest);
     cJSON *list = cJSON_AddArrayToObject(o, "parties");
     for (uint32_t k = 0; k < f->trace_count; k++) add_file(t, list, k, f->traces[k], -1);
     list = cJSON_AddArrayToObject(o, "segments");
     for (uint32_t k = 0; k < f->claim_count; k++)
-        add_file(t, list, k, f->claims[k], s->claims[k].own);
+        add_file(t, list, k, f->claims[k], rf_files_own_claim(f, k));
     const uint8_t *job = vd_trace_job_bytes(f->traces[0], &size);
     add_hex(t, o, "job", job, size);
     add_line(t, o);
