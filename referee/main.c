@@ -606,7 +606,7 @@ static void show(const cli_args *a, const rf_files *f, const rf_outcome *o)
     else print_text(f, o, tree, explain);
 }
 
-static ro_status write_files(const cli_args *a, const rf_files *f, rf_game *g, const rf_outcome *o,
+static ro_status write_files(const cli_args *a, rf_files *f, rf_game *g, const rf_outcome *o,
                              rf_transcript *t, ro_err *err)
 {
     if (cli_value(a, "--evidence"))
