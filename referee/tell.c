@@ -597,6 +597,12 @@ static void tell_recomputed_value(telling *t)
                "whole number of the side that is right here.");
 }
 
+/* Undecided for want of openings, and not because something failed in the referee. */
+static int lacks_inputs(const rf_verdict *v)
+{
+    return v->kind == RF_UNDECIDED && strncmp(v->why, "the agreed inputs", 17) == 0;
+}
+
 static void tell_recomputed(telling *t)
 {
     const rf_verdict *v = t->v;
@@ -619,8 +625,9 @@ static void tell_recomputed(telling *t)
         say(t, "The records from which a single step could be judged were not all at hand. So the "
                "referee ran steps %s to %s again and compared digests.", cli_count(v->lo, a),
             cli_count(v->hi - 1, b));
-    else if (v->kind == RF_UNDECIDED)
+    else if (lacks_inputs(v))
         say(t, "Nothing was recomputed: the inputs that both agree on are not at hand.");
+    else if (v->kind == RF_UNDECIDED) say(t, "Nothing that could decide: %s.", v->why);
     else say(t, "Nothing: what the two wrote down is enough.");
     done(t, "recomputed");
 }
@@ -647,7 +654,9 @@ static void tell_why_undecided(telling *t)
     if (t->v->alarm)
         say(t, "The two results differ. That is a fault of the referee, so nobody is condemned. "
                "Please report it.");
-    else say(t, "Without them neither side can be shown to be wrong, so nobody is condemned.");
+    else if (lacks_inputs(t->v))
+        say(t, "Without them neither side can be shown to be wrong, so nobody is condemned.");
+    else say(t, "What fails in the referee never decides, so nobody is condemned.");
 }
 
 static void tell_why(telling *t)
@@ -748,7 +757,7 @@ static void tell_standing(telling *t)
     list_text(o->stands, o->party_count, names);
     if (o->verdict->kind == RF_UNDECIDED || roots > 1) {
         say(t, "Who of %s is right remains open.", names);
-        if (!o->verdict->alarm)
+        if (lacks_inputs(o->verdict))
             say(t, "It would be decided by a store (--store DIR) that holds the job's data and a "
                    "state before the difference.");
         return;

@@ -33,6 +33,7 @@ static void listen(void *ctx, uint32_t pair, const char *about, const char *text
 /* ---- verdicts that are made up ---------------------------------------------------------- */
 
 typedef enum { NO_PLACE, RANGE, STEP, NODE, ELEMENT } place;
+/* alarm 2: no alarm, but something failed. */
 typedef struct { rf_kind kind; rf_method method; place at; rf_bodies bodies; int alarm; } sort;
 static const sort SORTS[] = {
     {RF_STRUCTURE, RF_BY_NONE, NO_PLACE, RF_TREES_DIFFER, 0},
@@ -55,6 +56,7 @@ static const sort SORTS[] = {
     {RF_UNDECIDED, RF_BY_NONE, NO_PLACE, RF_TREES_DIFFER, 0},
     {RF_UNDECIDED, RF_BY_NONE, NODE, RF_TREES_DIFFER, 0},
     {RF_UNDECIDED, RF_BY_NONE, ELEMENT, RF_TREES_DIFFER, 1},
+    {RF_UNDECIDED, RF_BY_NONE, ELEMENT, RF_TREES_DIFFER, 2},
 };
 enum { SORT_COUNT = sizeof SORTS / sizeof *SORTS };
 
@@ -63,7 +65,11 @@ static void make(const sort *s, const vd_job *j, uint32_t guilty, rf_verdict *v)
     memset(v, 0, sizeof *v);
     v->kind = s->kind;
     v->method = s->method;
-    v->alarm = s->alarm;
+    v->alarm = s->alarm == 1;
+    snprintf(v->why, sizeof v->why, "%s",
+             s->alarm == 2   ? "the child had no memory"
+             : s->alarm == 1 ? "two implementations differ"
+                             : "the agreed inputs can neither be found nor re-derived here");
     v->sides[1] = 1;
     v->has_step = s->at >= STEP;
     v->has_node = s->at >= NODE;
@@ -131,6 +137,7 @@ static void check_why(const rf_verdict *v, uint32_t guilty, const char *text)
 {
     cr_assert_eq(has(text, "nobody is condemned"), v->kind == RF_UNDECIDED, "%s", text);
     cr_assert_eq(has(text, "fault of the referee"), v->alarm, "%s", text);
+    cr_assert_eq(has(text, "fails in the referee"), has(v->why, "memory"), "%s", text);
     cr_assert_eq(has(text, "both fall"), v->kind == RF_WITHHELD, "%s", text);
     cr_assert_eq(has(text, "deadline"), v->kind == RF_FORFEIT, "%s", text);
     if (v->kind == RF_OUTPUT) {
@@ -157,6 +164,8 @@ static void check_open(const rf_outcome *o, uint32_t guilty, const char *text)
     cr_assert_eq(has(text, "provisional"), rf_is_provisional(o, v), "%s", text);
     cr_assert_eq(has(text, "Nobody's record"), guilty == 3, "%s", text);
     cr_assert_eq(has(text, "is right remains open"), guilty == 0, "%s", text);
+    cr_assert_eq(has(text, "--store DIR"),
+                 guilty == 0 && !v->alarm && !has(v->why, "memory"), "%s", text);
     cr_assert_eq(has(text, "not contradicted"), guilty == 1 || guilty == 2, "%s", text);
     cr_assert_eq(has(text, "That A and C stand means"), guilty == 2, "%s", text);
     cr_assert_eq(has(text, "That B stands means"), guilty == 1, "%s", text);
