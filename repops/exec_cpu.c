@@ -22,6 +22,7 @@ typedef struct {
     const ro_patterns *patterns;
     const ro_kernel_set *kernels;
     int (*runs_here)(void);
+    int is_scalar; /* no driver: every element by its body */
 } isa_level;
 
 static int always(void) { return 1; }
@@ -39,23 +40,24 @@ static int has_avx2(void)
 }
 #endif
 
-/* Best first. */
+/* Best first; "base" runs everywhere, so what follows it is never the best. */
 static const isa_level levels[] = {
 #if defined(__x86_64__)
-    {"avx512", &ro_patterns_avx512, &ro_gemm_avx512, has_avx512},
-    {"avx2", &ro_patterns_avx2, &ro_gemm_avx2, has_avx2},
+    {"avx512", &ro_patterns_avx512, &ro_gemm_avx512, has_avx512, 0},
+    {"avx2", &ro_patterns_avx2, &ro_gemm_avx2, has_avx2, 0},
 #endif
 #if defined(__aarch64__)
-    {"neon", &ro_patterns_base, &ro_gemm_base, always},
+    {"neon", &ro_patterns_base, &ro_gemm_base, always, 0},
 #endif
-    {"base", &ro_patterns_base, &ro_gemm_base, always},
+    {"base", &ro_patterns_base, &ro_gemm_base, always, 0},
+    {"scalar", &ro_patterns_base, &ro_gemm_base, always, 1}, /* where it is asked for: slow */
 };
 #define LEVELS (sizeof levels / sizeof *levels)
 
 static const isa_level *best_level(void)
 {
     const isa_level *l = levels;
-    while (!l->runs_here()) l++; /* the last one always runs */
+    while (!l->runs_here()) l++;
     return l;
 }
 
@@ -71,7 +73,15 @@ static ro_status choose_level(const isa_level **out, ro_err *err)
         *out = &levels[k];
         return RO_OK;
     }
-    return RO_FAIL(err, RO_EUSAGE, "VERDE_ISA is \"%.40s\"; avx512, avx2 and base are known", name);
+    return RO_FAIL(err, RO_EUSAGE, "VERDE_ISA is \"%.40s\"; avx512, avx2, base, scalar are known",
+                   name);
+}
+
+int ro_cpu_runs(const char *isa)
+{
+    for (size_t k = 0; k < LEVELS; k++)
+        if (strcmp(levels[k].name, isa) == 0) return levels[k].runs_here();
+    return 0;
 }
 
 const char *ro_cpu_isa(void)
@@ -232,6 +242,7 @@ static ro_status prepare_task(const ro_graph *g, const ro_node *n, ro_arena *a, 
 
 static const ro_driver *choose_driver(const ro_task *t, const isa_level *level)
 {
+    if (level->is_scalar) return NULL;
     const ro_driver *d = ro_contract_driver(t);
     return d ? d : level->patterns->driver(t);
 }

@@ -412,8 +412,10 @@ typedef struct {
 } ro_backend;
 
 const ro_backend *ro_cpu(void);
-/* "avx512", "avx2", "neon" or "base": the level in use. VERDE_ISA forces a lower one. */
+/* "avx512", "avx2", "neon" or "base": the level in use. VERDE_ISA forces a lower one, or "scalar":
+ * every element by its scalar body, the definition, which is slow. */
 const char *ro_cpu_isa(void);
+int ro_cpu_runs(const char *isa); /* whether this processor has that level */
 
 /* Whether an operator's output has the very bytes of its first input, in another shape: Reshape,
  * Flatten, Identity. */
