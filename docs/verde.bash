@@ -50,7 +50,8 @@ _verde_value() {
   --evidence) _verde_files .evidence ;;
   --svg) _verde_files .svg ;;
   --transcript) _verde_files .jsonl ;;
-  --threads | --step | --steps | --keep | --sample | --expect | --inject | --max-dispute | --party)
+  --threads | --step | --steps | --keep | --sample | --expect | --inject | --max-dispute | --party | \
+    --limit-memory | --limit-seconds)
     COMPREPLY=()
     ;;
   *) return 1 ;;
@@ -109,8 +110,8 @@ _verde_dispute() {
   COMPREPLY=()
   _verde_value "$prev" && return
   if [[ $cur == -* ]]; then
-    _verde_words '--job --store --segment --party --evidence --threads --explain --tree --svg
-      --transcript --json --help'
+    _verde_words '--job --store --segment --party --evidence --threads --max-dispute --limit-memory
+      --limit-seconds --no-sandbox --explain --tree --svg --transcript --json --help'
   else
     _verde_files .trace
   fi

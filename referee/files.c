@@ -4,10 +4,13 @@
  *   1. Nothing here judges: whatever is found is handed to the game, which checks it. A damaged
  *      file is a source that has no answer.
  *   2. A party's claims are answered from its own file; what a digest names, from any store.
- *   3. Whatever runs here runs on tensors whose digests were computed. */
+ *   3. Whatever runs here runs on tensors that were read into memory and hashed there.
+ *   4. What the host computes for a verdict it computes in a child, by every kernel set that the
+ *      parties name and by the scalar bodies. A fault, or a difference, condemns nobody. */
 #include "files.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,32 +27,6 @@ ro_status rf_files_init(rf_files *f, ro_err *err)
     return f->path ? RO_OK : RO_FAIL(err, RO_ENOMEM, "no memory to read a dispute's files");
 }
 
-void rf_files_release(rf_files *f)
-{
-    ro_free(f->parts);
-    for (rf_tensor *t = f->tensors; t;) {
-        rf_tensor *next = t->next;
-        ro_free(t->zeros);
-        ro_free(t->tree);
-        ro_free(t);
-        t = next;
-    }
-    for (uint32_t k = 0; k < f->trace_count; k++) vd_trace_close(f->traces[k]);
-    for (uint32_t k = 0; k < f->claim_count; k++) vd_trace_close(f->claims[k]);
-    for (uint32_t k = 0; k < f->store_count; k++) vd_store_close(f->stores[k]);
-    ro_pool_free(f->pool);
-    ro_arena_free(f->arena);
-}
-
-/* Every answer goes through here. */
-static ro_status offer(rf_files *f, rf_game *g, const rf_question *q, const void *bytes, size_t n,
-                       int *accepted, ro_err *err)
-{
-    RO_TRY(rf_game_answer(g, q, RF_NONE, bytes, n, accepted, err));
-    if (f->heard) f->heard(f->heard_ctx, f->from, bytes, n, *accepted);
-    return RO_OK;
-}
-
 int rf_files_own_claim(const rf_files *f, uint32_t claim)
 {
     const uint8_t *by = vd_trace_key(f->claims[claim]);
@@ -63,14 +40,52 @@ int rf_files_own_claim(const rf_files *f, uint32_t claim)
     return 0;
 }
 
+/* Every answer goes through here. */
+static ro_status give(rf_files *f, rf_game *g, const rf_question *q, const void *bytes, size_t n,
+                      int *accepted, ro_err *err)
+{
+    RO_TRY(rf_game_answer(g, q, RF_NONE, bytes, n, accepted, err));
+    if (f->heard) f->heard(f->heard_ctx, f->from, bytes, n, *accepted);
+    return RO_OK;
+}
+
+/* ---- faults ----------------------------------------------------------------------------- */
+
+/* Nobody is condemned from here on; the first reason counts. */
+static void stop(rf_files *f, int alarm, const char *why)
+{
+    if (f->stopped) return;
+    f->stopped = 1;
+    f->alarm = alarm;
+    snprintf(f->stop_why, sizeof f->stop_why, "%.190s", why);
+}
+
+const rf_verdict *rf_files_verdict(rf_files *f, const rf_game *g)
+{
+    rf_verdict *v = &f->undecided;
+    if (!f->stopped) return rf_game_verdict(g);
+    *v = *rf_game_verdict(g);
+    v->kind = RF_UNDECIDED;
+    v->method = RF_BY_NONE;
+    v->has_value = 0;
+    v->guilty_count = v->struck_claims = 0;
+    v->provisional = 0;
+    v->alarm = f->alarm;
+    memcpy(v->why, f->stop_why, sizeof v->why);
+    return v;
+}
+
+int rf_files_stands(const rf_files *f, const rf_game *g, uint32_t party)
+{
+    return f->stopped || rf_game_stands(g, party);
+}
+
 /* ---- tensors ---------------------------------------------------------------------------- */
 
 static int build_tree(rf_tensor *t)
 {
     uint64_t n = vd_tensor_chunks(&t->type), whole = n;
     uint8_t header[VD_TENSOR_HEADER_MAX], root[VD_DIGEST], got[VD_DIGEST];
-    t->tree = ro_alloc((vd_tree_size(n) + 1) * VD_DIGEST);
-    if (!t->tree) return 0;
     if (n && vd_tensor_chunk_bytes(&t->type, n - 1) < VD_CHUNK_BYTES) whole--;
     vd_leaf_hashes(VD_TREE_CHUNKS, t->bytes, VD_CHUNK_BYTES, whole, t->tree);
     if (whole < n)
@@ -81,49 +96,105 @@ static int build_tree(rf_tensor *t)
     return memcmp(got, t->digest.b, VD_DIGEST) == 0;
 }
 
-static rf_tensor *keep_tensor(rf_files *f, const vd_digest *d, const ro_type *type,
-                              const uint8_t *bytes, uint8_t *zeros)
+static void free_tensor(rf_tensor *t)
 {
-    rf_tensor *t = ro_alloc_zero(sizeof *t);
-    if (!t) {
-        ro_free(zeros);
-        return NULL;
-    }
-    t->digest = *d;
-    t->type = *type;
-    t->bytes = zeros ? zeros : bytes;
-    t->zeros = zeros;
-    if (!build_tree(t)) {
-        ro_free(t->tree);
-        ro_free(t->zeros);
+    ro_free(t->bytes);
+    ro_free(t->tree);
+    ro_free(t);
+}
+
+/* bytes are taken; NULL: they could not be had. Returns NULL when they are not the digest's, or
+ * where there is no memory, which stops. */
+static rf_tensor *keep_tensor(rf_files *f, const vd_digest *d, const ro_type *type, uint8_t *bytes)
+{
+    rf_tensor *t = bytes ? ro_alloc_zero(sizeof *t) : NULL;
+    uint8_t *tree = t ? ro_alloc((vd_tree_size(vd_tensor_chunks(type)) + 1) * VD_DIGEST) : NULL;
+    if (!tree) {
+        stop(f, 0, "the referee has no memory to read a tensor");
+        ro_free(bytes);
         ro_free(t);
         return NULL;
     }
-    t->next = f->tensors;
+    *t = (rf_tensor){f->tensors, *d, *type, bytes, tree, NULL};
+    if (!build_tree(t)) {
+        free_tensor(t);
+        return NULL;
+    }
     f->tensors = t;
     return t;
 }
 
-/* A tensor by digest from any store; one of zeros of a known type needs none. */
+void rf_files_release(rf_files *f)
+{
+    ro_free(f->parts);
+    for (rf_tensor *t = f->tensors; t;) {
+        rf_tensor *next = t->next;
+        free_tensor(t);
+        t = next;
+    }
+    for (uint32_t k = 0; k < f->trace_count; k++) vd_trace_close(f->traces[k]);
+    for (uint32_t k = 0; k < f->claim_count; k++) vd_trace_close(f->claims[k]);
+    for (uint32_t k = 0; k < f->store_count; k++) vd_store_close(f->stores[k]);
+    ro_arena_free(f->arena);
+}
+
+static uint64_t larger(uint64_t a, const ro_type *t)
+{
+    uint64_t b = ro_type_bytes(t);
+    return a > b ? a : b;
+}
+
+/* Nothing that the job computes with is larger. */
+static uint64_t largest_tensor(const vd_job *j)
+{
+    uint64_t n = 0;
+    for (uint32_t k = 0; k < j->slot_count; k++) n = larger(n, &j->slots[k].type);
+    for (uint32_t k = 0; k < j->constant_count; k++) n = larger(n, &j->constants[k].type);
+    for (uint32_t p = 0; p < j->phase_count; p++)
+        for (uint32_t v = 0; v < j->phases[p].graph->value_count; v++)
+            n = larger(n, &j->phases[p].graph->values[v].type);
+    return n;
+}
+
+/* Of the data that came with a job: its digest was computed when it was loaded, and is again. */
+static rf_tensor *find_data(rf_files *f, const vd_digest *d)
+{
+    for (uint32_t k = 0; f->data_job && k < f->data_job->constant_count; k++) {
+        const vd_slot *c = &f->data_job->constants[k];
+        if (!f->data[k] || !vd_digest_equal(&c->digest, d)) continue;
+        uint8_t *bytes = ro_alloc(ro_type_bytes(&c->type));
+        if (bytes)
+            ro_canonical_bytes(c->type.dtype, f->data[k], bytes, ro_type_elements(&c->type));
+        return keep_tensor(f, d, &c->type, bytes);
+    }
+    return NULL;
+}
+
+/* A tensor by digest, read into memory of our own and hashed there: its file may change while it
+ * is judged. From any store, from the data of the job; one of zeros of a known type from nowhere.
+ * What is larger than anything here is not looked at. */
 static rf_tensor *find_tensor(rf_files *f, const vd_digest *d, const ro_type *type)
 {
     ro_type got;
-    const uint8_t *bytes;
+    uint8_t *bytes;
     for (rf_tensor *t = f->tensors; t; t = t->next)
         if (vd_digest_equal(&t->digest, d)) return t;
+    uint64_t limit = type ? ro_type_bytes(type) : largest_tensor(f->job);
     for (uint32_t k = 0; k < f->store_count; k++) {
         ro_err why = {RO_OK, {0}};
-        if (vd_store_map(f->stores[k], d, &got, &bytes, &why)) continue;
-        rf_tensor *t = keep_tensor(f, d, &got, bytes, NULL);
+        ro_status st = vd_store_copy(f->stores[k], d, limit, &got, &bytes, &why);
+        if (st == RO_ENOMEM) stop(f, 0, why.msg);
+        if (st) continue;
+        rf_tensor *t = keep_tensor(f, d, &got, bytes);
         if (t) t->from = vd_store_path(f->stores[k]);
         if (t) return t;
     }
     vd_digest zero;
-    if (!type) return NULL;
+    rf_tensor *given = find_data(f, d);
+    if (given || !type) return given;
     vd_tensor_digest_zero(type, zero.b);
     if (!vd_digest_equal(&zero, d)) return NULL;
-    uint8_t *zeros = ro_alloc_zero(ro_type_bytes(type));
-    return zeros ? keep_tensor(f, d, type, NULL, zeros) : NULL;
+    return keep_tensor(f, d, type, ro_alloc_zero(ro_type_bytes(type)));
 }
 
 static int chunk_of(void *ctx, const vd_digest *d, const ro_type *type, uint64_t index,
@@ -139,18 +210,29 @@ static int chunk_of(void *ctx, const vd_digest *d, const ro_type *type, uint64_t
     return 1;
 }
 
+/* A tensor in machine byte order, which mostly is the canonical one; NULL: it is not to be had. */
+static const void *whole_tensor(rf_files *f, const vd_digest *d, const ro_type *type, ro_arena *a)
+{
+    rf_tensor *t = find_tensor(f, d, type);
+    if (!t || !ro_type_equal(&t->type, type)) return NULL;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    (void)a;
+    return t->bytes;
+#else
+    void *copy = ro_arena_alloc(a, ro_type_bytes(type) + 1);
+    if (copy) ro_canonical_bytes(type->dtype, t->bytes, copy, ro_type_elements(type));
+    return copy;
+#endif
+}
+
 /* Whole inputs of a node in machine byte order; NULL where there is none. */
 static int load_inputs(rf_files *f, const rf_node *n, const void **data, ro_arena *a)
 {
     for (uint32_t k = 0; k < n->inputs; k++) {
         data[k] = NULL;
         if (n->in[k].dtype == RO_NONE) continue;
-        rf_tensor *t = find_tensor(f, &n->digest[k], &n->in[k]);
-        if (!t || !ro_type_equal(&t->type, &n->in[k])) return 0;
-        void *copy = ro_arena_alloc(a, ro_type_bytes(&t->type) + 1);
-        if (!copy) return 0;
-        ro_canonical_bytes(t->type.dtype, t->bytes, copy, ro_type_elements(&t->type));
-        data[k] = copy;
+        data[k] = whole_tensor(f, &n->digest[k], &n->in[k], a);
+        if (!data[k]) return 0;
     }
     return 1;
 }
@@ -227,7 +309,188 @@ static int derive_state(rf_files *f, const vd_trace *t, uint64_t step, vd_digest
     return 1;
 }
 
-/* ---- running again ---------------------------------------------------------------------- */
+/* ---- what the host computes ------------------------------------------------------------- */
+
+/* Scalar bodies make some 10^8 operations a second; the rest is for reading and for a busy
+ * machine. A limit is for what does not end, not for what is slow. */
+#define SLOW_FLOPS UINT64_C(100000000)
+#define SPARE_SECONDS UINT64_C(60)
+#define SECONDS_MAX (UINT64_C(7) * 86400)
+#define SPARE_BYTES (UINT64_C(256) << 20)
+/* Whole operators and steps are computed by scalar bodies too where that takes seconds. */
+#define SCALAR_FLOPS UINT64_C(1000000000)
+
+ro_status rf_files_admit(const rf_files *f, uint64_t bytes, uint64_t flops, ro_err *err)
+{
+    vd_cost c;
+    RO_TRY(vd_job_cost(f->job, &c, err));
+    return vd_job_admit(f->job, &c, bytes, flops, err);
+}
+
+/* Limits that are not given follow from the job: its peak twice, for a plan beside its values. */
+static ro_status limits_for(const rf_files *f, uint64_t flops, rf_limits *l, ro_err *err)
+{
+    vd_cost c;
+    *l = f->limits;
+    if (!l->memory_bytes) {
+        RO_TRY(vd_job_cost(f->job, &c, err));
+        if (!ro_mul_size(c.peak_bytes, 2, &l->memory_bytes) ||
+            !ro_add_size(l->memory_bytes, SPARE_BYTES, &l->memory_bytes))
+            l->memory_bytes = 0; /* more than there are addresses: allocating it fails */
+    }
+    if (!l->wall_ms) {
+        uint64_t seconds = flops / SLOW_FLOPS + SPARE_SECONDS;
+        l->wall_ms = 1000 * (seconds < SECONDS_MAX ? seconds : SECONDS_MAX);
+    }
+    return RO_OK;
+}
+
+/* 1: result is set; 0: it cannot be computed here, or a fault has stopped the dispute. */
+static int in_child(rf_files *f, const rf_work *w, uint64_t flops, uint8_t *result)
+{
+    rf_limits l;
+    ro_err why = {RO_OK, {0}};
+    char text[sizeof f->stop_why];
+    if (f->stopped) return 0;
+    ro_status st = limits_for(f, flops, &l, &why);
+    if (!st) st = rf_child_run(w, &l, result, &why);
+    if (rf_is_fault(st)) {
+        snprintf(text, sizeof text, "the referee's own computing failed %u times: %.140s",
+                 RF_CHILD_RETRIES + 1, why.msg);
+        stop(f, 0, text);
+    }
+    return st == RO_OK;
+}
+
+/* ---- kernel sets ------------------------------------------------------------------------ */
+
+/* One implementation: a level of the CPU backend. "scalar" is the definition. */
+#define LEVELS_MAX 5u
+#define SCALAR "scalar"
+static const char *const KERNEL_SETS[] = {"avx512", "avx2", "neon", "base"};
+
+static int names_level(const vd_trace *t, const char *level)
+{
+    const char *s = vd_trace_backend(t);
+    return strncmp(s, "cpu ", 4) == 0 && strcmp(s + 4, level) == 0;
+}
+
+int rf_files_ran(const rf_files *f, uint32_t party)
+{
+    for (size_t k = 0; k < sizeof KERNEL_SETS / sizeof *KERNEL_SETS; k++)
+        if (names_level(f->traces[party], KERNEL_SETS[k])) return ro_cpu_runs(KERNEL_SETS[k]);
+    return 0;
+}
+
+/* The kernel sets that parties name and this processor has; none: the one in use. */
+static uint32_t named_levels(const rf_files *f, const char *levels[LEVELS_MAX])
+{
+    uint32_t n = 0;
+    for (size_t k = 0; k < sizeof KERNEL_SETS / sizeof *KERNEL_SETS; k++) {
+        int named = 0;
+        for (uint32_t i = 0; i < f->trace_count; i++)
+            named |= names_level(f->traces[i], KERNEL_SETS[k]);
+        for (uint32_t i = 0; i < f->claim_count; i++)
+            named |= names_level(f->claims[i], KERNEL_SETS[k]);
+        if (named && ro_cpu_runs(KERNEL_SETS[k])) levels[n++] = KERNEL_SETS[k];
+    }
+    if (n == 0) levels[n++] = ro_cpu_isa();
+    return n;
+}
+
+/* In a child: what is opened from now on is of this level. */
+static const ro_backend *use_level(const rf_files *f, const char *level)
+{
+    (void)setenv("VERDE_ISA", level, 1);
+    return strcmp(level, SCALAR) == 0 ? ro_cpu() : f->backend;
+}
+
+/* Of `count` answers of `size` bytes: 1 when all are one. Else the dispute stops. */
+static int all_agree(rf_files *f, const uint8_t *answers, uint32_t count, size_t size)
+{
+    for (uint32_t k = 1; k < count; k++)
+        if (memcmp(answers, answers + k * size, size) != 0) {
+            stop(f, 1, "two implementations of the referee's own differ: nobody is condemned");
+            return 0;
+        }
+    return 1;
+}
+
+/* ---- one operator ----------------------------------------------------------------------- */
+
+typedef struct {
+    const rf_files *f;
+    const rf_node *n;
+    const rf_question *q;
+    const void *data[RO_INPUTS_MAX];
+    const char *levels[LEVELS_MAX];
+    uint32_t count;
+} operating;
+
+/* Every level runs the whole operator on its whole inputs, so an element, or a part of one, is
+ * computed in its real tile with its real neighbours. The scalar body's bits come last. */
+static ro_status compute_kernel(void *ctx, ro_pool *pool, uint8_t *result, ro_err *err)
+{
+    operating *o = ctx;
+    const rf_node *n = o->n;
+    ro_reader r;
+    for (uint32_t k = 0; k < o->count; k++) {
+        uint64_t bits = 0;
+        const ro_backend *b = use_level(o->f, o->levels[k]);
+        RO_TRY(rf_run_operator(n, b, pool, o->data, NULL, o->q->output, o->q->element, &bits, err));
+        vd_put_le(result + 8 * k, bits, 8);
+    }
+    memset(&r, 0, sizeof r);
+    r.in = n->in;
+    r.out = n->out;
+    r.inputs = n->inputs;
+    r.outputs = n->outputs;
+    r.data = o->data;
+    vd_put_le(result + 8 * o->count,
+              ro_at(n->node->op, &r, n->node->attrs, o->q->output, o->q->element), 8);
+    return RO_OK;
+}
+
+static ro_status compute_operator(void *ctx, ro_pool *pool, uint8_t *result, ro_err *err)
+{
+    operating *o = ctx;
+    size_t size = o->n->outputs * sizeof(vd_digest);
+    for (uint32_t k = 0; k < o->count; k++) {
+        vd_digest digests[RO_OUTPUTS_MAX];
+        const ro_backend *b = use_level(o->f, o->levels[k]);
+        RO_TRY(rf_run_operator(o->n, b, pool, o->data, digests, 0, 0, NULL, err));
+        memcpy(result + k * size, digests[0].b, size);
+    }
+    return RO_OK;
+}
+
+/* The kernel's bits where it agrees with the scalar body; else bits that do not. */
+static ro_status answer_operator(rf_files *f, rf_game *g, const rf_question *q, ro_err *err)
+{
+    operating o = {f, rf_game_subject(g), q, {NULL}, {NULL}, 0};
+    int whole = q->kind == RF_Q_OPERATOR, accepted;
+    uint8_t answers[LEVELS_MAX * RO_OUTPUTS_MAX * VD_DIGEST];
+    size_t size = whole ? o.n->outputs * sizeof(vd_digest) : 8;
+    ro_arena *a = ro_arena_new();
+    if (!a) return RO_FAIL(err, RO_ENOMEM, "no memory to run an operator");
+    uint64_t flops = vd_body_flops(o.n->graph, o.n->node);
+    o.count = named_levels(f, o.levels);
+    if (whole && flops <= SCALAR_FLOPS) o.levels[o.count++] = SCALAR;
+    uint32_t count = whole ? o.count : o.count + 1;
+    uint64_t all = flops <= UINT64_MAX / count ? flops * count : UINT64_MAX;
+    rf_work w = {NULL, whole ? compute_operator : compute_kernel, &o, count * size};
+    ro_status st = RO_OK;
+    if (load_inputs(f, o.n, o.data, a) && in_child(f, &w, all, answers)) {
+        const uint8_t *say = answers;
+        if (!all_agree(f, answers, count, size) && !whole)
+            while (memcmp(say, answers + o.count * size, size) == 0) say += size;
+        if (!f->stopped || !whole) st = give(f, g, q, say, size, &accepted, err);
+    }
+    ro_arena_free(a);
+    return st;
+}
+
+/* ---- steps ------------------------------------------------------------------------------ */
 
 static ro_status load_constants(rf_files *f, int *there, ro_err *err)
 {
@@ -237,17 +500,9 @@ static ro_status load_constants(rf_files *f, int *there, ro_err *err)
     if (!f->constants) return RO_FAIL(err, RO_ENOMEM, "no memory for the job's constants");
     *there = 1;
     for (uint32_t k = 0; k < j->constant_count; k++) {
-        const ro_type *type = &j->constants[k].type;
-        if (f->constants[k]) continue;
-        rf_tensor *t = find_tensor(f, &j->constants[k].digest, type);
-        if (!t || !ro_type_equal(&t->type, type)) {
-            *there = 0;
-            continue;
-        }
-        void *copy = ro_arena_alloc(f->arena, ro_type_bytes(type) + 1);
-        if (!copy) return RO_FAIL(err, RO_ENOMEM, "no memory for the job's constants");
-        ro_canonical_bytes(type->dtype, t->bytes, copy, ro_type_elements(type));
-        f->constants[k] = copy;
+        const vd_slot *c = &j->constants[k];
+        if (!f->constants[k]) f->constants[k] = whole_tensor(f, &c->digest, &c->type, f->arena);
+        if (!f->constants[k]) *there = 0;
     }
     return RO_OK;
 }
@@ -275,105 +530,112 @@ static int is_recorded(const rf_files *f, uint64_t steps, const vd_digest *root)
     return 0;
 }
 
-/* Move e to step `first`; *root is the state there. */
-static ro_status advance(vd_exec *e, uint64_t first, vd_digest *root, ro_err *err)
+#define RERUN_BYTES (2 * VD_DIGEST + 1)
+
+/* A run of steps from a snapshot, or from the job's first state (at 0). */
+typedef struct {
+    const rf_files *f;
+    const rf_question *q;
+    const char *level;
+    vd_store *store; /* NULL: none is needed */
+    uint64_t at;
+    vd_digest root;
+    vd_exec *e;
+} rerunning;
+
+static ro_status prepare_rerun(void *ctx, ro_pool *pool, ro_err *err)
 {
-    while (vd_exec_steps(e) < first) {
+    rerunning *x = ctx;
+    vd_exec_options o;
+    memset(&o, 0, sizeof o);
+    o.backend = use_level(x->f, x->level);
+    o.pool = pool;
+    o.constants = x->f->constants;
+    RO_TRY(vd_exec_new(x->f->job, &o, &x->e, err));
+    return x->at ? vd_exec_load(x->e, x->store, x->at, &x->root, err)
+                 : vd_exec_first_state(x->e, x->store, err);
+}
+
+/* From a snapshot nothing is worth running on that does not come to the agreed state. */
+static ro_status compute_rerun(void *ctx, ro_pool *pool, uint8_t *result, ro_err *err)
+{
+    rerunning *x = ctx;
+    const rf_question *q = x->q;
+    uint64_t first, end;
+    vd_digest hash, state;
+    (void)pool;
+    rf_range_steps(x->f->job, q->tree, q->lo, q->hi, &first, &end);
+    while (vd_exec_steps(x->e) < first) {
         vd_step_result r;
-        int last = vd_exec_steps(e) + 1 == first;
-        RO_TRY(vd_exec_step(e, 0, last, &r, err));
-        if (last) *root = r.state;
+        int last = vd_exec_steps(x->e) + 1 == first;
+        RO_TRY(vd_exec_step(x->e, 0, last, &r, err));
+        if (last) x->root = r.state;
     }
+    int landed = !q->has_state || vd_digest_equal(&x->root, &q->state);
+    if (x->at && !landed)
+        return RO_FAIL(err, RO_EDIFFER, "a snapshot does not lead to the agreed state");
+    RO_TRY(rf_run_range(x->e, x->f->job, q->tree, q->lo, q->hi, &hash, &state, err));
+    memcpy(result, hash.b, VD_DIGEST);
+    memcpy(result + VD_DIGEST, state.b, VD_DIGEST);
+    result[2 * VD_DIGEST] = (uint8_t)landed;
     return RO_OK;
 }
 
-/* From the latest snapshot of a store that leads to the agreed state. */
-static int from_snapshot(rf_files *f, vd_exec *e, vd_store *s, uint64_t first,
-                         const vd_digest *agreed)
+static int rerun_from(rf_files *f, rerunning *x, uint8_t *answer)
 {
-    uint64_t at = first;
-    while (at > 0) {
-        vd_digest root;
+    uint64_t first, end;
+    rf_work w = {prepare_rerun, compute_rerun, x, RERUN_BYTES};
+    rf_range_steps(f->job, x->q->tree, x->q->lo, x->q->hi, &first, &end);
+    return in_child(f, &w, vd_steps_body_flops(f->job, end - x->at), answer);
+}
+
+/* From the latest snapshot of a store that leads to the agreed state. */
+static int rerun_from_snapshot(rf_files *f, rerunning *x, uint64_t first, uint8_t *answer)
+{
+    for (uint64_t limit = first; limit > 0 && !f->stopped; limit = x->at - 1) {
         ro_err why = {RO_OK, {0}};
-        uint64_t found;
-        if (vd_store_find_snapshot(s, f->job, at, &found, &root, &why) || found == 0) return 0;
-        if (is_recorded(f, found, &root) && !vd_exec_load(e, s, found, &root, &why) &&
-            !advance(e, first, &root, &why) && vd_digest_equal(&root, agreed))
-            return 1;
-        at = found - 1;
+        if (vd_store_find_snapshot(x->store, f->job, limit, &x->at, &x->root, &why) || x->at == 0)
+            return 0;
+        if (is_recorded(f, x->at, &x->root) && rerun_from(f, x, answer)) return 1;
     }
     return 0;
 }
 
-/* Stand at step `first`. *landed as in RF_Q_RERUN; *there 0: no way to get there. */
-static void start_at(rf_files *f, vd_exec *e, const rf_question *q, uint64_t first, int *landed,
-                     int *there)
+/* From wherever there is a way; x is left where it was found. */
+static int rerun(rf_files *f, rerunning *x, uint64_t first, uint8_t *answer)
 {
-    *landed = *there = 1;
-    for (uint32_t k = 0; q->has_state && k < f->store_count; k++)
-        if (from_snapshot(f, e, f->stores[k], first, &q->state)) return;
-    for (uint32_t k = 0; k <= f->store_count; k++) {
-        vd_digest root = f->job->first_state;
-        ro_err why = {RO_OK, {0}};
-        if (vd_exec_first_state(e, k < f->store_count ? f->stores[k] : NULL, &why)) continue;
-        if (advance(e, first, &root, &why)) continue;
-        *landed = !q->has_state || vd_digest_equal(&root, &q->state);
-        return;
+    for (uint32_t k = 0; x->q->has_state && k < f->store_count; k++) {
+        x->store = f->stores[k];
+        if (rerun_from_snapshot(f, x, first, answer)) return 1;
     }
-    *there = 0;
+    x->at = 0;
+    x->root = f->job->first_state;
+    for (uint32_t k = 0; k <= f->store_count; k++) {
+        x->store = k < f->store_count ? f->stores[k] : NULL;
+        if (rerun_from(f, x, answer)) return 1;
+    }
+    return 0;
 }
 
 static ro_status answer_rerun(rf_files *f, rf_game *g, const rf_question *q, ro_err *err)
 {
+    const char *levels[LEVELS_MAX];
+    uint8_t answers[LEVELS_MAX * RERUN_BYTES];
     uint64_t first, end;
-    uint8_t answer[2 * VD_DIGEST + 1];
-    vd_digest hash, state;
-    vd_exec_options o;
-    vd_exec *e = NULL;
-    int there = 0, landed = 0, accepted = 0;
+    rerunning x = {f, q, NULL, NULL, 0, {{0}}, NULL};
+    int there = 0, accepted;
     RO_TRY(load_constants(f, &there, err));
-    if (!there) return RO_OK;
-    memset(&o, 0, sizeof o);
-    o.backend = f->backend;
-    o.pool = f->pool;
-    o.constants = f->constants;
-    RO_TRY(vd_exec_new(f->job, &o, &e, err));
     rf_range_steps(f->job, q->tree, q->lo, q->hi, &first, &end);
-    start_at(f, e, q, first, &landed, &there);
-    ro_status st = RO_OK;
-    if (there) {
-        st = rf_run_range(e, f->job, q->tree, q->lo, q->hi, &hash, &state, err);
-        memcpy(answer, hash.b, VD_DIGEST);
-        memcpy(answer + VD_DIGEST, state.b, VD_DIGEST);
-        answer[2 * VD_DIGEST] = (uint8_t)landed;
-        if (!st) st = offer(f, g, q, answer, sizeof answer, &accepted, err);
+    uint32_t count = named_levels(f, levels);
+    x.level = levels[0];
+    if (!there || !rerun(f, &x, first, answers)) return RO_OK;
+    if (vd_steps_body_flops(f->job, end - x.at) <= SCALAR_FLOPS) levels[count++] = SCALAR;
+    for (uint32_t k = 1; there && k < count; k++) { /* the others from the same place */
+        x.level = levels[k];
+        there = rerun_from(f, &x, answers + k * RERUN_BYTES);
     }
-    vd_exec_free(e);
-    return st;
-}
-
-static ro_status answer_operator(rf_files *f, rf_game *g, const rf_question *q, ro_err *err)
-{
-    const rf_node *n = rf_game_subject(g);
-    const void *data[RO_INPUTS_MAX];
-    vd_digest digests[RO_OUTPUTS_MAX];
-    uint8_t bits[8];
-    uint64_t v = 0;
-    int accepted, whole = q->kind == RF_Q_OPERATOR;
-    ro_arena *a = ro_arena_new();
-    if (!a) return RO_FAIL(err, RO_ENOMEM, "no memory to run an operator");
-    ro_status st = RO_OK;
-    if (load_inputs(f, n, data, a)) {
-        st = rf_run_operator(n, f->backend, f->pool, data, whole ? digests : NULL, q->output,
-                             q->element, whole ? NULL : &v, err);
-        vd_put_le(bits, v, 8);
-        if (!st && whole)
-            st = offer(f, g, q, digests, n->outputs * sizeof *digests, &accepted, err);
-        else if (!st)
-            st = offer(f, g, q, bits, sizeof bits, &accepted, err);
-    }
-    ro_arena_free(a);
-    return st;
+    if (!there || !all_agree(f, answers, count, RERUN_BYTES)) return RO_OK;
+    return give(f, g, q, answers, RERUN_BYTES, &accepted, err);
 }
 
 /* ---- explanations ----------------------------------------------------------------------- */
@@ -544,7 +806,7 @@ static ro_status give_parts(rf_files *f, rf_game *g, const rf_question *q, const
     ro_err why = {RO_OK, {0}};
     ro_status st = rf_parts_write(n, q, parts, count, &answer, &size, &why);
     if (st) return st == RO_ENOMEM ? RO_FAIL(err, st, "%.200s", why.msg) : RO_OK;
-    st = offer(f, g, q, answer, size, accepted, err);
+    st = give(f, g, q, answer, size, accepted, err);
     ro_free(answer);
     return st;
 }
@@ -575,13 +837,10 @@ static ro_status answer_parts(rf_files *f, rf_game *g, const rf_question *q, ro_
 
 /* ---- questions -------------------------------------------------------------------------- */
 
-static ro_status give(rf_files *f, rf_game *g, const rf_question *q, const void *bytes, size_t n,
-                      int *accepted, ro_err *err)
-{
-    return bytes ? offer(f, g, q, bytes, n, accepted, err) : RO_OK;
-}
+#define ROOM_BYTES ((size_t)VD_SEGMENT_MAX * VD_STEP_LEAF_BYTES)
 
-/* From one file: hashes and leaves of its trees, a claim's step leaves, a segment's outputs. */
+/* From one file: hashes and leaves of its trees, a claim's step leaves, a segment's outputs. What
+ * is given was copied to `room` first: the file may change between its check and its use. */
 static ro_status answer_from(rf_files *f, const vd_trace *t, rf_game *g, const rf_question *q,
                              uint8_t *room, int *accepted, ro_err *err)
 {
@@ -622,7 +881,9 @@ static ro_status answer_from(rf_files *f, const vd_trace *t, rf_game *g, const r
         bytes = room;
         n = (q->hi - q->lo) * VD_DIGEST;
     }
-    return give(f, g, q, bytes, n, accepted, err);
+    if (!bytes || n > ROOM_BYTES) return RO_OK;
+    if (bytes != room) memcpy(room, bytes, n);
+    return give(f, g, q, room, n, accepted, err);
 }
 
 /* The files of the parties asked; for the trees of a claim, all claims: the hash decides. */
@@ -630,7 +891,7 @@ static ro_status answer_tree(rf_files *f, rf_game *g, const rf_question *q, ro_e
 {
     int accepted = 0;
     ro_status st = RO_OK;
-    uint8_t *room = ro_alloc((size_t)VD_SEGMENT_MAX * VD_STEP_LEAF_BYTES);
+    uint8_t *room = ro_alloc(ROOM_BYTES);
     if (!room) return RO_FAIL(err, RO_ENOMEM, "no memory to answer");
     if (q->claim != RF_NONE) st = answer_from(f, f->claims[q->claim], g, q, room, &accepted, err);
     for (uint32_t k = 0; !st && !accepted && q->claim != RF_NONE && k < f->claim_count; k++)

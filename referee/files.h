@@ -1,18 +1,19 @@
-/* files.h - answers from trace files, segment claims and stores. Private to verde-dispute. */
+/* files.h - answers from trace files, segment claims and stores, and what the host computes.
+ * Private to verde-dispute. */
 #ifndef RF_FILES_H
 #define RF_FILES_H
+#include "child.h"
 #include "referee.h"
 
 #define RF_STORES_MAX 192u /* beside 64 traces and 64 claims, and 64 given */
 
-typedef struct rf_tensor { /* a mapped tensor whose chunk tree was computed and fits its digest */
+typedef struct rf_tensor { /* one whose chunk tree was computed and fits its digest */
     struct rf_tensor *next;
     vd_digest digest;
     ro_type type;
-    const uint8_t *bytes;
-    uint8_t *zeros; /* owned: a tensor of zeros is in no store */
+    uint8_t *bytes; /* canonical; a copy of our own */
     uint8_t *tree;  /* all levels */
-    const char *from; /* the store; NULL: zeros */
+    const char *from; /* the store; NULL: zeros, or data of the job */
 } rf_tensor;
 
 /* Told of each answer that is offered to the game. from: the trace or store that it was found in,
@@ -25,27 +26,43 @@ typedef struct {
     uint32_t trace_count, claim_count;
     vd_store *stores[RF_STORES_MAX];
     uint32_t store_count;
-    const ro_backend *backend;
-    ro_pool *pool;
+    const ro_backend *backend; /* of the fast kernels */
+    rf_limits limits;          /* of a child; 0: what the job's own cost gives */
+    const vd_job *data_job;    /* NULL, or a job that was brought with its data */
+    const void *const *data;   /* its constants in machine byte order, by number; NULL: not there */
     ro_arena *arena;
     const void **constants; /* NULL until asked for; by number */
     rf_tensor *tensors;
     uint8_t *path;          /* scratch of a chunk's path */
     uint64_t *parts, parts_count[RO_LEVELS_MAX], parts_step, parts_element; /* explained last */
     uint32_t parts_node, parts_output;
+    int stopped, alarm; /* a fault, or two implementations that differ: nobody is condemned */
+    char stop_why[192];
+    rf_verdict undecided;
     rf_heard *heard; /* NULL: nobody listens */
     void *heard_ctx;
     const char *from;
 } rf_files;
 
-/* Memory of its own; traces, claims, stores and pool are taken. */
+/* Memory of its own; traces, claims and stores are taken. */
 ro_status rf_files_init(rf_files *f, ro_err *err) RO_CHECKED;
 void rf_files_release(rf_files *f);
 /* Whether a segment claim is signed by who signed its trace: rf_claim.own. Without signatures on
  * either, whoever brought the files vouches for them. */
 int rf_files_own_claim(const rf_files *f, uint32_t claim);
-/* Answer an open question, or say that nobody can. RO_OK either way; RO_ENOMEM. */
+/* RO_ELIMIT when one element of the job costs more than this to judge: as `verde job check`. */
+ro_status rf_files_admit(const rf_files *f, uint64_t bytes, uint64_t flops, ro_err *err) RO_CHECKED;
+/* Answer an open question, or say that nobody can. RO_OK either way; RO_ENOMEM. What the host has
+ * to compute runs in a child (child.h). Its fault, or two implementations that differ, stops the
+ * dispute: the game goes on to its end, and its verdict is not the verdict. */
 ro_status rf_files_answer(rf_files *f, rf_game *g, const rf_question *q, ro_err *err) RO_CHECKED;
+/* The verdict once nothing is open: the game's, or `undecided` with the reason. */
+const rf_verdict *rf_files_verdict(rf_files *f, const rf_game *g);
+/* Whether a party's claim stands by that verdict. */
+int rf_files_stands(const rf_files *f, const rf_game *g, uint32_t party);
+/* Whether the kernel set that this party's trace names is at hand: what is computed is computed by
+ * it then, and by the scalar bodies. */
+int rf_files_ran(const rf_files *f, uint32_t party);
 /* Under its name complete or not at all. */
 ro_status rf_write_file(const char *path, const void *bytes, uint64_t size, ro_err *err) RO_CHECKED;
 

@@ -27,7 +27,12 @@ static const char usage_text[] =
     "  --party A=KEY    trace A (the first) must be signed by the key of this\n"
     "                   fingerprint; many times\n"
     "  --evidence F     write the evidence, for verde-verdict F\n"
-    "  --threads N      for what is run again\n\n"
+    "  --threads N      for what is run again\n"
+    "  --max-dispute BYTES  judge a job whose dearest element costs more than 256 MiB\n"
+    "                   or 1 GFLOP (without --job such a job is refused, exit 3)\n"
+    "  --limit-memory BYTES, --limit-seconds N   for what is computed, in a process\n"
+    "                   of its own; by default what the job costs, and much to spare\n"
+    "  --no-sandbox     compute without a filter of system calls, where there is none\n\n"
     "What is shown\n"
     "  --explain        the verdict in sentences: what was agreed, who said what,\n"
     "                   what was recomputed, why that decides, cost, what stays open\n"
@@ -110,11 +115,11 @@ static ro_status open_all(rf_files *f, const cli_args *a, int *code, ro_err *err
 
 /* ---- what must match -------------------------------------------------------------------- */
 
-/* A trace that does not open is reported as one, not as a job in bad JSON. */
-static ro_status expected_job(const cli_args *a, const char *text, vd_digest *d, ro_err *err)
+/* A trace that does not open is reported as one, not as a job in bad JSON. *j: to be freed. */
+static ro_status expected_job(const cli_args *a, const char *text, cli_job *j, vd_digest *d,
+                              ro_err *err)
 {
     char magic[8] = {0};
-    cli_job j;
     if (strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64)
         return vd_digest_parse(text, d, err);
     FILE *file = fopen(text, "rb");
@@ -129,19 +134,46 @@ static ro_status expected_job(const cli_args *a, const char *text, vd_digest *d,
             return RO_OK;
         }
     }
-    memset(&j, 0, sizeof j);
-    ro_status st = cli_job_load(&j, text, a, err);
-    if (!st) *d = j.job->digest;
-    cli_job_free(&j);
-    return st;
+    RO_TRY(cli_job_load(j, text, a, err));
+    ro_pool_free(j->pool); /* a child is started from one thread */
+    j->pool = NULL;
+    *d = j->job->digest;
+    return RO_OK;
 }
 
-static ro_status check_jobs(const rf_files *f, const cli_args *a, int *code, ro_err *err)
+/* A job that nobody vouches for is admitted as `verde job check` admits one. */
+static ro_status admit(const rf_files *f, const cli_args *a, ro_err *err)
+{
+    uint64_t bytes = VD_DISPUTE_BYTES_MAX, flops = VD_DISPUTE_FLOPS_MAX;
+    RO_TRY(cli_number(a, "--max-dispute", 1, UINT64_MAX / 8, &bytes, err));
+    if (cli_value(a, "--max-dispute") && bytes * 4 > flops) flops = bytes * 4;
+    return cli_value(a, "--job") && !cli_value(a, "--max-dispute")
+               ? RO_OK
+               : rf_files_admit(f, bytes, flops, err);
+}
+
+static ro_status set_limits(rf_files *f, const cli_args *a, ro_err *err)
+{
+    uint64_t seconds = 0, threads = 0;
+    RO_TRY(cli_number(a, "--threads", 1, RO_THREADS_MAX, &threads, err));
+    RO_TRY(cli_number(a, "--limit-memory", 1, UINT64_MAX, &f->limits.memory_bytes, err));
+    RO_TRY(cli_number(a, "--limit-seconds", 1, UINT32_MAX, &seconds, err));
+    f->limits.threads = (uint32_t)threads;
+    f->limits.wall_ms = seconds * 1000;
+    f->limits.no_seccomp = cli_value(a, "--no-sandbox") != NULL;
+    return RO_OK;
+}
+
+static ro_status check_jobs(rf_files *f, const cli_args *a, cli_job *j, int *code, ro_err *err)
 {
     const char *want = cli_value(a, "--job");
     vd_digest d = f->job->digest;
     char x[65], y[65];
-    if (want) RO_TRY(expected_job(a, want, &d, err));
+    if (want) RO_TRY(expected_job(a, want, j, &d, err));
+    if (j->job) {
+        f->data_job = j->job;
+        f->data = j->constants;
+    }
     for (uint32_t k = 0; k < f->trace_count + f->claim_count; k++) {
         const vd_trace *t = k < f->trace_count ? f->traces[k] : f->claims[k - f->trace_count];
         if (vd_digest_equal(&vd_trace_job(t)->digest, &d)) continue;
@@ -246,7 +278,7 @@ static rf_bodies bodies_of(const rf_files *f, const rf_verdict *v)
 }
 
 /* The one place that asks the game how it ended: all that is shown follows from this. */
-static void outcome_of(const rf_files *f, const rf_game *g, double ms, rf_outcome *o)
+static void report_of(rf_files *f, const rf_game *g, double ms, rf_report *o)
 {
     vd_cost cost;
     ro_err why = {RO_OK, {0}};
@@ -256,19 +288,19 @@ static void outcome_of(const rf_files *f, const rf_game *g, double ms, rf_outcom
     for (uint32_t k = 0; k < f->trace_count; k++) {
         const vd_digest *root = vd_trace_get_root(f->traces[k]);
         while (!vd_digest_equal(vd_trace_get_root(f->traces[o->side[k]]), root)) o->side[k]++;
-        o->stands[k] = (uint8_t)rf_game_stands(g, k);
+        o->stands[k] = (uint8_t)rf_files_stands(f, g, k);
         o->is_signed[k] = vd_trace_key(f->traces[k]) != NULL;
-        o->foreign[k] = strncmp(vd_trace_backend(f->traces[k]), "cpu", 3) != 0;
+        o->foreign[k] = (uint8_t)!rf_files_ran(f, k);
     }
-    o->verdict = rf_game_verdict(g);
-    o->pair_count = rf_game_pairs(g);
+    o->verdict = rf_files_verdict(f, g);
+    o->pair_count = f->stopped ? 1 : rf_game_pairs(g);
     for (uint32_t k = 0; k < o->pair_count; k++) {
-        o->pairs[k] = rf_game_pair(g, k);
+        o->pairs[k] = f->stopped ? o->verdict : rf_game_pair(g, k);
         o->bodies[k] = bodies_of(f, o->pairs[k]);
     }
     if (vd_job_cost(f->job, &cost, &why) == RO_OK) o->job_flops = cost.flops;
     for (uint32_t k = 0; k < f->claim_count; k++)
-        o->claim_stands[k] = (uint8_t)rf_game_claim_stands(g, k);
+        o->claim_stands[k] = (uint8_t)(f->stopped || rf_game_claim_stands(g, k));
     o->ms = ms;
 }
 
@@ -349,7 +381,7 @@ static void json_piece(void *ctx, uint32_t pair, const char *about, const char *
     cJSON_AddStringToObject(o, "text", text);
 }
 
-static void json_lists(cJSON *o, const rf_files *f, const rf_outcome *out)
+static void json_lists(cJSON *o, const rf_files *f, const rf_report *out)
 {
     cJSON *standing = cJSON_AddArrayToObject(o, "standing");
     for (uint32_t k = 0; k < f->trace_count; k++) {
@@ -363,7 +395,7 @@ static void json_lists(cJSON *o, const rf_files *f, const rf_outcome *out)
             cJSON_AddItemToArray(struck, cJSON_CreateString(vd_trace_path(f->claims[k])));
 }
 
-static void print_json(const rf_files *f, const rf_outcome *out, int explain)
+static void print_json(const rf_files *f, const rf_report *out, int explain)
 {
     const rf_verdict *v = out->verdict;
     cJSON *o = cJSON_CreateObject();
@@ -376,6 +408,7 @@ static void print_json(const rf_files *f, const rf_outcome *out, int explain)
     json_lists(o, f, out);
     cJSON_AddStringToObject(o, "why", v->why);
     cJSON_AddBoolToObject(o, "provisional", rf_is_provisional(out, v));
+    cJSON_AddBoolToObject(o, "sandbox", !f->limits.no_seccomp);
     if (v->alarm) cJSON_AddBoolToObject(o, "alarm", 1);
     cli_json_u64(o, "pairs", out->pair_count);
     cli_json_u64(o, "elements_recomputed", v->elements_recomputed);
@@ -389,7 +422,7 @@ static void print_json(const rf_files *f, const rf_outcome *out, int explain)
 
 /* ---- the verdict for people ------------------------------------------------------------- */
 
-static void print_parties(const rf_files *f, const rf_outcome *o, const rf_screen *s)
+static void print_parties(const rf_files *f, const rf_report *o, const rf_screen *s)
 {
     int named = 1, backends = 0, is_signed = 0;
     char name[8], root[65];
@@ -418,7 +451,7 @@ static void print_parties(const rf_files *f, const rf_outcome *o, const rf_scree
     }
 }
 
-static void print_headline(const rf_outcome *o, const rf_screen *s)
+static void print_headline(const rf_report *o, const rf_screen *s)
 {
     const rf_verdict *v = o->verdict;
     char names[2][512] = {"", ""};
@@ -509,7 +542,7 @@ static void print_place(const rf_files *f, const rf_screen *s, const rf_verdict 
     if (v->has_element) print_values(f, s, v);
 }
 
-static void print_method(const rf_screen *s, const rf_outcome *o)
+static void print_method(const rf_screen *s, const rf_report *o)
 {
     const rf_verdict *v = o->verdict;
     char a[32], b[32], c[32];
@@ -525,7 +558,7 @@ static void print_method(const rf_screen *s, const rf_outcome *o)
         detail(s, "instead of", "%sFLOP to run the job again", cli_amount((double)o->job_flops, a));
 }
 
-static void print_trees(const rf_outcome *o, const rf_screen *s)
+static void print_trees(const rf_report *o, const rf_screen *s)
 {
     for (uint32_t k = 0; k < o->pair_count; k++) {
         const rf_verdict *v = o->pairs[k];
@@ -543,7 +576,7 @@ static void print_trees(const rf_outcome *o, const rf_screen *s)
     }
 }
 
-static void print_text(const rf_files *f, const rf_outcome *o, int tree, int explain)
+static void print_text(const rf_files *f, const rf_report *o, int tree, int explain)
 {
     rf_screen s, parties;
     rf_screen_init(&s);
@@ -556,6 +589,7 @@ static void print_text(const rf_files *f, const rf_outcome *o, int tree, int exp
         if (!o->claim_stands[k])
             detail(&parties, "struck out", "%.480s", vd_trace_path(f->claims[k]));
     if (o->verdict->kind != RF_AGREE) print_method(&s, o);
+    if (f->limits.no_seccomp) detail(&s, "sandbox", "none: system calls were not filtered");
     if (tree || s.terminal) print_trees(o, &s);
     if (explain) rf_print_explanation(o, &s);
 }
@@ -579,9 +613,10 @@ static ro_status write_evidence(const rf_files *f, rf_game *g, const char *path,
     size_t size;
     uint32_t sides[2], used[2];
     memset(claims, 0, sizeof claims);
-    if (!rf_evidence_sides(g, sides, used)) {
+    if (f->stopped || !rf_evidence_sides(g, sides, used)) {
+        rf_method m = f->stopped ? RF_BY_NONE : rf_game_verdict(g)->method;
         fprintf(stderr, "verde-dispute: a verdict by %s has no evidence file; %.120s was not "
-                        "written\n", rf_method_name(rf_game_verdict(g)->method), path);
+                        "written\n", rf_method_name(m), path);
         return RO_OK;
     }
     for (int k = 0; k < 2; k++) {
@@ -599,36 +634,37 @@ static int exit_code(const rf_verdict *v)
     return v->kind == RF_AGREE ? 0 : v->kind == RF_UNDECIDED ? 6 : 1;
 }
 
-static void show(const cli_args *a, const rf_files *f, const rf_outcome *o)
+static void show(const cli_args *a, const rf_files *f, const rf_report *o)
 {
     int explain = cli_value(a, "--explain") != NULL, tree = cli_value(a, "--tree") != NULL;
     if (cli_value(a, "--json")) print_json(f, o, explain);
     else print_text(f, o, tree, explain);
 }
 
-static ro_status write_files(const cli_args *a, rf_files *f, rf_game *g, const rf_outcome *o,
+static ro_status write_files(const cli_args *a, rf_files *f, rf_game *g, const rf_report *o,
                              rf_transcript *t, ro_err *err)
 {
     if (cli_value(a, "--evidence"))
         RO_TRY(write_evidence(f, g, cli_value(a, "--evidence"), err));
     if (cli_value(a, "--svg"))
         RO_TRY(rf_draw(f, o->verdict, cli_value(a, "--svg"), err));
-    if (t) RO_TRY(rf_transcript_write(t, g, cli_value(a, "--transcript"), err));
+    if (t) RO_TRY(rf_transcript_write(t, o, cli_value(a, "--transcript"), err));
     return RO_OK;
 }
 
-static ro_status dispute(const cli_args *a, rf_files *f, int *code, ro_err *err)
+static ro_status dispute(const cli_args *a, rf_files *f, cli_job *j, int *code, ro_err *err)
 {
     rf_game *g = NULL;
     rf_transcript *t = NULL;
-    rf_outcome o;
+    rf_report o;
     double start = now_ms();
     if (cli_value(a, "--json") && cli_value(a, "--tree"))
         return RO_FAIL(err, RO_EUSAGE, "--tree draws for people; with --json nothing is drawn");
+    RO_TRY(set_limits(f, a, err));
     RO_TRY(open_all(f, a, code, err));
-    RO_TRY(check_jobs(f, a, code, err));
+    RO_TRY(check_jobs(f, a, j, code, err));
+    RO_TRY(admit(f, a, err));
     RO_TRY(check_parties(f, a, err));
-    RO_TRY(cli_pool(a, &f->pool, err));
     RO_TRY(new_game(f, &g, err));
     ro_status st = RO_OK;
     if (cli_value(a, "--transcript")) st = rf_transcript_new(f, &t, err);
@@ -636,7 +672,7 @@ static ro_status dispute(const cli_args *a, rf_files *f, int *code, ro_err *err)
     f->heard_ctx = t;
     if (!st) st = play(f, g, t, err);
     f->heard = NULL; /* what is asked after the game is not of it */
-    if (!st) outcome_of(f, g, now_ms() - start, &o);
+    if (!st) report_of(f, g, now_ms() - start, &o);
     if (!st) st = write_files(a, f, g, &o, t, err);
     if (!st) show(a, f, &o);
     if (!st) *code = exit_code(o.verdict);
@@ -657,6 +693,10 @@ int main(int argc, char **argv)
                             {.name = "--explain"},
                             {.name = "--tree"},
                             {.name = "--threads", .has_value = 1},
+                            {.name = "--max-dispute", .has_value = 1},
+                            {.name = "--limit-memory", .has_value = 1},
+                            {.name = "--limit-seconds", .has_value = 1},
+                            {.name = "--no-sandbox"},
                             {.name = "--json"},
                             {0}};
     cli_args a = {.options = options};
@@ -671,8 +711,11 @@ int main(int argc, char **argv)
     ro_status st = cli_parse(argc - 1, argv + 1, &a, 2, RF_PARTIES_MAX, &err);
     if (!st) st = rf_files_init(&f, &err);
     if (!st) {
-        st = dispute(&a, &f, &code, &err);
+        cli_job j;
+        memset(&j, 0, sizeof j);
+        st = dispute(&a, &f, &j, &code, &err);
         rf_files_release(&f);
+        cli_job_free(&j);
     }
     if (st == RO_EDIFFER) st = RO_EFORMAT; /* of a file with itself: never exit 1, a verdict */
     if (st) {

@@ -39,10 +39,10 @@ typedef struct {
     uint8_t claim_stands[RF_CLAIMS_MAX];
     uint64_t job_flops;                   /* 0: not known                                     */
     double ms;
-} rf_outcome;
+} rf_report;
 
 /* No verdict is final on one implementation, nor against a backend that was not run here. */
-int rf_is_provisional(const rf_outcome *o, const rf_verdict *v);
+int rf_is_provisional(const rf_report *o, const rf_verdict *v);
 
 /* Where stdout goes: what it can show, how wide it is. */
 typedef struct { uint32_t width; int terminal, unicode, colour; } rf_screen;
@@ -57,16 +57,16 @@ void rf_end_line(rf_line_out *l);
 void rf_wrap(const rf_screen *s, uint32_t indent, const char *text);
 
 /* The way down of one pair: the halves put aside, the node, the chunk, the element, its bits. */
-void rf_print_tree(const rf_outcome *o, const rf_screen *s, uint32_t pair);
+void rf_print_tree(const rf_report *o, const rf_screen *s, uint32_t pair);
 
 /* The verdict for who has never heard of any of this: each piece is a few sentences about one
  * question. pair: from 0, RF_NONE: about the whole dispute.
  *   about     "agreed", "said", "recomputed", "why", "cost", "open": docs/JOBS.md             */
 typedef void rf_hear(void *ctx, uint32_t pair, const char *about, const char *text);
-void rf_explain(const rf_outcome *o, rf_hear *hear, void *ctx);
-void rf_print_explanation(const rf_outcome *o, const rf_screen *s);
+void rf_explain(const rf_report *o, rf_hear *hear, void *ctx);
+void rf_print_explanation(const rf_report *o, const rf_screen *s);
 /* "A and B", "C": the parties of one side of a pair. */
-const char *rf_side_text(const rf_outcome *o, const rf_verdict *v, int side, char text[512]);
+const char *rf_side_text(const rf_report *o, const rf_verdict *v, int side, char text[512]);
 
 /* ---- the transcript (transcript.c) ------------------------------------------------------ */
 
@@ -80,7 +80,7 @@ void rf_transcript_ask(rf_transcript *t, const rf_game *g, const rf_question *q)
 rf_heard rf_transcript_hear;
 void rf_transcript_close(rf_transcript *t);
 /* The verdict as the last line, and all of it to a file. RO_ENOMEM also where a line was lost. */
-ro_status rf_transcript_write(rf_transcript *t, const rf_game *g, const char *path, ro_err *err)
+ro_status rf_transcript_write(rf_transcript *t, const rf_report *r, const char *path, ro_err *err)
     RO_CHECKED;
 
 /* ---- the picture (draw.c) --------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* tell.c - what people are told: names and numbers, the way down as a tree, the verdict in
  * sentences.
  *
- * What this file decides: the words. It judges nothing: all of it follows from an rf_outcome, so
+ * What this file decides: the words. It judges nothing: all of it follows from an rf_report, so
  * every verdict can be told, those too that files cannot bring about.
  *
  * Invariants
@@ -87,7 +87,7 @@ ro_dtype rf_value_dtype(const vd_job *j, const rf_verdict *v)
     return of[ro_dtypes[g->values[g->nodes[v->node].in[0]].type.dtype].compute];
 }
 
-int rf_is_provisional(const rf_outcome *o, const rf_verdict *v)
+int rf_is_provisional(const rf_report *o, const rf_verdict *v)
 {
     for (uint32_t k = 0; k < v->guilty_count; k++)
         if (v->elements_recomputed && o->foreign[v->guilty[k].party]) return 1;
@@ -111,7 +111,7 @@ static const char *list_text(const uint8_t in[RF_PARTIES_MAX], uint32_t parties,
     return text;
 }
 
-static uint32_t side_set(const rf_outcome *o, const rf_verdict *v, int side,
+static uint32_t side_set(const rf_report *o, const rf_verdict *v, int side,
                          uint8_t in[RF_PARTIES_MAX])
 {
     uint32_t count = 0;
@@ -122,7 +122,7 @@ static uint32_t side_set(const rf_outcome *o, const rf_verdict *v, int side,
     return count;
 }
 
-const char *rf_side_text(const rf_outcome *o, const rf_verdict *v, int side, char text[512])
+const char *rf_side_text(const rf_report *o, const rf_verdict *v, int side, char text[512])
 {
     uint8_t in[RF_PARTIES_MAX];
     side_set(o, v, side, in);
@@ -208,7 +208,7 @@ void rf_wrap(const rf_screen *s, uint32_t indent, const char *text)
 /* ---- the tree --------------------------------------------------------------------------- */
 
 typedef struct {
-    const rf_outcome *o;
+    const rf_report *o;
     const rf_screen *s;
     const rf_verdict *v;
     uint32_t depth; /* how many things the present one lies in */
@@ -421,7 +421,7 @@ static void draw_segments(drawing *d)
     draw_steps(d, " in the segment claims", first, n);
 }
 
-void rf_print_tree(const rf_outcome *o, const rf_screen *s, uint32_t pair)
+void rf_print_tree(const rf_report *o, const rf_screen *s, uint32_t pair)
 {
     drawing d = {o, s, o->pairs[pair], 0};
     const rf_verdict *v = d.v;
@@ -444,7 +444,7 @@ void rf_print_tree(const rf_outcome *o, const rf_screen *s, uint32_t pair)
 /* ---- sentences -------------------------------------------------------------------------- */
 
 typedef struct {
-    const rf_outcome *o;
+    const rf_report *o;
     const rf_verdict *v;
     rf_hear *hear;
     void *ctx;
@@ -721,7 +721,7 @@ static void tell_cost(telling *t)
 /* Of what was judged provisionally, why. */
 static void tell_provisional(telling *t)
 {
-    const rf_outcome *o = t->o;
+    const rf_report *o = t->o;
     uint8_t foreign[RF_PARTIES_MAX] = {0};
     const rf_verdict *v = o->verdict;
     char names[512];
@@ -742,7 +742,7 @@ static void tell_provisional(telling *t)
 
 static void tell_standing(telling *t)
 {
-    const rf_outcome *o = t->o;
+    const rf_report *o = t->o;
     uint32_t count = 0, roots = 0;
     char names[512];
     for (uint32_t k = 0; k < o->party_count; k++) {
@@ -790,7 +790,7 @@ static void tell_checking(telling *t)
 
 static void tell_open(telling *t)
 {
-    const rf_outcome *o = t->o;
+    const rf_report *o = t->o;
     const rf_verdict *v = o->verdict;
     uint8_t unsigned_ones[RF_PARTIES_MAX] = {0};
     char names[512];
@@ -843,7 +843,7 @@ static void tell_pair(telling *t)
     tell_why(t);
 }
 
-void rf_explain(const rf_outcome *o, rf_hear *hear, void *ctx)
+void rf_explain(const rf_report *o, rf_hear *hear, void *ctx)
 {
     telling t;
     char names[512];
@@ -881,7 +881,7 @@ void rf_explain(const rf_outcome *o, rf_hear *hear, void *ctx)
     tell_open(&t);
 }
 
-typedef struct { const rf_outcome *o; const rf_screen *s; uint32_t pair; } printing;
+typedef struct { const rf_report *o; const rf_screen *s; uint32_t pair; } printing;
 
 static void print_piece(void *ctx, uint32_t pair, const char *about, const char *text)
 {
@@ -908,7 +908,7 @@ static void print_piece(void *ctx, uint32_t pair, const char *about, const char 
     rf_wrap(p->s, 2, text);
 }
 
-void rf_print_explanation(const rf_outcome *o, const rf_screen *s)
+void rf_print_explanation(const rf_report *o, const rf_screen *s)
 {
     printing p = {o, s, RF_NONE};
     putchar('\n');

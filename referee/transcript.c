@@ -249,9 +249,9 @@ void rf_transcript_close(rf_transcript *t)
 
 /* ---- the verdict ------------------------------------------------------------------------ */
 
-ro_status rf_transcript_write(rf_transcript *t, const rf_game *g, const char *path, ro_err *err)
+ro_status rf_transcript_write(rf_transcript *t, const rf_report *r, const char *path, ro_err *err)
 {
-    const rf_verdict *v = rf_game_verdict(g);
+    const rf_verdict *v = r->verdict;
     uint64_t guilty = 0;
     cJSON *o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "line", "verdict");
@@ -271,7 +271,7 @@ ro_status rf_transcript_write(rf_transcript *t, const rf_game *g, const char *pa
     for (uint32_t k = 0; k < v->guilty_count; k++) guilty |= UINT64_C(1) << v->guilty[k].party;
     add_parties(o, "guilty", guilty);
     cJSON_AddStringToObject(o, "why", v->why);
-    cli_json_u64(o, "pairs", rf_game_pairs(g));
+    cli_json_u64(o, "pairs", r->pair_count);
     cli_json_u64(o, "elements_recomputed", v->elements_recomputed);
     cli_json_u64(o, "bytes_read", v->bytes_read);
     cli_json_u64(o, "questions", v->questions);

@@ -248,9 +248,9 @@ static const ro_driver *choose_driver(const ro_task *t, const isa_level *level)
 }
 
 /* Prepare every node and find the scratch bytes of the greediest. */
-static ro_status prepare(const ro_graph *g, const isa_level *level, ro_pool *pool, ro_arena *a,
-                         ro_task **tasks, const ro_driver ***drivers, uint64_t *scratch,
-                         ro_err *err)
+static ro_status prepare(const ro_graph *g, const isa_level *level, ro_pool *pool, uint32_t threads,
+                         ro_arena *a, ro_task **tasks, const ro_driver ***drivers,
+                         uint64_t *scratch, ro_err *err)
 {
     *tasks = ro_arena_alloc(a, (g->node_count + (size_t)1) * sizeof **tasks);
     *drivers = ro_arena_alloc(a, (g->node_count + (size_t)1) * sizeof **drivers);
@@ -263,7 +263,7 @@ static ro_status prepare(const ro_graph *g, const isa_level *level, ro_pool *poo
         t->pool = pool;
         t->kernels = level->kernels;
         const ro_driver *d = (*drivers)[i] = choose_driver(t, level);
-        uint64_t bytes = d && d->scratch ? d->scratch(t, ro_pool_threads(pool)) : 0;
+        uint64_t bytes = d && d->scratch ? d->scratch(t, threads) : 0;
         if (bytes > *scratch) *scratch = bytes;
     }
     return RO_OK;
@@ -278,18 +278,20 @@ static ro_status sum_bytes(const ro_layout *l, uint64_t scratch, uint64_t *sum, 
     return RO_OK;
 }
 
-ro_status ro_plan_bytes(const ro_graph *g, int keep_all, uint64_t *bytes, ro_err *err)
+ro_status ro_plan_bytes(const ro_graph *g, int keep_all, uint32_t threads, uint64_t *bytes,
+                        ro_err *err)
 {
     const isa_level *level;
     ro_layout *layout;
     ro_task *tasks;
     const ro_driver **drivers;
     uint64_t scratch;
+    if (threads == 0) threads = ro_cores();
     RO_TRY(choose_level(&level, err));
     ro_arena *a = ro_arena_new();
     if (!a) return RO_FAIL(err, RO_ENOMEM, "no memory to plan a graph");
     ro_status st = ro_layout_new(g, keep_all, a, &layout, err);
-    if (!st) st = prepare(g, level, NULL, a, &tasks, &drivers, &scratch, err);
+    if (!st) st = prepare(g, level, NULL, threads, a, &tasks, &drivers, &scratch, err);
     if (!st) st = sum_bytes(layout, scratch, bytes, err);
     ro_arena_free(a);
     return st;
@@ -351,8 +353,8 @@ static ro_status fill_plan(ro_plan *p, ro_err *err)
     if (!p->arena) return RO_FAIL(err, RO_ENOMEM, "no memory for a plan");
     RO_TRY(check_leaves(g, p->state, &p->options, err));
     RO_TRY(ro_layout_new(g, p->options.keep_all, p->arena, &p->layout, err));
-    RO_TRY(prepare(g, p->device->level, p->device->pool, p->arena, &p->tasks, &p->drivers,
-                   &scratch, err));
+    RO_TRY(prepare(g, p->device->level, p->device->pool, ro_pool_threads(p->device->pool), p->arena,
+                   &p->tasks, &p->drivers, &scratch, err));
     RO_TRY(sum_bytes(p->layout, scratch, &p->peak_bytes, err));
     if (p->options.byte_cap && p->peak_bytes > p->options.byte_cap)
         return RO_FAIL(err, RO_ELIMIT, "a plan needs %llu bytes; %llu are allowed",

@@ -264,8 +264,8 @@ ro_status ro_graph_node(ro_graph *g, ro_op op, const void *attrs, const ro_value
     if (inputs > RO_INPUTS_MAX || outputs > RO_OUTPUTS_MAX)
         return RO_FAIL(err, RO_ELIMIT, "%s has %u inputs and %u outputs; at most %u are allowed",
                        ro_ops[op].name, inputs, outputs, RO_INPUTS_MAX);
-    memset(types, 0, sizeof types);
-    memset(made, 0, sizeof made);
+    memset(types, 0, inputs * sizeof *types);
+    memset(made, 0, outputs * sizeof *made);
     for (uint32_t k = 0; k < inputs; k++) {
         if (in[k] == RO_NO_VALUE) continue;
         if (in[k] >= g->value_count)

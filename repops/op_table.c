@@ -156,7 +156,9 @@ const ro_op_desc ro_ops[RO_OP_COUNT] = {
 ro_op ro_op_find(const char *name, uint32_t version)
 {
     for (int op = 0; op < RO_OP_COUNT; op++)
-        if (strcmp(ro_ops[op].name, name) == 0 && ro_ops[op].version == version) return (ro_op)op;
+        if (ro_ops[op].name[0] == name[0] && strcmp(ro_ops[op].name, name) == 0 &&
+            ro_ops[op].version == version)
+            return (ro_op)op;
     return RO_OP_COUNT;
 }
 

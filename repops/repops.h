@@ -95,6 +95,7 @@ typedef struct ro_pool ro_pool;
 ro_status ro_pool_new(uint32_t threads, ro_pool **out, ro_err *err) RO_CHECKED;
 void ro_pool_free(ro_pool *p);
 uint32_t ro_pool_threads(const ro_pool *p); /* >= 1 */
+uint32_t ro_cores(void); /* that this process may use: threads of a pool of 0 */
 
 typedef void ro_range_fn(void *ctx, uint64_t begin, uint64_t end, uint32_t worker);
 /* Call fn over [0, n) in ranges whose bounds are multiples of grain (but the end). Which
@@ -421,8 +422,10 @@ int ro_cpu_runs(const char *isa); /* whether this processor has that level */
  * Flatten, Identity. */
 int ro_only_renames(ro_op op);
 
-/* Peak bytes of a plan of this graph on the CPU, without making it. */
-ro_status ro_plan_bytes(const ro_graph *g, int keep_all, uint64_t *bytes, ro_err *err) RO_CHECKED;
+/* Peak bytes of a plan of this graph on the CPU, without making it.
+ *   threads   of the pool it would run with, each of which has scratch; 0: one for each core */
+ro_status ro_plan_bytes(const ro_graph *g, int keep_all, uint32_t threads, uint64_t *bytes,
+                        ro_err *err) RO_CHECKED;
 
 /* ---- conformance vectors (vectors.c; vectors/README.md) ------------------------------------- */
 

@@ -160,7 +160,7 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-static uint32_t available_cores(void)
+uint32_t ro_cores(void)
 {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0) {
@@ -193,7 +193,7 @@ static ro_status start_workers(ro_pool *p, ro_err *err)
 ro_status ro_pool_new(uint32_t threads, ro_pool **out, ro_err *err)
 {
     RO_TRY(ro_float_mode(err));
-    if (threads == 0) threads = available_cores();
+    if (threads == 0) threads = ro_cores();
     if (threads > RO_THREADS_MAX)
         return RO_FAIL(err, RO_ELIMIT, "%u threads were asked for; 1 to %u are allowed", threads,
                        RO_THREADS_MAX);
@@ -204,7 +204,7 @@ ro_status ro_pool_new(uint32_t threads, ro_pool **out, ro_err *err)
         return RO_FAIL(err, RO_ENOMEM, "no memory for a pool of %u threads", threads);
     }
     p->threads = threads;
-    p->spins = threads <= available_cores() ? SPINS : 0;
+    p->spins = threads <= ro_cores() ? SPINS : 0;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     pthread_cond_init(&p->done, NULL);

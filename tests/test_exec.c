@@ -391,8 +391,8 @@ Test(plans, random_graphs)
         program_make(&p, &g);
         run_program(&p, d, 0, &g);
         run_program(&p, d, 1, &g);
-        OK(ro_plan_bytes(p.graph, 0, &less, &err));
-        OK(ro_plan_bytes(p.graph, 1, &all, &err));
+        OK(ro_plan_bytes(p.graph, 0, 1, &less, &err));
+        OK(ro_plan_bytes(p.graph, 1, 1, &all, &err));
         cr_assert_leq(less, all + SLOTS * 128); /* exchanged values are not in the block */
         ro_arena_free(p.arena);
     }
@@ -485,7 +485,7 @@ Test(plans, refusals)
     FAILS(RO_ENOTFOUND, cpu->plan(d, state, p.graph, &o, &plan, &err));
     o.constant_count = CONSTANTS;
     uint64_t bytes;
-    OK(ro_plan_bytes(p.graph, 0, &bytes, &err));
+    OK(ro_plan_bytes(p.graph, 0, 1, &bytes, &err));
     o.byte_cap = bytes - 1;
     FAILS(RO_ELIMIT, cpu->plan(d, state, p.graph, &o, &plan, &err));
     o.byte_cap = bytes;
@@ -522,6 +522,39 @@ Test(plans, refusals)
 
 /* ---- no memory ----------------------------------------------------------------------------- */
 
+/* Every thread has scratch of its own, and all of it is foreseen. */
+Test(plans, bytes_with_threads)
+{
+    ro_type t = ro_type_of(RO_F32, 2, (int64_t[]){300, 300}), step = ro_type_of(RO_I64, 0, NULL);
+    ro_arena *a = ro_arena_new();
+    ro_graph *graph;
+    ro_value x, y;
+    ro_pool *pool;
+    ro_device *d;
+    ro_state *s;
+    ro_plan *plan;
+    uint64_t one, three;
+    const void *constants[1] = {ro_arena_alloc(a, ro_type_bytes(&t))};
+    ro_plan_options o = {.constants = constants, .constant_count = 1};
+    OK(ro_graph_new(a, &graph, &err));
+    OK(ro_graph_constant(graph, 0, &t, &x, &err));
+    OK(ro_emit2(graph, RO_OP_MatMul, NULL, x, x, &y, &err));
+    OK(ro_graph_add_output(graph, y, &err));
+    OK(ro_pool_new(3, &pool, &err));
+    OK(ro_cpu()->open(pool, &d, &err));
+    OK(ro_cpu()->state_new(d, &step, 1, &s, &err));
+    OK(ro_cpu()->plan(d, s, graph, &o, &plan, &err));
+    OK(ro_plan_bytes(graph, 0, 1, &one, &err));
+    OK(ro_plan_bytes(graph, 0, 3, &three, &err));
+    cr_assert_eq(ro_cpu()->peak_bytes(plan), three);
+    cr_assert_gt(three, one);
+    ro_cpu()->plan_free(plan);
+    ro_cpu()->state_free(s);
+    ro_cpu()->close(d);
+    ro_pool_free(pool);
+    ro_arena_free(a);
+}
+
 /* Everything up to a step with the n-th allocation failing; 1 when nothing failed. */
 static int try_all(const program *p, uint64_t n, int persistent)
 {
@@ -534,7 +567,7 @@ static int try_all(const program *p, uint64_t n, int persistent)
     memset(&err, 0, sizeof err);
     ro_alloc_fail_at(n, persistent);
     ro_status st = cpu->open(NULL, &d, &err);
-    if (!st) st = ro_plan_bytes(p->graph, 0, &bytes, &err);
+    if (!st) st = ro_plan_bytes(p->graph, 0, 1, &bytes, &err);
     if (!st) st = cpu->state_new(d, p->slots, SLOTS, &s, &err);
     if (!st) st = cpu->plan(d, s, p->graph, &o, &plan, &err);
     if (!st) {

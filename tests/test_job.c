@@ -445,6 +445,13 @@ Test(job, test_T53_largest, .timeout = 120)
     cr_assert_eq(decode(bytes, size, &err), RO_OK);
     printf("the largest job, %.1f MB, is decoded in %.0f ms\n", 1e-6 * (double)size,
            milliseconds() - t);
+    /* Wrong in the type of its last node, before the wiring of the slots and three outputs. */
+    uint64_t last = size - 4 - 3 * 9 - 9 * (uint64_t)VD_SLOTS_MAX - 8;
+    bytes[last] ^= 1;
+    t = milliseconds();
+    cr_assert_eq(decode(bytes, size, &err), RO_ESHAPE);
+    printf("wrong at its last node it is refused in %.0f ms\n", milliseconds() - t);
+    bytes[last] ^= 1;
     t = milliseconds();
     cr_assert_eq(decode(bytes, size - 1, &err), RO_EFORMAT);
     cr_assert(milliseconds() - t < 50, "%g ms", milliseconds() - t);

@@ -99,7 +99,7 @@ static void make(const sort *s, const vd_job *j, uint32_t guilty, rf_verdict *v)
     }
 }
 
-static void outcome(const vd_job *j, const sort *s, uint32_t guilty, rf_verdict *v, rf_outcome *o)
+static void outcome(const vd_job *j, const sort *s, uint32_t guilty, rf_verdict *v, rf_report *o)
 {
     memset(o, 0, sizeof *o);
     make(s, j, guilty, v);
@@ -157,7 +157,7 @@ static void check_why(const rf_verdict *v, uint32_t guilty, const char *text)
                                                                         : "states"), "%s", text);
 }
 
-static void check_open(const rf_outcome *o, uint32_t guilty, const char *text)
+static void check_open(const rf_report *o, uint32_t guilty, const char *text)
 {
     const rf_verdict *v = o->verdict;
     int file = v->method == RF_BY_ELEMENT || v->method == RF_BY_PARTIAL;
@@ -178,7 +178,7 @@ static void check_open(const rf_outcome *o, uint32_t guilty, const char *text)
 static void check_one(const vd_job *j, const sort *s, uint32_t guilty, int provisional, int foreign)
 {
     rf_verdict v;
-    rf_outcome o;
+    rf_report o;
     heard *h = calloc(1, sizeof *h);
     outcome(j, s, guilty, &v, &o);
     v.provisional = provisional;
@@ -226,7 +226,7 @@ Test(tell, the_same_at_checkpoint_level) { each_sort(2); }
 
 /* ---- agreement, several pairs, segment claims, signatures ------------------------------- */
 
-typedef struct { ro_arena *arena; vd_job *job; rf_verdict v; rf_outcome o; heard h; } scene;
+typedef struct { ro_arena *arena; vd_job *job; rf_verdict v; rf_report o; heard h; } scene;
 
 /* A and C against B. */
 static scene *set_up(uint32_t segment, const sort *kind, uint32_t guilty)
@@ -307,7 +307,7 @@ Test(tell, segment_claims_and_missing_signatures)
 
 Test(tell, sides_of_64_parties_are_named)
 {
-    rf_outcome o;
+    rf_report o;
     rf_verdict v;
     char text[512];
     memset(&o, 0, sizeof o);

@@ -31,14 +31,20 @@ static void element_input(const ro_type *t, uint64_t reads, uint64_t *bytes, uin
     *proofs = add(*proofs, mul(touched, levels * VD_DIGEST));
 }
 
+/* RO_NONE where an input is absent. */
+static void input_types(const ro_graph *g, const ro_node *n, ro_type in[RO_INPUTS_MAX])
+{
+    memset(in, 0, RO_INPUTS_MAX * sizeof *in);
+    for (uint32_t k = 0; k < n->inputs; k++)
+        if (n->in[k] != RO_NO_VALUE) in[k] = g->values[n->in[k]].type;
+}
+
 static void node_cost(const ro_graph *g, uint32_t node, uint64_t steps, uint32_t phase, vd_cost *c)
 {
     const ro_node *n = &g->nodes[node];
     const ro_op_desc *d = &ro_ops[n->op];
     ro_type in[RO_INPUTS_MAX];
-    memset(in, 0, sizeof in);
-    for (uint32_t k = 0; k < n->inputs; k++)
-        if (n->in[k] != RO_NO_VALUE) in[k] = g->values[n->in[k]].type;
+    input_types(g, n, in);
     for (uint32_t k = 0; k < n->outputs; k++) {
         const ro_type *out = &g->values[n->first_output + k].type;
         uint64_t flops = d->flops(n->attrs, in, n->inputs, out), bytes = 0, proofs = 0;
@@ -59,6 +65,32 @@ static void node_cost(const ro_graph *g, uint32_t node, uint64_t steps, uint32_t
     }
 }
 
+uint64_t vd_body_flops(const ro_graph *g, const ro_node *n)
+{
+    uint64_t sum = 0;
+    ro_type in[RO_INPUTS_MAX];
+    input_types(g, n, in);
+    for (uint32_t k = 0; k < n->outputs; k++) {
+        const ro_type *out = &g->values[n->first_output + k].type;
+        uint64_t flops = ro_ops[n->op].flops(n->attrs, in, n->inputs, out);
+        sum = add(sum, mul(add(flops, 1), ro_type_elements(out)));
+    }
+    return sum;
+}
+
+uint64_t vd_steps_body_flops(const vd_job *j, uint64_t steps)
+{
+    uint64_t most = 0;
+    for (uint32_t p = 0; p < j->phase_count; p++) {
+        const ro_graph *g = j->phases[p].graph;
+        uint64_t sum = 0;
+        for (uint32_t k = 0; k < g->node_count; k++)
+            sum = add(sum, vd_body_flops(g, &g->nodes[k]));
+        if (sum > most) most = sum;
+    }
+    return mul(most, steps);
+}
+
 ro_status vd_job_cost(const vd_job *j, vd_cost *c, ro_err *err)
 {
     memset(c, 0, sizeof *c);
@@ -69,7 +101,7 @@ ro_status vd_job_cost(const vd_job *j, vd_cost *c, ro_err *err)
     for (uint32_t p = 0; p < j->phase_count; p++) {
         const ro_graph *g = j->phases[p].graph;
         uint64_t bytes;
-        RO_TRY(ro_plan_bytes(g, 0, &bytes, err));
+        RO_TRY(ro_plan_bytes(g, 0, 0, &bytes, err));
         bytes = add(add(bytes, c->state_bytes), c->constant_bytes);
         if (bytes > c->peak_bytes) c->peak_bytes = bytes;
         for (uint32_t i = 0; i < g->node_count; i++)

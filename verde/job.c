@@ -566,10 +566,11 @@ static ro_status declared(decoder *d, ro_graph *g, int slot, uint32_t index, ro_
 
 static ro_status get_reference(decoder *d, vd_in *in, ro_graph *g, ro_value *v)
 {
-    uint8_t kind = vd_in_u8(in);
-    uint32_t index = vd_in_u32(in), output = vd_in_u32(in);
+    const uint8_t *b = vd_in_bytes(in, REFERENCE_BYTES);
     *v = RO_NO_VALUE;
-    if (in->bad) return RO_FAIL(d->err, RO_EFORMAT, "a value reference is cut off");
+    if (!b) return RO_FAIL(d->err, RO_EFORMAT, "a value reference is cut off");
+    uint8_t kind = b[0];
+    uint32_t index = vd_get_u32(b + 1), output = vd_get_u32(b + 5);
     if (kind > REF_NODE || (kind != REF_NODE && output) || (kind == REF_NONE && index))
         return RO_FAIL(d->err, RO_EFORMAT, "a value reference has kind %u, index %u, output %u",
                        kind, index, output);
@@ -606,6 +607,7 @@ static ro_status get_node(decoder *d, vd_in *r, ro_graph *g)
 {
     ro_op op = RO_OP_COUNT;
     ro_value in[RO_INPUTS_MAX], first;
+    uint64_t attrs[RO_ATTRS_SIZE_MAX / 8]; /* attribute structs hold 64-bit numbers */
     RO_TRY(get_operator(r, &op, d->err));
     uint32_t size = vd_in_u32(r);
     const uint8_t *bytes = vd_in_bytes(r, size);
@@ -614,9 +616,6 @@ static ro_status get_node(decoder *d, vd_in *r, ro_graph *g)
     if (inputs > RO_INPUTS_MAX)
         return RO_FAIL(d->err, RO_ELIMIT, "it has %u inputs; at most %u are allowed", inputs,
                        RO_INPUTS_MAX);
-    /* Attribute structs hold 64-bit numbers: the arena's alignment is theirs too. */
-    void *attrs = ro_arena_alloc(d->arena, ro_ops[op].attrs_size);
-    if (!attrs) return RO_FAIL(d->err, RO_ENOMEM, "no memory for its attributes");
     RO_TRY(ro_attrs_decode(op, bytes, size, attrs, d->err));
     for (uint32_t k = 0; k < inputs; k++) RO_TRY(get_reference(d, r, g, &in[k]));
     uint32_t outputs = vd_in_u32(r);
@@ -718,8 +717,8 @@ ro_status vd_job_decode(const uint8_t *bytes, uint64_t size, ro_arena *arena, vd
     RO_TRY(get_tensors(&d, &j->slots, j->slot_count, "slot"));
     RO_TRY(get_tensors(&d, &j->constants, j->constant_count, "constant"));
     for (uint32_t p = 0; p < j->phase_count; p++) RO_TRY(get_phase(&d, p));
+    RO_TRY(compare(j, bytes, size, err)); /* before it is sealed, which hashes all of it */
     RO_TRY(vd_job_seal(j, err));
-    RO_TRY(compare(j, bytes, size, err));
     *out = j;
     return RO_OK;
 }

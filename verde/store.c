@@ -5,8 +5,8 @@
  * Invariants
  *   1. Names are made here from digests and numbers; none is built from outside bytes.
  *   2. A file has its final name only when it is complete and on disk.
- *   3. What is read is believed only after its digest was computed, but for vd_store_map and its
- *      users, which say so: their callers hash what they take. */
+ *   3. What is read is believed only after its digest was computed, but for vd_store_map, its
+ *      users and vd_store_copy, which say so: their callers hash what they take. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -380,6 +380,38 @@ ro_status vd_store_map(vd_store *s, const vd_digest *d, ro_type *type, const uin
         return damaged(s, "tensor", d, "is cut off, or its header is altered", err);
     *bytes = m->map + TENSOR_HEADER;
     return RO_OK;
+}
+
+static ro_status copy_tensor(int fd, uint64_t size, const vd_digest *d, const vd_store *s,
+                             uint64_t limit, ro_type *type, uint8_t **bytes, ro_err *err)
+{
+    uint8_t header[TENSOR_HEADER];
+    if (size < TENSOR_HEADER) return damaged(s, "tensor", d, "is cut off", err);
+    RO_TRY(vd_fs_read(fd, header, TENSOR_HEADER, 0, s->path, err));
+    if (!get_header(header, size, type))
+        return damaged(s, "tensor", d, "is cut off, or its header is altered", err);
+    uint64_t n = ro_type_bytes(type);
+    if (n > limit)
+        return RO_FAIL(err, RO_ELIMIT, "a tensor in %.60s has %llu bytes; %llu are allowed",
+                       s->path, (unsigned long long)n, (unsigned long long)limit);
+    *bytes = ro_alloc(n);
+    if (!*bytes) return RO_FAIL(err, RO_ENOMEM, "no memory for a tensor of a store");
+    ro_status status = vd_fs_read(fd, *bytes, n, TENSOR_HEADER, s->path, err);
+    if (status) ro_free(*bytes);
+    return status;
+}
+
+ro_status vd_store_copy(vd_store *s, const vd_digest *d, uint64_t limit, ro_type *type,
+                        uint8_t **bytes, ro_err *err)
+{
+    names n;
+    int fd;
+    uint64_t size;
+    tensor_name(d, &n);
+    RO_TRY(open_file(s, n.name, "tensor", d, &fd, &size, err));
+    ro_status status = copy_tensor(fd, size, d, s, limit, type, bytes, err);
+    close(fd);
+    return status;
 }
 
 /* ---- the chunk tree of a tensor ---------------------------------------------------------- */

@@ -411,6 +411,10 @@ ro_status vd_store_get(vd_store *s, const vd_digest *d, const ro_type *type, voi
  * tensor of no bytes maps to a valid pointer. */
 ro_status vd_store_map(vd_store *s, const vd_digest *d, ro_type *type, const uint8_t **bytes,
                        ro_err *err) RO_CHECKED;
+/* The same, read into memory that nobody else can change: canonical bytes, for the caller to hash
+ * and to ro_free. RO_ENOTFOUND; RO_EFORMAT; RO_ELIMIT more than `limit` bytes; RO_ENOMEM. */
+ro_status vd_store_copy(vd_store *s, const vd_digest *d, uint64_t limit, ro_type *type,
+                        uint8_t **bytes, ro_err *err) RO_CHECKED;
 /* Answer "the hashes `depth` levels below node [lo, hi)" of the chunk tree of a stored tensor.
  *   type      out: what the store says; the caller holds it against the agreed header
  *   out       VD_DESCEND_MAX x 32 bytes; *count of them are set
@@ -537,6 +541,10 @@ typedef struct {
     uint64_t element_flops, element_bytes, evidence_bytes; /* static bounds for that element */
 } vd_cost;
 ro_status vd_job_cost(const vd_job *j, vd_cost *c, ro_err *err) RO_CHECKED;
+/* Operations of a node by its scalar body, which shares nothing between elements, one more for each
+ * element; of `steps` steps of the phase where they are most. Saturating. */
+uint64_t vd_body_flops(const ro_graph *g, const ro_node *n);
+uint64_t vd_steps_body_flops(const vd_job *j, uint64_t steps);
 /* RO_ELIMIT when the dearest element is over a limit. */
 ro_status vd_job_admit(const vd_job *j, const vd_cost *c, uint64_t bytes, uint64_t flops,
                        ro_err *err) RO_CHECKED;

@@ -25,6 +25,13 @@ RO_AT(Concat)
 }
 #endif
 #elif defined(RO_PASS_HOST)
+/* Whether t has the dtype and the axes of `like`, but for one axis. */
+static int ro_Concat_fits(const ro_type *t, const ro_type *like, uint32_t axis)
+{
+    int fits = t->dtype == like->dtype && t->rank == like->rank;
+    for (uint32_t k = 0; fits && k < t->rank; k++) fits = k == axis || t->dims[k] == like->dims[k];
+    return fits;
+}
 RO_INFER(Concat)
 {
     int64_t axis = ((const ro_Concat_attrs *)attrs)->axis;
@@ -33,10 +40,8 @@ RO_INFER(Concat)
     uint32_t a = ro_axis(axis, in[0].rank);
     ro_type y = in[0];
     for (uint32_t n = 1; n < n_in; n++) {
-        ro_type like = in[n];
         char first[96], other[96];
-        if (like.rank == y.rank) like.dims[a] = in[0].dims[a];
-        if (!ro_type_equal(&like, &in[0]))
+        if (!ro_Concat_fits(&in[n], &in[0], a))
             return RO_FAIL(err, RO_ESHAPE, "Concat on axis %u: input %u is %s, input 0 is %s", a, n,
                            ro_type_text(&in[n], other, sizeof other),
                            ro_type_text(&in[0], first, sizeof first));
