@@ -192,8 +192,11 @@ static void finish(task *t)
     t->o.answers = t->answers;
     for (uint32_t m = 0; m < t->o.member_count; m++)
         t->members[m].held = t->members[m].stage == RF_STAGE_AUDITOR ? 0 : t->p.stake;
-    for (uint32_t m = t->o.member_count; m < MEMBERS; m++) /* not to be read */
-        t->members[m] = (rf_member){.stage = RF_STAGE_AUDITOR, .standing = 1, .delivered = 1};
+    static int lost; /* in turn, so that reading one too many shows wherever it is done */
+    lost = !lost;
+    for (uint32_t m = t->o.member_count; m < MEMBERS; m++)
+        t->members[m] = (rf_member){.stage = RF_STAGE_AUDITOR, .standing = 1, .delivered = 1,
+                                    .lost = lost ? RF_LOST_VERDICT : RF_LOST_NOTHING};
     cr_assert_eq(rf_params_escrow(&t->p, &t->o.escrow, &err), RO_OK, "%s", err.msg);
 }
 
