@@ -550,6 +550,12 @@ static void hidden_kept(task *t)
 }
 static void undelivered(task *t) { t->members[0].delivered = 0; }
 static void delivered_after_all(task *t) { t->o.end = RF_END_UNDELIVERED; }
+static void nobody_to_deliver(task *t)
+{
+    t->o.end = RF_END_UNDELIVERED;
+    t->members[0].delivered = 0;
+    for (uint32_t m = 0; m < 3; m++) lose(t, m, RF_LOST_VERDICT, m);
+}
 static void somebody(task *t) { t->o.end = RF_END_NOBODY; }
 static void delivered_fallen(task *t) { lose(t, 0, RF_LOST_VERDICT, 1); }
 static void two_first(task *t) { t->members[1].delivered = 1; }
@@ -597,6 +603,7 @@ static const struct { change make; ro_status status; const char *word; int befor
     {claimed_lost, RO_EFORMAT, "lost or stands", 0},
     {undelivered, RO_EFORMAT, "nobody delivered", 0},
     {delivered_after_all, RO_EFORMAT, "not undelivered", 0},
+    {nobody_to_deliver, RO_EFORMAT, "0 stand and 0 delivered", 0},
     {somebody, RO_EFORMAT, "not nobody", 0},
     {delivered_fallen, RO_EFORMAT, "does not stand", 0},
     {two_first, RO_EFORMAT, "2 first deliveries", 0},
@@ -923,6 +930,10 @@ Test(money, T27_T66_a_client_can_only_lengthen_and_pay_more)
     a.account_slots++;
     cr_assert_eq(rf_params_within(&s, &a, &err), RO_ELIMIT);
     cr_assert(strstr(err.msg, "at most 1"), "%s", err.msg);
+    a = s;
+    a.retry_ms = RF_MS_MAX + 1; /* more, and out of range on either side */
+    cr_assert_eq(rf_params_within(&s, &a, NULL), RO_ELIMIT);
+    cr_assert_eq(rf_params_within(&a, &s, NULL), RO_ELIMIT);
 }
 
 Test(money, T27_deadlines_follow_from_work_and_bytes)
@@ -1063,4 +1074,21 @@ Test(money, T66_a_job_costs_what_its_graph_says)
     cr_assert_eq(longer.segment_steps, 3u);
     cr_assert_eq(longer.output_bytes - longer.state_bytes, 2 * (c.output_bytes - c.state_bytes));
     ro_arena_free(arena);
+}
+
+Test(money, names)
+{
+    cr_assert_str_eq(rf_loss_name(RF_LOST_NOTHING), "nothing");
+    cr_assert_str_eq(rf_loss_name(RF_LOST_EQUIVOCATION), "equivocation");
+    cr_assert_str_eq(rf_loss_name(RF_LOST_ATTENTION), "attention");
+    cr_assert_str_eq(rf_loss_name((rf_loss)(RF_LOST_ATTENTION + 1)), "unknown");
+    cr_assert_str_eq(rf_end_name(RF_END_SETTLED), "settled");
+    cr_assert_str_eq(rf_end_name(RF_END_REFUNDED), "refunded");
+    cr_assert_str_eq(rf_end_name((rf_end)(RF_END_REFUNDED + 1)), "unknown");
+    cr_assert_str_eq(rf_purpose_name((rf_purpose)0), "unknown");
+    cr_assert_str_eq(rf_purpose_name(RF_FOR_FEE_AUDIT), "fee, audit");
+    cr_assert_str_eq(rf_purpose_name(RF_FOR_BURN), "burn");
+    cr_assert_str_eq(rf_purpose_name(RF_FOR_DELIVERY), "delivery");
+    cr_assert_str_eq(rf_purpose_name(RF_FOR_TREASURY_AUDIT), "audit, treasury");
+    cr_assert_str_eq(rf_purpose_name((rf_purpose)(RF_FOR_TREASURY_AUDIT + 1)), "unknown");
 }
