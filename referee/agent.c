@@ -167,18 +167,24 @@ static vd_digest name_of(const rf_message *m)
     return rf_has_slot(m->type) ? rf_slot_digest(m) : rf_message_id(m);
 }
 
+static int is_claim_of(const entry *e, const rf_message *m)
+{
+    vd_digest claim = rf_claim_digest(m);
+    return vd_digest_equal(&e->claim, &claim);
+}
+
 /* A message is in the log at `at`. */
 static ro_status note_said(rf_agent *a, const rf_message *m, const uint8_t *bytes, size_t n,
                            uint64_t at, ro_err *err)
 {
-    vd_digest name = name_of(m), sent = rf_received_digest(bytes, n), claim = rf_claim_digest(m);
+    vd_digest name = name_of(m), sent = rf_received_digest(bytes, n);
     entry *e = find(a, &name, AS_KEPT);
-    if (e && !vd_digest_equal(&e->claim, &claim))
+    if (e && !is_claim_of(e, m))
         return RO_FAIL(err, RO_EFORMAT, "a message log holds two claims for one slot");
     if (!e) {
         e = &a->entries[a->count++];
         memset(e, 0, sizeof *e);
-        e->claim = claim;
+        e->claim = rf_claim_digest(m);
         e->id = rf_message_id(m);
     }
     e->question = m->question;
@@ -437,8 +443,7 @@ ro_status rf_agent_say(rf_agent *a, const rf_message *draft, uint8_t *bytes, siz
     RO_TRY(usable(a, err));
     const entry *e = look_up(a, draft, &m);
     if (e) {
-        vd_digest claim = rf_claim_digest(&m);
-        if (!vd_digest_equal(&e->claim, &claim))
+        if (!is_claim_of(e, &m))
             return RO_FAIL(err, RO_EDIFFER,
                            "another claim of type %s was signed for this slot; a second one would "
                            "cost the stake",
@@ -516,12 +521,12 @@ ro_status rf_agent_deliver(rf_agent *a, const rf_message *draft, const void *pay
     for (unsigned k = 0; k < RF_REWRAPS_MAX; k++) {
         size_t n = 0, back_size = 0;
         ro_err why = {RO_OK, {0}};
-        RO_TRY(rf_agent_say(a, &m, bytes, &n, err));
         const entry *e = look_up(a, &m, &own);
-        if (e->receipt_at) {
+        if (e && e->receipt_at && is_claim_of(e, &own)) {
             *answered = 1;
             return fetch_message(a, e->receipt_at, answer, err);
         }
+        RO_TRY(rf_agent_say(a, &m, bytes, &n, err));
         RO_TRY(w->send(w->ctx, bytes, n, payload, payload_size, back, &back_size, err));
         if (!back_size) return RO_OK;
         ro_status heard = rf_agent_hear(a, back, back_size, answer, &why);

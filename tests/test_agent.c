@@ -24,6 +24,7 @@ typedef struct {
     uint8_t bytes[OFFICE_MAX][RF_MESSAGE_MAX];
     vd_digest ids[OFFICE_MAX];
     int never_content; /* every envelope is stale */
+    int early;         /* no window is open yet */
 } office;
 
 static vd_digest question_now(const office *o) { return made_up(20, o->questions, 0); }
@@ -78,6 +79,7 @@ static size_t office_takes(office *o, const uint8_t *bytes, size_t n, const void
             o->repeats++;
             return receipt(&m, k, answer);
         }
+    if (o->early) return refuse(o, bytes, n, RF_R_EARLY, answer);
     if (o->never_content ||
         (rf_has_slot(m.type) && rf_has_question(m.type) && !vd_digest_equal(&m.question, &now))) {
         o->stale++;
@@ -381,6 +383,27 @@ Test(agent, test_T57_every_operation_fails, .timeout = 300)
         memory_release(&disk);
         if (ended) break;
     }
+}
+
+/* Nor is a log read only in part: any read that fails is said, and the next opening has it all. */
+Test(agent, test_T57_every_read_fails)
+{
+    static office o;
+    memory_disk disk = {0};
+    points p = {0, 0, FAILS, 0, memory_as_disk(&disk), &o};
+    ro_err err = {0};
+    must(script_run(&p, 0, &err), &err);
+    uint64_t n = 1, size = disk.size;
+    for (;; n++) {
+        p.at = 0;
+        p.stop = n;
+        ro_status status = script_run(&p, 0, &(ro_err){0});
+        cr_assert(disk.size == size && (status == RO_OK || status == RO_EIO));
+        if (status == RO_OK) break;
+    }
+    cr_assert(n > 2 * SCRIPT);
+    check_office(&o, n);
+    memory_release(&disk);
 }
 
 Test(agent, test_T57_a_failed_log_stays_failed)
@@ -742,6 +765,49 @@ Test(agent, test_T31_always_stale)
         cr_assert_eq(rewrapped, again ? RF_REWRAPS_MAX * (RF_REWRAPS_MAX - 1) / 2 : 0);
         tear_down(&f);
     }
+}
+
+/* Refused for now: the refusal comes back, and the same bytes are taken later. */
+Test(agent, test_T05_too_early)
+{
+    for (int again = 0; again < 2; again++) {
+        fixture f;
+        rf_message m = world_message(RF_M_REVEAL, 0, 0), r;
+        int answered = 0;
+        ro_err err = {0};
+        set_up(&f);
+        rf_wire w = {&f.p, m_send};
+        f.o->early = 1;
+        must(rf_agent_deliver(f.a, &m, NULL, 0, &w, &r, &answered, &err), &err);
+        cr_assert(answered && r.type == RF_M_REFUSAL && r.claim.refusal.reason == RF_R_EARLY);
+        f.o->early = 0;
+        if (again) open_again(&f);
+        must(rf_agent_deliver(f.a, &m, NULL, 0, &w, &r, &answered, &err), &err);
+        cr_assert(answered && r.type == RF_M_RECEIPT && f.o->received == 2);
+        cr_assert_eq(memcmp(f.o->bytes[0], f.o->bytes[1], f.o->size[0]), 0);
+        tear_down(&f);
+    }
+}
+
+/* A log that somebody writes into while it is open: nothing is said from it. */
+Test(agent, altered_while_open)
+{
+    fixture f;
+    uint8_t bytes[RF_MESSAGE_MAX];
+    size_t n;
+    rf_message m = world_message(RF_M_WORK, 0, 0), c = world_message(RF_M_COMMIT, 0, 0), r;
+    rf_wire w = {&f.p, m_send};
+    int answered = 0;
+    set_up(&f);
+    say(&f, &m, bytes);
+    f.disk.now[RF_LOG_HEADER_BYTES + 60] ^= 1;
+    cr_assert_eq(rf_agent_deliver(f.a, &m, NULL, 0, &w, &r, &answered, &(ro_err){0}), RO_EFORMAT);
+    cr_assert_eq(rf_agent_say(f.a, &c, bytes, &n, &(ro_err){0}), RO_EFORMAT);
+    cr_assert_eq(rf_agent_find(f.a, &c, &r, &answered, &(ro_err){0}), RO_EFORMAT);
+    cr_assert_eq(rf_agent_deliver(f.a, &c, NULL, 0, &w, &r, &answered, &(ro_err){0}), RO_EFORMAT);
+    cr_assert(!answered && f.o->received == 0);
+    tear_down(&f);
+    rf_agent_close(NULL);
 }
 
 static ro_status noise(void *ctx, const void *bytes, size_t n, const void *payload, size_t size,

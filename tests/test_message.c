@@ -132,6 +132,48 @@ Test(message, test_T12_one_encoding)
     }
 }
 
+/* Bytes inside a claim that have one encoding: a segment claim's body, a refusal's reason. */
+Test(message, test_T12_one_encoding_of_claims)
+{
+    uint8_t bytes[RF_MESSAGE_MAX];
+    rf_message m = world_message(RF_M_SEGMENT, 0, 0), back;
+    size_t n = rf_message_encode(&m, bytes), at = AT_SLOT + 16 + 40;
+    for (size_t b = 0; b < 8; b++) { /* the body's version and its reserved number */
+        bytes[at + b] ^= 1;
+        cr_assert_eq(open_signed(bytes, n, world_key(0), &back), RO_EFORMAT);
+        bytes[at + b] ^= 1;
+    }
+    cr_assert_eq(open_signed(bytes, n, world_key(0), &back), RO_OK);
+    m = world_message(RF_M_REFUSAL, 0, 0);
+    n = rf_message_encode(&m, bytes);
+    at = AT_SLOT + 16 + 32;
+    for (size_t b = 0; b < 16; b++) {
+        bytes[at + b] ^= 1;
+        cr_assert_eq(open_signed(bytes, n, world_key(14), &back), RO_EFORMAT);
+        bytes[at + b] ^= 1;
+    }
+    for (rf_refusal r = 0; r < RF_REFUSALS; r++) {
+        memset(bytes + at, 0, 16);
+        memcpy(bytes + at, rf_refusal_name(r), strlen(rf_refusal_name(r)));
+        cr_assert_eq(open_signed(bytes, n, world_key(14), &back), RO_OK);
+        cr_assert_eq(back.claim.refusal.reason, r);
+    }
+}
+
+/* Names of numbers that are none; what a receiver leaves open is not compared. */
+Test(message, what_is_left_open)
+{
+    rf_message m = world_message(RF_M_SEGMENT, 0, 0);
+    rf_expected any = {m.referee, m.task, m.role, m.type, NULL, NULL, NULL};
+    cr_assert_eq(rf_message_expect(&m, &any, &(ro_err){0}), RO_OK);
+    cr_assert_eq(rf_role_name(RF_ROLES)[0], '?');
+    cr_assert_eq(rf_message_type_name(RF_M_TYPES)[0], '?');
+    cr_assert_eq(rf_refusal_name(RF_REFUSALS)[0], '?');
+    cr_assert(!rf_may_send(RF_PROVIDER, RF_M_TYPES) && !rf_may_send(RF_ROLES, RF_M_WORK));
+    cr_assert(!rf_has_slot(RF_M_TYPES) && !rf_has_question(RF_M_TYPES) &&
+              !rf_has_payload(RF_M_TYPES));
+}
+
 /* Every role's name in front of every type: exactly the pairs of the table are open. */
 Test(message, test_T08_roles_and_types)
 {
