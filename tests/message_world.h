@@ -17,11 +17,6 @@ static inline const vd_key *world_key(unsigned n)
     return keys[n % 16];
 }
 
-static inline void world_free_keys(void)
-{
-    for (unsigned n = 0; n < 16; n++) vd_key_free((vd_key *)(uintptr_t)world_key(n));
-}
-
 /* The referees are keys 14 and 15. */
 static inline vd_digest world_referee(unsigned n)
 {
