@@ -230,6 +230,7 @@ RO_FN uint64_t ro_reduced_index(const ro_type *x, uint32_t mask, uint64_t i, uin
 
 #define RO_GROUP_BLOCKS (RO_GROUP / RO_BLOCK)
 #define RO_CHAIN 256u          /* positions of a chain in one part of an explanation */
+#define RO_LIST 4096u          /* parts that one part lists: 32 KiB of an answer     */
 enum { RO_STAGE_SUM, RO_STAGE_MAX, RO_STAGE_MEAN };
 
 /* ---- the shapes of explanations (see repops.h) ----------------------------------------------- */
@@ -243,26 +244,31 @@ RO_FN uint32_t ro_parts_of(uint32_t level, uint64_t n, uint64_t fan, uint64_t in
     return n != 0;
 }
 
+/* Block sums, group sums, the running sum after every RO_LIST groups, the value. */
 RO_FN uint32_t ro_contract_levels(uint64_t K, uint64_t *count)
 {
     count[0] = (K + RO_BLOCK - 1) / RO_BLOCK;
     count[1] = (K + RO_GROUP - 1) / RO_GROUP;
-    count[2] = 1;
-    return 3;
+    count[2] = (count[1] + RO_LIST - 1) / RO_LIST;
+    count[3] = 1;
+    return 4;
 }
 RO_FN uint32_t ro_contract_needs(uint64_t K, uint32_t level, uint64_t index, ro_parts *needs)
 {
     uint64_t count[RO_LEVELS_MAX];
+    uint32_t runs = 0;
     ro_contract_levels(K, count);
     if (level == 0) return 0;
-    return ro_parts_of(level - 1, count[level - 1], level == 1 ? RO_GROUP_BLOCKS : count[1], index,
-                       needs);
+    if (level == 3) return ro_parts_of(2, count[2], count[2], 0, needs);
+    if (level == 2 && index) runs = ro_parts_of(2, count[2], 1, index - 1, needs);
+    return runs + ro_parts_of(level - 1, count[level - 1], level == 1 ? RO_GROUP_BLOCKS : RO_LIST,
+                              index, needs + runs);
 }
 
-/* Levels of one stage over a row of n. */
+/* Levels of one stage over a row of n: lanes, chunks, chunks of chunks. */
 RO_FN uint32_t ro_row_height(uint64_t n)
 {
-    uint32_t h = 1;
+    uint32_t h = 2;
     for (; n > RO_CHUNK; n = (n + RO_CHUNK - 1) / RO_CHUNK) h++;
     return h;
 }
@@ -271,8 +277,9 @@ RO_FN uint32_t ro_row_levels(uint64_t n, uint32_t stages, uint64_t *count)
     uint32_t per = ro_row_height(n);
     for (uint32_t s = 0; s < stages; s++) {
         uint64_t m = n;
-        for (uint32_t v = 0; v < per; v++)
+        for (uint32_t v = 1; v < per; v++)
             count[s * per + v] = m = m ? (m + RO_CHUNK - 1) / RO_CHUNK : 1;
+        count[s * per] = count[s * per + 1] * RO_LANES;
     }
     count[stages * per] = 1;
     return stages * per + 1;
@@ -283,22 +290,29 @@ RO_FN uint32_t ro_row_needs(uint64_t n, uint32_t stages, uint32_t level, uint64_
     uint64_t count[RO_LEVELS_MAX];
     uint32_t per = ro_row_height(n), s = level / per, v = level % per;
     ro_row_levels(n, stages, count);
-    if (v) return ro_parts_of(level - 1, count[level - 1], RO_CHUNK, index, needs);
+    uint64_t fan = v == 1 ? RO_LANES : RO_CHUNK;
+    if (v) return ro_parts_of(level - 1, count[level - 1], fan, index, needs);
     for (uint32_t t = 0; t < s; t++) ro_parts_of(t * per + per - 1, 1, 1, 0, &needs[t]);
     return s;
 }
 
+/* Accumulators after every RO_CHAIN positions, after every RO_LIST of these, the value. */
 RO_FN uint32_t ro_chain_levels(uint64_t n, uint64_t *count)
 {
     count[0] = (n + RO_CHAIN - 1) / RO_CHAIN;
-    count[1] = 1;
-    return 2;
+    count[1] = (count[0] + RO_LIST - 1) / RO_LIST;
+    count[2] = 1;
+    return 3;
 }
 RO_FN uint32_t ro_chain_needs(uint64_t n, uint32_t level, uint64_t index, ro_parts *needs)
 {
-    uint64_t parts = (n + RO_CHAIN - 1) / RO_CHAIN;
-    if (level == 1) return ro_parts_of(0, parts, parts, 0, needs);
-    return index ? ro_parts_of(0, parts, 1, index - 1, needs) : 0;
+    uint64_t count[RO_LEVELS_MAX];
+    ro_chain_levels(n, count);
+    if (level == 2) return ro_parts_of(1, count[1], count[1], 0, needs);
+    if (level == 1) return ro_parts_of(0, count[0], RO_LIST, index, needs);
+    if (index == 0) return 0;
+    if (index % RO_LIST) return ro_parts_of(0, count[0], 1, index - 1, needs);
+    return ro_parts_of(1, count[1], 1, index / RO_LIST - 1, needs);
 }
 
 #define RO_CAT_(a, b) a##b

@@ -216,17 +216,21 @@
     RO_FN uint64_t RO_N(ro_##op##_part)(RO_AT_ARGS, uint32_t level, uint64_t index,       \
                                         const ro_claims *claims)                                 \
     {                                                                                          \
-        ro_parts from;                                                                         \
+        ro_parts from[RO_NEEDS_MAX];                                                           \
         uint64_t K = RO_N(ro_##op##_terms)(r, attrs, i);                                       \
         RO_T s = 0;                                                                            \
         if (level == 0) return TO_BITS(RO_N(ro_##op##_block)(r, attrs, i, K, index));          \
-        if (ro_contract_needs(K, level, index, &from)) {                                       \
-            s = FROM_BITS(claims->part(claims, from.level, from.begin));                         \
-            for (uint64_t k = from.begin + 1; k < from.end; k++)                               \
-                s = ADD(s, FROM_BITS(claims->part(claims, from.level, k)));                      \
+        uint32_t runs = ro_contract_needs(K, level, index, from);                              \
+        if (level == 3) { /* the last of its list: the whole sum */                            \
+            if (runs) s = FROM_BITS(claims->part(claims, 2, from[0].end - 1));                 \
+            return OUT(r, out, RO_N(ro_##op##_finish)(r, attrs, i, s));                        \
         }                                                                                      \
-        if (level == 1) return TO_BITS(s);                                                     \
-        return OUT(r, out, RO_N(ro_##op##_finish)(r, attrs, i, s));                            \
+        for (uint32_t t = 0; t < runs; t++)                                                    \
+            for (uint64_t k = from[t].begin; k < from[t].end; k++) {                           \
+                RO_T x = FROM_BITS(claims->part(claims, from[t].level, k));                    \
+                s = t == 0 && k == from[t].begin ? x : ADD(s, x);                              \
+            }                                                                                  \
+        return TO_BITS(s);                                                                     \
     }                                                                                          \
     RO_EXPLAIN_TABLE(op)
 
@@ -250,20 +254,22 @@
         uint64_t n = RO_N(ro_##op##_count)(r, attrs, out, i);                                  \
         uint32_t per = ro_row_height(n), s = level / per, v = level % per;                     \
         uint32_t runs = ro_row_needs(n, stages, level, index, from);                           \
-        if (v == 0) { /* a first chunk, or the value: the stages before it are given */        \
+        if (v == 0) { /* a lane of a chunk, or the value: the stages before it are given */    \
             for (uint32_t t = 0; t < runs; t++)                                                \
                 st[t] = RO_N(ro_##op##_settle)(                                                \
-                    t, n, FROM_BITS(claims->part(claims, from[t].level, 0)));                    \
+                    t, n, FROM_BITS(claims->part(claims, from[t].level, 0)));                  \
             if (s == stages) return RO_N(ro_##op##_finish)(r, attrs, out, i, st);              \
-            uint64_t j = index * RO_CHUNK, end = n - j < RO_CHUNK ? n : j + RO_CHUNK;          \
+            uint64_t j = index / RO_LANES * RO_CHUNK, end = n - j < RO_CHUNK ? n : j + RO_CHUNK;\
             RO_N(ro_##op##_begin)(r, s, &lanes);                                               \
-            for (; j < end; j++)                                                               \
-                RO_N(ro_lanes_push)(&lanes, RO_N(ro_##op##_term)(r, attrs, out, i, s, st, j)); \
-        } else {                                                                               \
-            RO_N(ro_##op##_begin)(r, s, &lanes);                                               \
-            for (uint64_t k = from[0].begin; k < from[0].end; k++)                             \
-                RO_N(ro_lanes_push)(&lanes, FROM_BITS(claims->part(claims, from[0].level, k)));  \
+            RO_T acc = lanes.identity;                                                         \
+            for (j += index % RO_LANES; j < end; j += RO_LANES)                                \
+                acc = RO_N(ro_lane_fold)(                                                      \
+                    lanes.is_max, acc, RO_N(ro_##op##_term)(r, attrs, out, i, s, st, j));      \
+            return TO_BITS(acc);                                                               \
         }                                                                                      \
+        RO_N(ro_##op##_begin)(r, s, &lanes);                                                   \
+        for (uint64_t k = from[0].begin; k < from[0].end; k++)                                 \
+            RO_N(ro_lanes_push)(&lanes, FROM_BITS(claims->part(claims, from[0].level, k)));    \
         return TO_BITS(RO_N(ro_lanes_end)(&lanes));                                            \
     }                                                                                          \
     RO_EXPLAIN_TABLE(op)
@@ -282,14 +288,13 @@
     RO_FN uint64_t RO_N(ro_##op##_part)(RO_AT_ARGS, uint32_t level, uint64_t index,       \
                                         const ro_claims *claims)                                 \
     {                                                                                          \
-        uint64_t n = RO_N(ro_##op##_count)(r, attrs, out, i), acc;                             \
-        if (level == 1) {                                                                      \
-            acc = n ? claims->part(claims, 0, (n - 1) / RO_CHAIN)                                \
-                    : RO_N(ro_##op##_start)(r, attrs, out, i);                                 \
-            return RO_N(ro_##op##_finish)(r, attrs, out, i, acc);                              \
-        }                                                                                      \
-        acc = index ? claims->part(claims, 0, index - 1)                                         \
-                    : RO_N(ro_##op##_start)(r, attrs, out, i);                                 \
+        ro_parts from;                                                                         \
+        uint64_t n = RO_N(ro_##op##_count)(r, attrs, out, i);                                  \
+        uint32_t given = ro_chain_needs(n, level, index, &from);                               \
+        uint64_t acc = given ? claims->part(claims, from.level, from.end - 1)                  \
+                             : RO_N(ro_##op##_start)(r, attrs, out, i);                        \
+        if (level == 1) return acc; /* the last of its list; so is the value's */              \
+        if (level == 2) return RO_N(ro_##op##_finish)(r, attrs, out, i, acc);                  \
         uint64_t p = index * RO_CHAIN, end = n - p < RO_CHAIN ? n : p + RO_CHAIN;              \
         for (; p < end; p++) acc = RO_N(ro_##op##_step)(r, attrs, out, i, p, acc);             \
         return acc;                                                                            \

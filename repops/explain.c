@@ -15,39 +15,53 @@ const ro_explain *ro_explain_of(ro_op op, const ro_reader *r)
 }
 
 typedef struct {
-    const uint64_t *parts;
-    uint64_t first[RO_LEVELS_MAX]; /* where a level begins in parts */
+    const ro_explain *e;
+    const ro_reader *r;
+    const void *attrs;
+    uint32_t out;
+    uint64_t i, *parts;
+    uint64_t first[RO_LEVELS_MAX], known[RO_LEVELS_MAX]; /* where a level begins in parts */
 } table;
+
+static uint64_t from_table(const ro_claims *claims, uint32_t level, uint64_t index);
+
+/* The parts of a level up to one. A level of a chain needs parts of the level above it that lie
+ * before: those are computed on the way, which goes down no further than there are levels. */
+static void compute(table *t, uint32_t level, uint64_t end)
+{
+    const ro_claims claims = {from_table, t};
+    for (uint64_t k = t->known[level]; k < end; k = t->known[level]) {
+        uint64_t bits = t->e->part(t->r, t->attrs, t->out, t->i, level, k, &claims);
+        t->parts[t->first[level] + k] = bits;
+        t->known[level] = k + 1;
+    }
+}
 
 static uint64_t from_table(const ro_claims *claims, uint32_t level, uint64_t index)
 {
-    const table *t = claims->ctx;
+    table *t = claims->ctx;
+    if (index >= t->known[level]) compute(t, level, index + 1);
     return t->parts[t->first[level] + index];
 }
 
 ro_status ro_explain_all(ro_op op, const ro_reader *r, const void *attrs, uint32_t out, uint64_t i,
                          uint32_t *levels, uint64_t *count, uint64_t **parts, ro_err *err)
 {
-    const ro_explain *e = ro_explain_of(op, r);
+    table t = {ro_explain_of(op, r), r, attrs, out, i, NULL, {0}, {0}};
     uint64_t total = 0, size;
-    table t;
-    if (!e) return RO_FAIL(err, RO_EOP, "%s has no partial results", ro_ops[op].name);
-    uint32_t n = e->levels(r, attrs, out, i, count);
+    if (!t.e) return RO_FAIL(err, RO_EOP, "%s has no partial results", ro_ops[op].name);
+    uint32_t n = t.e->levels(r, attrs, out, i, count);
     RO_ASSERT(n <= RO_LEVELS_MAX);
     for (uint32_t l = 0; l < n; l++) {
         t.first[l] = total;
         total += count[l]; /* at most some 2^33 a level: elements are at most 2^40 */
     }
-    uint64_t *all = ro_mul_size(total, sizeof *all, &size) ? ro_alloc(size) : NULL;
-    if (!all)
+    t.parts = ro_mul_size(total, sizeof *t.parts, &size) ? ro_alloc(size) : NULL;
+    if (!t.parts)
         return RO_FAIL(err, RO_ENOMEM, "no memory for %llu partial results of %s",
                        (unsigned long long)total, ro_ops[op].name);
-    t.parts = all;
-    ro_claims claims = {from_table, &t};
-    for (uint32_t l = 0; l < n; l++)
-        for (uint64_t k = 0; k < count[l]; k++)
-            all[t.first[l] + k] = e->part(r, attrs, out, i, l, k, &claims);
+    for (uint32_t l = 0; l < n; l++) compute(&t, l, count[l]);
     *levels = n;
-    *parts = all;
+    *parts = t.parts;
     return RO_OK;
 }

@@ -552,7 +552,7 @@ static void check_sum(size_t k, const float *x)
         cr_assert_lt(v->bytes_read, 64 << 10);
         rf_evidence e;
         size_t size;
-        size_t passed = 0, parts = 2 * 8 * (74 + 1); /* bytes of both explanations */
+        size_t passed = 0, parts = 2 * 8 * (32 + 74 + 1); /* bytes of both explanations */
         uint8_t *bytes = evidence(&f, &files, g, &size);
         must(rf_evidence_check(bytes, size, &e, &f.err), &f.err);
         cr_assert_eq(e.method, RF_BY_PARTIAL);

@@ -21,7 +21,7 @@ RO_FN ro_window ro_maxpool_window(const void *attrs, const ro_type *x, const ro_
     const ro_MaxPool_attrs *t = (const ro_MaxPool_attrs *)attrs;
     return ro_window_of(x, y, t->kernel_shape.v, &t->strides, &t->pads, &t->dilations);
 }
-#define RO_MAXPOOL_PART 4096u /* taps in one part of MaxPoolGrad's explanation */
+#define RO_MAXPOOL_PART RO_CHAIN /* taps in one part of MaxPoolGrad's explanation */
 /* Windows that may cover element i of MaxPoolGrad, and parts for the taps of each. */
 typedef struct { uint64_t windows, parts; } ro_maxpool_shape;
 RO_FN ro_maxpool_shape ro_maxpool_shape_of(const ro_reader *r, const void *attrs, uint64_t i)
@@ -111,15 +111,14 @@ RO_AT(MaxPoolGrad)
     return OUT(r, out, acc);
 }
 #ifndef __CUDACC__
-/* Explanation: level 0, for each window around i and each 4,096 of its taps, whether one of them
- * beats i (or the window does not cover i); level 1 the chain over windows; level 2 the value. */
+/* Explanation: level 0, for each window around i and each 256 of its taps, whether one of them
+ * beats i (or the window does not cover i); above it those of the chain over windows. */
 RO_FN uint32_t RO_N(ro_MaxPoolGrad_levels)(RO_AT_ARGS, uint64_t *count)
 {
     ro_maxpool_shape s = ro_maxpool_shape_of(r, attrs, i);
     (void)out;
     count[0] = s.windows * s.parts;
-    ro_chain_levels(s.windows, count + 1);
-    return 3;
+    return 1 + ro_chain_levels(s.windows, count + 1);
 }
 RO_FN uint32_t RO_N(ro_MaxPoolGrad_needs)(RO_AT_ARGS, uint32_t level, uint64_t index,
                                           ro_parts *needs)
@@ -130,7 +129,7 @@ RO_FN uint32_t RO_N(ro_MaxPoolGrad_needs)(RO_AT_ARGS, uint32_t level, uint64_t i
     if (level == 0) return 0;
     if (level == 1) runs = ro_parts_of(0, s.windows * s.parts, RO_CHAIN * s.parts, index, needs);
     uint32_t chain = ro_chain_needs(s.windows, level - 1, index, needs + runs);
-    if (chain) needs[runs].level = 1;
+    if (chain) needs[runs].level++;
     return runs + chain;
 }
 RO_FN uint64_t RO_N(ro_MaxPoolGrad_part)(RO_AT_ARGS, uint32_t level, uint64_t index,
@@ -138,6 +137,7 @@ RO_FN uint64_t RO_N(ro_MaxPoolGrad_part)(RO_AT_ARGS, uint32_t level, uint64_t in
 {
     ro_maxpool_shape s = ro_maxpool_shape_of(r, attrs, i);
     uint64_t own, p, from, end;
+    ro_parts before;
     ro_box taps;
     if (level == 0) {
         p = index / s.parts;
@@ -146,11 +146,10 @@ RO_FN uint64_t RO_N(ro_MaxPoolGrad_part)(RO_AT_ARGS, uint32_t level, uint64_t in
         end = taps.count < from + RO_MAXPOOL_PART ? taps.count : from + RO_MAXPOOL_PART;
         return (uint64_t)RO_N(ro_maxpool_beaten)(r, &taps, own, i, from, end);
     }
-    if (level == 2) {
-        uint64_t parts = (s.windows + RO_CHAIN - 1) / RO_CHAIN;
-        return OUT(r, out, parts ? FROM_BITS(claims->part(claims, 1, parts - 1)) : 0);
-    }
-    RO_T acc = index ? FROM_BITS(claims->part(claims, 1, index - 1)) : 0;
+    uint32_t given = ro_chain_needs(s.windows, level - 1, index, &before);
+    RO_T acc = given ? FROM_BITS(claims->part(claims, before.level + 1, before.end - 1)) : 0;
+    if (level == 2) return TO_BITS(acc);
+    if (level == 3) return OUT(r, out, acc);
     p = index * RO_CHAIN;
     end = s.windows - p < RO_CHAIN ? s.windows : p + RO_CHAIN;
     for (; p < end; p++) {

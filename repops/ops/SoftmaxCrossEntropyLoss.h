@@ -151,7 +151,7 @@ RO_FN uint32_t ro_loss_needs(RO_AT_ARGS, uint32_t level, uint64_t index, ro_part
     uint64_t n = ro_loss_rows(r, attrs, out);
     (void)i;
     if (level == 0) return 0;
-    if (level == 1) return ro_parts_of(0, n, RO_CHUNK, index, needs);
+    if (level == 1) return ro_parts_of(0, n, RO_CHUNK, index / RO_LANES, needs);
     uint32_t runs = ro_row_needs(n, 2, level - 1, index, needs);
     for (uint32_t k = 0; k < runs; k++) needs[k].level++;
     return runs;
@@ -165,16 +165,15 @@ RO_FN uint64_t ro_loss_part(RO_AT_ARGS, uint32_t level, uint64_t index, const ro
 {
     ro_loss l = ro_loss_of(r, attrs, 0);
     ro_claims above = {ro_loss_above, (void *)(uintptr_t)claims};
-    ro_lanes_f32 s;
+    float lane = 0;
     ro_parts p;
     if (level == 0) return ro_to_bits_f32(ro_loss_term(&l, index));
     if (level > 1)
         return ro_SoftmaxCrossEntropyLoss_part_f32(r, attrs, out, i, level - 1, index, &above);
-    ro_lanes_init_f32(&s, 0, 0);
     if (ro_loss_needs(r, attrs, out, i, level, index, &p))
-        for (uint64_t k = p.begin; k < p.end; k++)
-            ro_lanes_push_f32(&s, ro_from_bits_f32(claims->part(claims, 0, k)));
-    return ro_to_bits_f32(ro_lanes_end_f32(&s));
+        for (uint64_t k = p.begin + index % RO_LANES; k < p.end; k += RO_LANES)
+            lane = ADD(lane, ro_from_bits_f32(claims->part(claims, 0, k)));
+    return ro_to_bits_f32(lane);
 }
 static const ro_explain ro_loss_explain __attribute__((unused)) = {ro_loss_levels, ro_loss_needs,
                                                                    ro_loss_part};
