@@ -638,6 +638,41 @@ static ro_status answer_rerun(rf_files *f, rf_game *g, const rf_question *q, ro_
     return give(f, g, q, answers, RERUN_BYTES, &accepted, err);
 }
 
+/* ---- the game over these files ----------------------------------------------------------- */
+
+ro_status rf_files_game(const rf_files *f, rf_game **g, ro_err *err)
+{
+    rf_setup s;
+    memset(&s, 0, sizeof s);
+    rf_party *parties = ro_arena_alloc(f->arena, f->trace_count * sizeof *parties);
+    rf_claim *claims = ro_arena_alloc(f->arena, (f->claim_count + 1) * sizeof *claims);
+    if (!parties || !claims) return RO_FAIL(err, RO_ENOMEM, "no memory for a game");
+    for (uint32_t k = 0; k < f->trace_count; k++) {
+        size_t n;
+        parties[k].root = *vd_trace_get_root(f->traces[k]);
+        memcpy(parties[k].body, vd_trace_body_bytes(f->traces[k], &n), VD_TRACE_BODY_BYTES);
+    }
+    for (uint32_t k = 0; k < f->claim_count; k++) {
+        uint32_t i = 0;
+        claims[k].root = *vd_trace_get_root(f->claims[k]);
+        claims[k].body = *vd_trace_get_claim(f->claims[k]);
+        claims[k].own = rf_files_own_claim(f, k);
+        while (i < f->trace_count &&
+               !vd_digest_equal(vd_trace_get_root(f->traces[i]), &claims[k].body.trace))
+            i++;
+        if (i == f->trace_count)
+            return RO_FAIL(err, RO_EUSAGE, "%.120s is a claim for a trace that is not given here",
+                           vd_trace_path(f->claims[k]));
+    }
+    s.job = f->job;
+    s.parties = parties;
+    s.party_count = f->trace_count;
+    s.claims = claims;
+    s.claim_count = f->claim_count;
+    s.task = f->job->digest;
+    return rf_game_new(&s, g, err);
+}
+
 /* ---- explanations ----------------------------------------------------------------------- */
 
 /* A store's explanations/<64 hex>: "VERDEEXP", version u32, levels u32, count u64 of each, then the

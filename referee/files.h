@@ -52,6 +52,8 @@ void rf_files_release(rf_files *f);
 int rf_files_own_claim(const rf_files *f, uint32_t claim);
 /* RO_ELIMIT when one element of the job costs more than this to judge: as `verde job check`. */
 ro_status rf_files_admit(const rf_files *f, uint64_t bytes, uint64_t flops, ro_err *err) RO_CHECKED;
+/* The game over all traces and segment claims; RO_EUSAGE: a claim is of none of the traces. */
+ro_status rf_files_game(const rf_files *f, rf_game **g, ro_err *err) RO_CHECKED;
 /* Answer an open question, or say that nobody can. RO_OK either way; RO_ENOMEM. What the host has
  * to compute runs in a child (child.h). Its fault, or two implementations that differ, stops the
  * dispute: the game goes on to its end, and its verdict is not the verdict. */
@@ -65,6 +67,10 @@ int rf_files_stands(const rf_files *f, const rf_game *g, uint32_t party);
 int rf_files_ran(const rf_files *f, uint32_t party);
 /* Under its name complete or not at all. */
 ro_status rf_write_file(const char *path, const void *bytes, uint64_t size, ro_err *err) RO_CHECKED;
+
+/* Write the evidence of a finished game: PATH, or where several pairs were judged PATH.K for pair
+ * K, from 1 in the order of rf_game_pair. (evidence_files.c) */
+ro_status rf_files_evidence(rf_files *f, rf_game *g, const char *path, ro_err *err) RO_CHECKED;
 
 /* How an element explains itself, put into a store for verde-dispute: the parts of all levels, to
  * be found under the digest of the output tensor. parts NULL: computed from `data`, the node's

@@ -74,8 +74,8 @@ typedef struct {
 typedef struct {
     uint32_t input;
     uint64_t chunk;
-    uint32_t size, path_size;
-    const uint8_t *bytes, *path;
+    uint32_t size;
+    const uint8_t *bytes;
     uint8_t touched;
 } rf_operand;
 /* The chunks of an accepted answer, ascending by (input, chunk). */
@@ -204,9 +204,18 @@ void rf_guilty_side(rf_pass *p, int side, rf_kind cause);
 int rf_claim_fits(const vd_job *j, const vd_segment_leaf *leaf, const uint8_t *leaves,
                   ro_arena *scratch);
 
-/* recompute.c */
+/* operands.c */
 ro_status rf_operands_parse(const rf_node *n, const uint8_t *bytes, size_t size, rf_operands *o,
                             ro_arena *a, int *ok, ro_err *err);
+/* Does an answer to RF_Q_OPERANDS hold? */
+ro_status rf_operands_hold(const rf_node *n, const rf_question *q, const rf_part *part,
+                           const uint8_t *bytes, size_t size, int *ok, ro_err *err);
+
+/* recompute.c */
+const ro_explain *rf_explain_of(const rf_node *n, ro_reader *r); /* r is set up, without data */
+/* Run what operands are asked for: the element, or one part, whose claims read as zero, since what
+ * a part reads does not hang on other parts. */
+void rf_touch(rf_operands *o, const rf_question *q);
 /* Bits of an element, or of a part from agreed runs and `answer` (bits of the needs of the part,
  * in order; NULL: the runs alone). */
 uint64_t rf_compute(rf_operands *o, uint32_t output, uint64_t element);
@@ -223,9 +232,12 @@ int rf_agreed_bits(const rf_part *part, uint32_t level, uint64_t index, uint64_t
  * they agree on all. */
 int rf_part_descend(rf_part *part, const ro_parts *needs, uint32_t count,
                     const uint8_t *const answer[2]);
-/* Does an answer to RF_Q_OPERANDS, RF_Q_PARTS hold? */
-ro_status rf_operands_hold(const rf_node *n, const rf_question *q, const rf_part *part,
-                           const uint8_t *bytes, size_t size, int *ok, ro_err *err);
+/* Does an answer to RF_Q_PARTS hold? */
 ro_status rf_parts_hold(const rf_node *n, const rf_question *q, const rf_part *part, int side,
                         const uint8_t *bytes, size_t size, int *ok, ro_err *err);
+
+/* evidence.c, evidence_write.c: version 2 is the first that has been released. */
+#define RF_EVIDENCE_MAGIC "VERDEEVD"
+#define RF_EVIDENCE_VERSION 2u
+enum { RF_BEFORE_FIRST, RF_BEFORE_STEP, RF_BEFORE_SEGMENT }; /* whose state is the one before */
 #endif

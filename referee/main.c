@@ -26,7 +26,8 @@ static const char usage_text[] =
     "  --segment S      a segment claim, for traces at checkpoint:K; many times\n"
     "  --party A=KEY    trace A (the first) must be signed by the key of this\n"
     "                   fingerprint; many times\n"
-    "  --evidence F     write the evidence, for verde-verdict F\n"
+    "  --evidence F     write the evidence, for verde-verdict F; of several pairs F.1,\n"
+    "                   F.2, ...\n"
     "  --threads N      for what is run again\n"
     "  --max-dispute BYTES  judge a job whose dearest element costs more than 256 MiB\n"
     "                   or 1 GFLOP (without --job such a job is refused, exit 3)\n"
@@ -218,39 +219,6 @@ static ro_status check_parties(const rf_files *f, const cli_args *a, ro_err *err
 }
 
 /* ---- the game --------------------------------------------------------------------------- */
-
-static ro_status new_game(const rf_files *f, rf_game **g, ro_err *err)
-{
-    rf_setup s;
-    memset(&s, 0, sizeof s);
-    rf_party *parties = ro_arena_alloc(f->arena, f->trace_count * sizeof *parties);
-    rf_claim *claims = ro_arena_alloc(f->arena, (f->claim_count + 1) * sizeof *claims);
-    if (!parties || !claims) return RO_FAIL(err, RO_ENOMEM, "no memory for a game");
-    for (uint32_t k = 0; k < f->trace_count; k++) {
-        size_t n;
-        parties[k].root = *vd_trace_get_root(f->traces[k]);
-        memcpy(parties[k].body, vd_trace_body_bytes(f->traces[k], &n), VD_TRACE_BODY_BYTES);
-    }
-    for (uint32_t k = 0; k < f->claim_count; k++) {
-        uint32_t i = 0;
-        claims[k].root = *vd_trace_get_root(f->claims[k]);
-        claims[k].body = *vd_trace_get_claim(f->claims[k]);
-        claims[k].own = rf_files_own_claim(f, k);
-        while (i < f->trace_count &&
-               !vd_digest_equal(vd_trace_get_root(f->traces[i]), &claims[k].body.trace))
-            i++;
-        if (i == f->trace_count)
-            return RO_FAIL(err, RO_EUSAGE, "%.120s is a claim for a trace that is not given here",
-                           vd_trace_path(f->claims[k]));
-    }
-    s.job = f->job;
-    s.parties = parties;
-    s.party_count = f->trace_count;
-    s.claims = claims;
-    s.claim_count = f->claim_count;
-    s.task = f->job->digest;
-    return rf_game_new(&s, g, err);
-}
 
 static ro_status play(rf_files *f, rf_game *g, rf_transcript *t, ro_err *err)
 {
@@ -594,41 +562,6 @@ static void print_text(const rf_files *f, const rf_report *o, int tree, int expl
     if (explain) rf_print_explanation(o, &s);
 }
 
-/* ---- evidence --------------------------------------------------------------------------- */
-
-static void signer_of(const vd_trace *t, rf_signer *s)
-{
-    memset(s, 0, sizeof *s);
-    memcpy(s->backend, vd_trace_backend(t), VD_BACKEND_BYTES);
-    if (!vd_trace_key(t)) return;
-    s->is_signed = 1;
-    memcpy(s->key, vd_trace_key(t), sizeof s->key);
-    memcpy(s->signature, vd_trace_signature(t), sizeof s->signature);
-}
-
-static ro_status write_evidence(const rf_files *f, rf_game *g, const char *path, ro_err *err)
-{
-    rf_signer traces[2], claims[2];
-    uint8_t *bytes;
-    size_t size;
-    uint32_t sides[2], used[2];
-    memset(claims, 0, sizeof claims);
-    if (f->stopped || !rf_evidence_sides(g, sides, used)) {
-        rf_method m = f->stopped ? RF_BY_NONE : rf_game_verdict(g)->method;
-        fprintf(stderr, "verde-dispute: a verdict by %s has no evidence file; %.120s was not "
-                        "written\n", rf_method_name(m), path);
-        return RO_OK;
-    }
-    for (int k = 0; k < 2; k++) {
-        signer_of(f->traces[sides[k]], &traces[k]);
-        if (used[k] != RF_NONE) signer_of(f->claims[used[k]], &claims[k]);
-    }
-    RO_TRY(rf_evidence_write(g, traces, claims, &bytes, &size, err));
-    ro_status st = rf_write_file(path, bytes, size, err);
-    ro_free(bytes);
-    return st;
-}
-
 static int exit_code(const rf_verdict *v)
 {
     return v->kind == RF_AGREE ? 0 : v->kind == RF_UNDECIDED ? 6 : 1;
@@ -645,7 +578,7 @@ static ro_status write_files(const cli_args *a, rf_files *f, rf_game *g, const r
                              rf_transcript *t, ro_err *err)
 {
     if (cli_value(a, "--evidence"))
-        RO_TRY(write_evidence(f, g, cli_value(a, "--evidence"), err));
+        RO_TRY(rf_files_evidence(f, g, cli_value(a, "--evidence"), err));
     if (cli_value(a, "--svg"))
         RO_TRY(rf_draw(f, o->verdict, cli_value(a, "--svg"), err));
     if (t) RO_TRY(rf_transcript_write(t, o, cli_value(a, "--transcript"), err));
@@ -665,7 +598,7 @@ static ro_status dispute(const cli_args *a, rf_files *f, cli_job *j, int *code, 
     RO_TRY(check_jobs(f, a, j, code, err));
     RO_TRY(admit(f, a, err));
     RO_TRY(check_parties(f, a, err));
-    RO_TRY(new_game(f, &g, err));
+    RO_TRY(rf_files_game(f, &g, err));
     ro_status st = RO_OK;
     if (cli_value(a, "--transcript")) st = rf_transcript_new(f, &t, err);
     if (t) f->heard = rf_transcript_hear;

@@ -1,11 +1,9 @@
-/* recompute.c - one element, one part of an element, one operator, some steps: what the referee
- * computes itself.
+/* recompute.c - one element, or one part of an element: what the referee computes itself.
  *
  * Invariants
  *   1. Elements and parts come from scalar bodies, which read nothing but chunks that were
  *      checked against an agreed digest.
- *   2. An answer holds exactly the chunks that are read: none is missing and none idle.
- *   3. Operators and steps run through a backend, on whole tensors, as a party runs them. */
+ *   2. An explanation holds when it repeats what is agreed and folds to what it explains. */
 #include "game.h"
 
 #include <string.h>
@@ -59,7 +57,7 @@ static void reader_init(const rf_node *n, ro_reader *r)
     r->outputs = n->outputs;
 }
 
-static const ro_explain *explain_of(const rf_node *n, ro_reader *r)
+const ro_explain *rf_explain_of(const rf_node *n, ro_reader *r)
 {
     reader_init(n, r);
     return ro_explain_of(n->node->op, r);
@@ -68,52 +66,10 @@ static const ro_explain *explain_of(const rf_node *n, ro_reader *r)
 int rf_is_partial(const rf_node *n, uint32_t output)
 {
     ro_reader r;
-    return explain_of(n, &r) && rf_element_bytes(n, output) > RF_PARTIAL_BYTES;
+    return rf_explain_of(n, &r) && rf_element_bytes(n, output) > RF_PARTIAL_BYTES;
 }
 
-/* ---- operands: chunks that were handed over --------------------------------------------- */
-
-/* An answer: count u32, then for each chunk, ascending by (input, chunk): input u32, chunk u64,
- * bytes u32, path hashes u32, the bytes, the path. */
-#define OPERAND_HEAD 20u
-
-static int operand_after(const rf_operand *a, const rf_operand *b)
-{
-    return b->input > a->input || (b->input == a->input && b->chunk > a->chunk);
-}
-
-static int operand_holds(const rf_node *n, const rf_operand *o)
-{
-    return o->input < n->inputs && n->in[o->input].dtype != RO_NONE &&
-           vd_tensor_chunk_verify(&n->in[o->input], n->digest[o->input].b, o->chunk, o->bytes,
-                                  o->size, o->path, o->path_size);
-}
-
-ro_status rf_operands_parse(const rf_node *n, const uint8_t *bytes, size_t size, rf_operands *o,
-                            ro_arena *a, int *ok, ro_err *err)
-{
-    vd_in in = {bytes, size, 0, 0};
-    uint32_t count = vd_in_u32(&in);
-    memset(o, 0, sizeof *o);
-    o->node = n;
-    *ok = 0;
-    if (in.bad || count > vd_in_left(&in) / OPERAND_HEAD) return RO_OK;
-    o->list = ro_arena_alloc(a, (count + 1) * sizeof *o->list);
-    if (!o->list) return RO_FAIL(err, RO_ENOMEM, "no memory for %u operand chunks", count);
-    for (uint32_t k = 0; k < count; k++) {
-        rf_operand *x = &o->list[k];
-        x->input = vd_in_u32(&in);
-        x->chunk = vd_in_u64(&in);
-        x->size = vd_in_u32(&in);
-        x->path_size = vd_in_u32(&in);
-        x->bytes = vd_in_bytes(&in, x->size);
-        x->path = vd_in_bytes(&in, (uint64_t)x->path_size * VD_DIGEST);
-        if (in.bad || (k && !operand_after(x - 1, x))) return RO_OK;
-    }
-    o->count = count;
-    *ok = vd_in_left(&in) == 0;
-    return RO_OK;
-}
+/* ---- elements --------------------------------------------------------------------------- */
 
 static rf_operand *find_operand(rf_operands *o, uint32_t input, uint64_t chunk)
 {
@@ -175,7 +131,7 @@ uint32_t rf_part_levels(const rf_node *n, uint32_t output, uint64_t element)
 {
     ro_reader r;
     uint64_t count[RO_LEVELS_MAX];
-    const ro_explain *e = explain_of(n, &r);
+    const ro_explain *e = rf_explain_of(n, &r);
     return e->levels(&r, n->node->attrs, output, element, count);
 }
 
@@ -183,7 +139,7 @@ uint32_t rf_part_needs(const rf_node *n, uint32_t output, uint64_t element, cons
                        ro_parts needs[RO_NEEDS_MAX], uint64_t *total)
 {
     ro_reader r;
-    const ro_explain *e = explain_of(n, &r);
+    const ro_explain *e = rf_explain_of(n, &r);
     uint32_t count = e->needs(&r, n->node->attrs, output, element, part->level, part->index, needs);
     *total = 0;
     for (uint32_t k = 0; k < count; k++) *total += needs[k].end - needs[k].begin;
@@ -262,7 +218,7 @@ uint64_t rf_compute_part(rf_operands *o, uint32_t output, uint64_t element, cons
     ro_reader r;
     ro_parts needs[RO_NEEDS_MAX];
     uint64_t total;
-    const ro_explain *e = explain_of(o->node, &r);
+    const ro_explain *e = rf_explain_of(o->node, &r);
     claimed c = {part, answer, needs, 0, 1};
     ro_claims claims = {claimed_bits, &c};
     c.count = rf_part_needs(o->node, output, element, part, needs, &total);
@@ -275,7 +231,7 @@ uint64_t rf_compute_part(rf_operands *o, uint32_t output, uint64_t element, cons
 
 /* What an answer of operands must cover: the element, or one part whose claims read as zero, since
  * what a part reads does not hang on other parts. */
-static void touch(rf_operands *o, const rf_question *q)
+void rf_touch(rf_operands *o, const rf_question *q)
 {
     rf_part part;
     int complete;
@@ -287,23 +243,6 @@ static void touch(rf_operands *o, const rf_question *q)
     part.level = q->level;
     part.index = q->index;
     (void)rf_compute_part(o, q->output, q->element, &part, NULL, &complete);
-}
-
-ro_status rf_operands_hold(const rf_node *n, const rf_question *q, const rf_part *part,
-                           const uint8_t *bytes, size_t size, int *ok, ro_err *err)
-{
-    rf_operands o;
-    ro_arena *a = ro_arena_new();
-    (void)part;
-    if (!a) return RO_FAIL(err, RO_ENOMEM, "no memory to check operands");
-    ro_status st = rf_operands_parse(n, bytes, size, &o, a, ok, err);
-    if (!st && *ok) {
-        for (uint32_t k = 0; *ok && k < o.count; k++) *ok = operand_holds(n, &o.list[k]);
-        if (*ok) touch(&o, q);
-        *ok = *ok && rf_operands_exact(&o);
-    }
-    ro_arena_free(a);
-    return st;
 }
 
 /* An explanation holds when it repeats what is agreed and folds to the value it explains. */
@@ -334,160 +273,6 @@ ro_status rf_parts_hold(const rf_node *n, const rf_question *q, const rf_part *p
     return st;
 }
 
-/* ---- writing an answer ------------------------------------------------------------------ */
-
-/* What a body reads is discovered: a list of wanted chunks grows until nothing is missing. */
-typedef struct { uint32_t input; uint64_t chunk; } want;
-typedef struct {
-    const rf_node *node;
-    const rf_chunk_source *source;
-    want *list;
-    uint64_t count, room;
-    uint8_t *cache; /* bytes of the chunk read last */
-    uint32_t cache_input;
-    uint64_t cache_chunk;
-    size_t cache_size;
-    ro_status status;
-} discovery;
-
-static int want_before(const want *a, uint32_t input, uint64_t chunk)
-{
-    return a->input < input || (a->input == input && a->chunk < chunk);
-}
-
-static uint64_t want_place(const discovery *d, uint32_t input, uint64_t chunk)
-{
-    uint64_t lo = 0, hi = d->count;
-    while (lo < hi) {
-        uint64_t mid = lo + (hi - lo) / 2;
-        if (want_before(&d->list[mid], input, chunk)) lo = mid + 1;
-        else hi = mid;
-    }
-    return lo;
-}
-
-static int add_want(discovery *d, uint32_t input, uint64_t chunk)
-{
-    uint64_t at = want_place(d, input, chunk);
-    if (at < d->count && d->list[at].input == input && d->list[at].chunk == chunk) return 1;
-    if (d->count == d->room) {
-        uint64_t room = d->room ? 2 * d->room : 64;
-        want *list = ro_resize(d->list, d->room * sizeof *list, room * sizeof *list);
-        if (!list) return 0;
-        d->list = list;
-        d->room = room;
-    }
-    memmove(d->list + at + 1, d->list + at, (d->count - at) * sizeof *d->list);
-    d->list[at] = (want){input, chunk};
-    d->count++;
-    return 1;
-}
-
-static uint64_t discover(const ro_reader *r, uint32_t input, uint64_t element)
-{
-    discovery *d = r->ctx;
-    uint32_t size = ro_dtypes[r->in[input].dtype].size, path_size;
-    uint64_t at = element * size, chunk = at / VD_CHUNK_BYTES;
-    if (d->status || element >= ro_type_elements(&r->in[input])) return 0;
-    if (d->cache_size == 0 || d->cache_input != input || d->cache_chunk != chunk) {
-        const uint8_t *bytes, *path;
-        size_t n;
-        if (!d->source->chunk(d->source->ctx, &d->node->digest[input], &r->in[input], chunk, &bytes,
-                              &n, &path, &path_size) || n > VD_CHUNK_BYTES) {
-            d->status = RO_ENOTFOUND;
-            return 0;
-        }
-        memcpy(d->cache, bytes, n);
-        d->cache_input = input;
-        d->cache_chunk = chunk;
-        d->cache_size = n;
-        if (!add_want(d, input, chunk)) d->status = RO_ENOMEM;
-    }
-    if (at % VD_CHUNK_BYTES + size > d->cache_size) return 0;
-    return vd_get_le(d->cache + at % VD_CHUNK_BYTES, size);
-}
-
-static uint64_t no_claim(const ro_claims *claims, uint32_t level, uint64_t index)
-{
-    (void)claims;
-    (void)level;
-    (void)index;
-    return 0;
-}
-
-static void run_discovery(discovery *d, const rf_question *q)
-{
-    ro_reader r;
-    const ro_node *node = d->node->node;
-    const ro_explain *e = explain_of(d->node, &r);
-    const ro_claims none = {no_claim, NULL};
-    r.fetch = discover;
-    r.ctx = d;
-    if (q->level == RF_NONE) (void)ro_at(node->op, &r, node->attrs, q->output, q->element);
-    else (void)e->part(&r, node->attrs, q->output, q->element, q->level, q->index, &none);
-}
-
-static int write_chunk(const discovery *d, const want *w, vd_out *o)
-{
-    const uint8_t *bytes, *path;
-    size_t n;
-    uint32_t path_size;
-    if (!d->source->chunk(d->source->ctx, &d->node->digest[w->input], &d->node->in[w->input],
-                          w->chunk, &bytes, &n, &path, &path_size))
-        return 0;
-    vd_out_u32(o, w->input);
-    vd_out_u64(o, w->chunk);
-    vd_out_u32(o, (uint32_t)n);
-    vd_out_u32(o, path_size);
-    vd_out_bytes(o, bytes, n);
-    vd_out_bytes(o, path, path_size * (size_t)VD_DIGEST);
-    return 1;
-}
-
-static ro_status write_wanted(const discovery *d, uint8_t **answer, size_t *size, ro_err *err)
-{
-    vd_out o = {NULL, 4};
-    uint64_t room = 4;
-    for (uint64_t k = 0; k < d->count; k++) {
-        const ro_type *t = &d->node->in[d->list[k].input];
-        room += OPERAND_HEAD + vd_tensor_chunk_bytes(t, d->list[k].chunk) +
-                (uint64_t)vd_proof_size(vd_tensor_chunks(t), d->list[k].chunk) * VD_DIGEST;
-    }
-    if (d->count > UINT32_MAX || room > RF_EVIDENCE_MAX)
-        return RO_FAIL(err, RO_ELIMIT, "the operands take %llu bytes; %llu are allowed",
-                       (unsigned long long)room, (unsigned long long)RF_EVIDENCE_MAX);
-    o.to = ro_alloc(room);
-    if (!o.to) return RO_FAIL(err, RO_ENOMEM, "no memory for operands");
-    vd_put_le(o.to, d->count, 4);
-    for (uint64_t k = 0; k < d->count; k++)
-        if (!write_chunk(d, &d->list[k], &o) || o.n > room) {
-            ro_free(o.to);
-            return RO_FAIL(err, RO_ENOTFOUND, "an operand's chunk cannot be read");
-        }
-    *answer = o.to;
-    *size = o.n;
-    return RO_OK;
-}
-
-ro_status rf_operands_write(const rf_node *n, const rf_question *q, const rf_chunk_source *s,
-                            uint8_t **answer, size_t *size, ro_err *err)
-{
-    discovery d;
-    memset(&d, 0, sizeof d);
-    d.node = n;
-    d.source = s;
-    d.cache = ro_alloc(VD_CHUNK_BYTES);
-    if (!d.cache) return RO_FAIL(err, RO_ENOMEM, "no memory for operands");
-    run_discovery(&d, q);
-    ro_status st = d.status;
-    if (st == RO_ENOTFOUND) st = RO_FAIL(err, st, "an input of the element is in no store");
-    else if (st) st = RO_FAIL(err, st, "no memory for operands");
-    else st = write_wanted(&d, answer, size, err);
-    ro_free(d.list);
-    ro_free(d.cache);
-    return st;
-}
-
 ro_status rf_parts_write(const rf_node *n, const rf_question *q, const uint64_t *parts,
                          const uint64_t *count, uint8_t **answer, size_t *size, ro_err *err)
 {
@@ -511,186 +296,4 @@ ro_status rf_parts_write(const rf_node *n, const rf_question *q, const uint64_t 
     *answer = o.to;
     *size = o.n;
     return RO_OK;
-}
-
-/* ---- whole operators -------------------------------------------------------------------- */
-
-typedef struct { vd_digest *digests; ro_value first; } sink;
-
-static void take_digest(void *ctx, ro_value v, const uint8_t digest[32])
-{
-    sink *s = ctx;
-    memcpy(s->digests[v - s->first].b, digest, VD_DIGEST);
-}
-
-/* The node alone, its inputs as constants. */
-static ro_status lone_graph(const rf_node *n, ro_arena *a, ro_graph **out, ro_value *first,
-                            ro_err *err)
-{
-    ro_value in[RO_INPUTS_MAX];
-    ro_graph *g;
-    RO_TRY(ro_graph_new(a, &g, err));
-    for (uint32_t k = 0; k < n->inputs; k++) {
-        in[k] = RO_NO_VALUE;
-        if (n->in[k].dtype != RO_NONE) RO_TRY(ro_graph_constant(g, k, &n->in[k], &in[k], err));
-    }
-    RO_TRY(ro_graph_node(g, n->node->op, n->node->attrs, in, n->inputs, n->outputs, first, err));
-    for (uint32_t k = 0; k < n->outputs; k++) RO_TRY(ro_graph_add_output(g, *first + k, err));
-    *out = g;
-    return RO_OK;
-}
-
-static ro_status one_element(const rf_node *n, const ro_backend *b, ro_plan *plan, ro_value v,
-                             uint32_t output, uint64_t element, uint64_t *bits, ro_err *err)
-{
-    const ro_type *t = &n->out[output];
-    uint8_t canonical[8], *data = ro_alloc(ro_type_bytes(t));
-    uint32_t size = ro_dtypes[t->dtype].size;
-    if (!data) return RO_FAIL(err, RO_ENOMEM, "no memory for an operator's output");
-    ro_status st = b->value(plan, v, data, err);
-    if (!st) {
-        ro_canonical_bytes(t->dtype, data + element * size, canonical, 1);
-        *bits = vd_get_le(canonical, size);
-    }
-    ro_free(data);
-    return st;
-}
-
-static ro_status run_lone(const rf_node *n, const ro_backend *b, ro_device *d, ro_state *state,
-                          const void *const *data, vd_digest *digests, uint32_t output,
-                          uint64_t element, uint64_t *bits, ro_arena *a, ro_err *err)
-{
-    ro_graph *g;
-    ro_value first;
-    ro_plan *plan = NULL;
-    RO_TRY(lone_graph(n, a, &g, &first, err));
-    uint8_t *all = ro_arena_alloc(a, g->value_count);
-    if (!all) return RO_FAIL(err, RO_ENOMEM, "no memory to run an operator");
-    for (uint32_t k = 0; k < n->outputs; k++) all[first + k] = 1;
-    ro_plan_options o = {data, n->inputs, 0, 1, vd_tensor_digest};
-    sink s = {digests, first};
-    ro_step_options so = {digests ? all : NULL, take_digest, &s, NULL};
-    RO_TRY(b->plan(d, state, g, &o, &plan, err));
-    ro_status st = b->step(plan, &so, err);
-    if (!st && bits) st = one_element(n, b, plan, first + output, output, element, bits, err);
-    b->plan_free(plan);
-    return st;
-}
-
-ro_status rf_run_operator(const rf_node *n, const ro_backend *b, ro_pool *pool,
-                          const void *const *data, vd_digest *digests, uint32_t output,
-                          uint64_t element, uint64_t *bits, ro_err *err)
-{
-    ro_device *d = NULL;
-    ro_state *state = NULL;
-    ro_arena *a = ro_arena_new();
-    if (!a) return RO_FAIL(err, RO_ENOMEM, "no memory to run an operator");
-    ro_type step = ro_type_of(RO_I64, 0, NULL);
-    ro_status st = b->open(pool, &d, err);
-    if (!st) st = b->state_new(d, &step, 1, &state, err);
-    if (!st) st = run_lone(n, b, d, state, data, digests, output, element, bits, a, err);
-    if (state) b->state_free(state);
-    if (d) b->close(d);
-    ro_arena_free(a);
-    return st;
-}
-
-/* ---- steps and segments ----------------------------------------------------------------- */
-
-void rf_range_steps(const vd_job *j, vd_tree_kind tree, uint64_t lo, uint64_t hi, uint64_t *first,
-                    uint64_t *end)
-{
-    *first = lo;
-    *end = hi;
-    if (tree != VD_TREE_SEGMENTS) return;
-    *first = lo * j->segment;
-    *end = hi == vd_job_segments(j) ? j->steps : hi * j->segment;
-}
-
-/* The hash of a step's node tree from the digests of a run. */
-static ro_status node_root(const vd_job *j, const vd_step_result *r, uint32_t phase,
-                           uint8_t *leaves, vd_digest *root)
-{
-    const ro_graph *g = j->phases[phase].graph;
-    const vd_digest *d = r->digests;
-    uint8_t bytes[VD_NODE_LEAF_BYTES(RO_INPUTS_MAX, RO_OUTPUTS_MAX)];
-    for (uint32_t i = 0; i < g->node_count; i++) {
-        vd_node_leaf l = {r->global, i, vd_node_descriptor(g, i), vd_node_inputs(&g->nodes[i]),
-                          g->nodes[i].outputs, d, NULL};
-        l.out = d + l.inputs;
-        vd_leaf_hash(VD_TREE_NODES, bytes, vd_node_leaf_encode(&l, bytes), leaves + i * VD_DIGEST);
-        d += l.inputs + l.outputs;
-    }
-    vd_tree_root(VD_TREE_NODES, leaves, g->node_count, root->b);
-    return RO_OK;
-}
-
-typedef struct {
-    const vd_job *job;
-    vd_exec *e;
-    uint8_t *leaves;
-    vd_digest state;           /* after the last step */
-    vd_frontier tree, outputs; /* outputs: of the segment that is being run */
-} ranging;
-
-static ro_status range_step(ranging *x, vd_tree_kind tree, uint64_t segment_end, ro_err *err)
-{
-    const vd_job *j = x->job;
-    vd_step_result r;
-    uint8_t leaf[VD_STEP_LEAF_BYTES], hash[VD_DIGEST];
-    uint64_t step = vd_exec_steps(x->e);
-    int full = tree == VD_TREE_STEPS, ends = step + 1 == segment_end;
-    RO_TRY(vd_exec_step(x->e, full, full || ends, &r, err));
-    x->state = r.state;
-    if (full) {
-        vd_place at = vd_job_locate(j, step);
-        vd_step_leaf l = {at.repeat, at.phase, at.step, step, r.state, r.outputs, {{0}}};
-        RO_TRY(node_root(j, &r, at.phase, x->leaves, &l.nodes));
-        vd_leaf_hash(VD_TREE_STEPS, leaf, vd_step_leaf_encode(&l, leaf), hash);
-        vd_frontier_append(&x->tree, hash);
-        return RO_OK;
-    }
-    vd_leaf_hash(VD_TREE_OUTPUTS, r.outputs.b, VD_DIGEST, hash);
-    vd_frontier_append(tree == VD_TREE_OUTPUTS ? &x->tree : &x->outputs, hash);
-    if (tree != VD_TREE_SEGMENTS || !ends) return RO_OK;
-    vd_segment_leaf s = {step / j->segment, 0, 0, r.state, {{0}}};
-    vd_job_segment(j, s.index, &s.first, &s.count);
-    vd_frontier_root(&x->outputs, s.outputs.b);
-    vd_leaf_hash(VD_TREE_SEGMENTS, leaf, vd_segment_leaf_encode(&s, leaf), hash);
-    vd_frontier_append(&x->tree, hash);
-    vd_frontier_init(&x->outputs, VD_TREE_OUTPUTS);
-    return RO_OK;
-}
-
-ro_status rf_run_range(vd_exec *e, const vd_job *j, vd_tree_kind tree, uint64_t lo, uint64_t hi,
-                       vd_digest *hash, vd_digest *state, ro_err *err)
-{
-    ranging x;
-    uint64_t first, end;
-    uint32_t widest = 1;
-    ro_status st = RO_OK;
-    rf_range_steps(j, tree, lo, hi, &first, &end);
-    RO_ASSERT(vd_exec_steps(e) == first);
-    for (uint32_t p = 0; p < j->phase_count; p++)
-        if (j->phases[p].graph->node_count > widest) widest = j->phases[p].graph->node_count;
-    memset(&x, 0, sizeof x);
-    x.job = j;
-    x.e = e;
-    x.leaves = ro_alloc((uint64_t)widest * VD_DIGEST);
-    if (!x.leaves) return RO_FAIL(err, RO_ENOMEM, "no memory to run steps again");
-    vd_frontier_init(&x.tree, tree);
-    vd_frontier_init(&x.outputs, VD_TREE_OUTPUTS);
-    while (!st && vd_exec_steps(e) < end) {
-        uint64_t segment_end = end;
-        if (tree == VD_TREE_SEGMENTS) {
-            uint64_t k = vd_exec_steps(e) / j->segment, from, count;
-            vd_job_segment(j, k, &from, &count);
-            segment_end = from + count;
-        }
-        st = range_step(&x, tree, segment_end, err);
-    }
-    if (!st) vd_frontier_root(&x.tree, hash->b);
-    if (!st) *state = x.state;
-    ro_free(x.leaves);
-    return st;
 }

@@ -168,7 +168,9 @@ const rf_verdict *rf_game_pair(const rf_game *g, uint32_t k);
 int rf_game_stands(const rf_game *g, uint32_t party);
 int rf_game_claim_stands(const rf_game *g, uint32_t claim);
 
-/* ---- recomputing (recompute.c) ---------------------------------------------------------- */
+/* ---- recomputing (recompute.c, operands.c, rerun.c) --------------------------------------- */
+
+#define RF_OPERANDS_MAX (UINT64_C(512) << 20) /* of one answer, where nobody explains an element */
 
 /* A source of tensor bytes for whoever answers RF_Q_OPERANDS: canonical bytes of a chunk and its
  * path, both valid until the next call; 0: not to be had. */
@@ -225,7 +227,7 @@ void rf_range_steps(const vd_job *j, vd_tree_kind tree, uint64_t lo, uint64_t hi
 
 /* ---- evidence (evidence.c) -------------------------------------------------------------- */
 
-#define RF_EVIDENCE_MAX (UINT64_C(512) << 20)
+#define RF_EVIDENCE_MAX (UINT64_C(4) << 20) /* no verdict by partial needs more: docs/EVIDENCE.md */
 #define RF_EVIDENCE_FLOPS (UINT64_C(1) << 34) /* of its element: about a minute */
 
 /* Who signed a root. is_signed 0: nobody did. */
@@ -241,7 +243,8 @@ int rf_evidence_sides(const rf_game *g, uint32_t sides[2], uint32_t claims[2]);
 /* Write the evidence of the last pair, when its verdict is by element or by partial.
  *   traces    the signers of the two sides' trace roots; claims: of their segment claims
  *   bytes     out: from ro_alloc, freed with ro_free
- *   returns   RO_OK; RO_EUSAGE the verdict has no evidence; RO_ENOMEM
+ *   returns   RO_OK; RO_EUSAGE the verdict has no evidence; RO_ELIMIT it is by element, on more
+ *             input than RF_EVIDENCE_MAX, as nobody explained it; RO_ENOMEM
  *   source    docs/FORMATS.md, "Evidence"                                                        */
 ro_status rf_evidence_write(rf_game *g, const rf_signer traces[2], const rf_signer claims[2],
                             uint8_t **bytes, size_t *size, ro_err *err) RO_CHECKED;

@@ -201,12 +201,12 @@ typedef uint64_t ro_at_fn(const ro_reader *r, const void *attrs, uint32_t out, u
  * of the level above that lie before it; part() computes it from those and from inputs, and from
  * nothing else:
  *   contraction  level 0 the block sums, 1 the group sums (16 blocks left to right), 2 the running
- *                sum after every 4,096 groups, each needing the one before it and the groups since,
- *                3 the value, which lists all running sums
+ *                sum after every 4,096 groups, each needing the one before it and the groups
+ *                since, 3 the value, which lists all running sums
  *   row          for each stage in program order the lanes of its 4,096-chunks (lane l of chunk c
- *                is part 32 c + l), the chunks' results, then these reduced by the same rule until one
- *                is left; the value needs the last of every stage, a lane of a later stage those
- *                of the stages before it
+ *                is part 32 c + l), the chunks' results, then these reduced by the same rule
+ *                until one is left; the value needs the last of every stage, a lane of a later
+ *                stage those of the stages before it
  *   chain        level 0 the accumulators after every 256 positions (and at the end), 1 those after
  *                every 4,096 parts of level 0, each listing these; 2 the value, which lists all of
  *                level 1. A part of level 0 needs the accumulator before it: at the beginning of
@@ -216,8 +216,9 @@ typedef uint64_t ro_at_fn(const ro_reader *r, const void *attrs, uint32_t out, u
  * It goes on with the first need on which they differ, in the order of the list, and computes P
  * itself where all needs are agreed. How many parts a level has, and what each needs, follows
  * from types and attributes; input bits matter to part() alone, and no claimed bits, however
- * wild, make it fail. A part reads at most RO_PART_READS elements of an input, each perhaps in a chunk of
- * its own, or one row of a classifier's classes. level and index must be in range: the caller checks them. */
+ * wild, make it fail. A part reads at most RO_PART_READS elements of an input, each perhaps in a
+ * chunk of its own, or one row of a classifier's classes. level and index must be in range: the
+ * caller checks them. */
 #define RO_LEVELS_MAX 16u
 #define RO_NEEDS_MAX 8u
 #define RO_PART_READS 258u /* positions of a chain, the best so far and the element's own */

@@ -31,7 +31,7 @@ void write_seeds(const char *folder)
     uint8_t phase[49 + 9] = {1}, leaf[32];
     phase[8] = 1; /* a node */
     vd_leaf_hash(VD_TREE_PHASES, phase, sizeof phase, leaf);
-    vd_out_u32(&o, 1);
+    vd_out_u32(&o, 2);
     vd_out_u32(&o, 0);
     vd_out_u32(&o, 1);
     vd_out_u64(&o, 1);

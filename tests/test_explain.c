@@ -95,7 +95,7 @@ static void check_part(subject *s, const ro_reader *r, uint32_t out, uint64_t i,
         const ro_parts *p = &t->needs[k];
         cr_assert(p->begin < p->end && p->level <= level + 1 && p->end <= count[p->level], "%s",
                   name);
-        /* A chain's accumulators lie every 256 positions, in the level above every 4,096 of these. */
+        /* A chain's accumulators: in the level above, one for every RO_LIST of this one. */
         uint64_t end = p->level > level ? p->end * RO_LIST : p->end;
         cr_assert(p->level < level || end <= index, "%s needs what comes after", name);
     }
