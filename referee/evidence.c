@@ -650,6 +650,7 @@ static ro_status recompute_part(reader *r, rf_part *part)
     uint32_t count = rf_part_needs(&r->subject, e->output, e->element, part, needs, &total);
     if (!rf_parts_agreed(part, needs, count)) return refuse(r, "its last part needs others");
     e->recomputed = rf_compute_part(&o, e->output, e->element, part, NULL, &complete);
+    if (!complete || o.missing) return refuse(r, "its last part reads more than is there");
     for (int k = 0; k < 2; k++) e->claimed[k] = part->value[k];
     e->part_level = part->level;
     e->part_index = part->index;

@@ -993,7 +993,7 @@ static ro_status answer_operands(rf_files *f, rf_game *g, const rf_question *q, 
     size_t n;
     int accepted;
     ro_err why = {RO_OK, {0}};
-    ro_status st = rf_operands_write(rf_game_subject(g), q, &s, &answer, &n, &why);
+    ro_status st = rf_operands_write(g, q, &s, &answer, &n, &why);
     if (st == RO_ENOTFOUND || st == RO_ELIMIT) return RO_OK;
     if (st) return RO_FAIL(err, st, "%.200s", why.msg);
     f->from = "the stores"; /* of several of them, perhaps */

@@ -213,9 +213,10 @@ ro_status rf_operands_hold(const rf_node *n, const rf_question *q, const rf_part
 
 /* recompute.c */
 const ro_explain *rf_explain_of(const rf_node *n, ro_reader *r); /* r is set up, without data */
-/* Run what operands are asked for: the element, or one part, whose claims read as zero, since what
- * a part reads does not hang on other parts. */
-void rf_touch(rf_operands *o, const rf_question *q);
+/* Run what operands are asked for: the element, or one part. Of its needs, those that are agreed
+ * read as agreed; the others as one, since they are not known when it is asked. */
+void rf_touch(rf_operands *o, const rf_question *q, const rf_part *part);
+uint64_t rf_unknown_claim(const rf_node *n); /* one, in the compute type */
 /* Bits of an element, or of a part from agreed runs and `answer` (bits of the needs of the part,
  * in order; NULL: the runs alone). */
 uint64_t rf_compute(rf_operands *o, uint32_t output, uint64_t element);

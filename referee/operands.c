@@ -118,11 +118,10 @@ ro_status rf_operands_hold(const rf_node *n, const rf_question *q, const rf_part
 {
     rf_operands o;
     ro_arena *a = ro_arena_new();
-    (void)part;
     if (!a) return RO_FAIL(err, RO_ENOMEM, "no memory to check operands");
     ro_status st = take_operands(n, bytes, size, 1, &o, a, ok, err);
     if (!st && *ok) {
-        rf_touch(&o, q);
+        rf_touch(&o, q, part);
         *ok = rf_operands_exact(&o);
     }
     ro_arena_free(a);
@@ -135,6 +134,7 @@ ro_status rf_operands_hold(const rf_node *n, const rf_question *q, const rf_part
 typedef struct { uint32_t input; uint64_t chunk; } want;
 typedef struct {
     const rf_node *node;
+    const rf_part *part;
     const rf_chunk_source *source;
     want *list;
     uint64_t count, room;
@@ -202,12 +202,11 @@ static uint64_t discover(const ro_reader *r, uint32_t input, uint64_t element)
     return vd_get_le(d->cache + at % VD_CHUNK_BYTES, size);
 }
 
-static uint64_t no_claim(const ro_claims *claims, uint32_t level, uint64_t index)
+static uint64_t known_claim(const ro_claims *claims, uint32_t level, uint64_t index)
 {
-    (void)claims;
-    (void)level;
-    (void)index;
-    return 0;
+    const discovery *d = claims->ctx;
+    uint64_t bits;
+    return rf_agreed_bits(d->part, level, index, &bits) ? bits : rf_unknown_claim(d->node);
 }
 
 static void run_discovery(discovery *d, const rf_question *q)
@@ -215,11 +214,11 @@ static void run_discovery(discovery *d, const rf_question *q)
     ro_reader r;
     const ro_node *node = d->node->node;
     const ro_explain *e = rf_explain_of(d->node, &r);
-    const ro_claims none = {no_claim, NULL};
+    const ro_claims known = {known_claim, d};
     r.fetch = discover;
     r.ctx = d;
     if (q->level == RF_NONE) (void)ro_at(node->op, &r, node->attrs, q->output, q->element);
-    else (void)e->part(&r, node->attrs, q->output, q->element, q->level, q->index, &none);
+    else (void)e->part(&r, node->attrs, q->output, q->element, q->level, q->index, &known);
 }
 
 /* The proof of chunks [from, end) of the list, one input's, from the path of each. paths: room for
@@ -324,12 +323,13 @@ static ro_status write_wanted(const discovery *d, uint8_t **answer, size_t *size
     return RO_OK;
 }
 
-ro_status rf_operands_write(const rf_node *n, const rf_question *q, const rf_chunk_source *s,
+ro_status rf_operands_write(const rf_game *g, const rf_question *q, const rf_chunk_source *s,
                             uint8_t **answer, size_t *size, ro_err *err)
 {
     discovery d;
     memset(&d, 0, sizeof d);
-    d.node = n;
+    d.node = &g->subject;
+    d.part = &g->part;
     d.source = s;
     d.cache = ro_alloc(VD_CHUNK_BYTES);
     if (!d.cache) return RO_FAIL(err, RO_ENOMEM, "no memory for operands");

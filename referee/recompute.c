@@ -189,6 +189,13 @@ int rf_part_descend(rf_part *part, const ro_parts *needs, uint32_t count,
     return 0;
 }
 
+uint64_t rf_unknown_claim(const rf_node *n)
+{
+    if (n->inputs == 0 || n->in[0].dtype == RO_NONE) return 1;
+    ro_compute c = ro_dtypes[n->in[0].dtype].compute;
+    return c == RO_C_F32 ? 0x3f800000 : c == RO_C_F64 ? UINT64_C(0x3ff0000000000000) : 1;
+}
+
 /* Claims that part() sees: an answer's bits of the needs in order, or what is agreed. */
 typedef struct {
     const rf_part *part;
@@ -196,6 +203,7 @@ typedef struct {
     const ro_parts *needs;
     uint32_t count;
     int complete;
+    uint64_t one;
 } claimed;
 
 static uint64_t claimed_bits(const ro_claims *claims, uint32_t level, uint64_t index)
@@ -208,8 +216,9 @@ static uint64_t claimed_bits(const ro_claims *claims, uint32_t level, uint64_t i
             return vd_get_u64(c->answer + 8 * (at + index - n->begin));
         at += n->end - n->begin;
     }
-    if (!rf_agreed_bits(c->part, level, index, &bits)) c->complete = 0;
-    return bits;
+    if (rf_agreed_bits(c->part, level, index, &bits)) return bits;
+    c->complete = 0;
+    return c->one;
 }
 
 uint64_t rf_compute_part(rf_operands *o, uint32_t output, uint64_t element, const rf_part *part,
@@ -219,7 +228,7 @@ uint64_t rf_compute_part(rf_operands *o, uint32_t output, uint64_t element, cons
     ro_parts needs[RO_NEEDS_MAX];
     uint64_t total;
     const ro_explain *e = rf_explain_of(o->node, &r);
-    claimed c = {part, answer, needs, 0, 1};
+    claimed c = {part, answer, needs, 0, 1, rf_unknown_claim(o->node)};
     ro_claims claims = {claimed_bits, &c};
     c.count = rf_part_needs(o->node, output, element, part, needs, &total);
     operands_reader(o, &r);
@@ -229,20 +238,14 @@ uint64_t rf_compute_part(rf_operands *o, uint32_t output, uint64_t element, cons
     return bits;
 }
 
-/* What an answer of operands must cover: the element, or one part whose claims read as zero, since
- * what a part reads does not hang on other parts. */
-void rf_touch(rf_operands *o, const rf_question *q)
+void rf_touch(rf_operands *o, const rf_question *q, const rf_part *part)
 {
-    rf_part part;
+    rf_part own = *part;
     int complete;
-    if (q->level == RF_NONE) {
-        (void)rf_compute(o, q->output, q->element);
-        return;
-    }
-    memset(&part, 0, sizeof part);
-    part.level = q->level;
-    part.index = q->index;
-    (void)rf_compute_part(o, q->output, q->element, &part, NULL, &complete);
+    own.level = q->level;
+    own.index = q->index;
+    if (q->level == RF_NONE) (void)rf_compute(o, q->output, q->element);
+    else (void)rf_compute_part(o, q->output, q->element, &own, NULL, &complete);
 }
 
 /* An explanation holds when it repeats what is agreed and folds to the value it explains. */

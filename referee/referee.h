@@ -196,10 +196,11 @@ void rf_node_init(rf_node *n, const vd_job *j, uint32_t phase, uint32_t node,
 /* The node that an open question of operands, parts, operator or kernel is about. */
 const rf_node *rf_game_subject(const rf_game *g);
 
-/* Write an answer to RF_Q_OPERANDS: run the body (or a part) and collect each chunk it reads.
+/* Write an answer to RF_Q_OPERANDS, open in g: run the body, or a part on what is agreed, and
+ * collect each chunk it reads.
  *   answer    out: from ro_alloc, the caller frees it with ro_free
  *   returns   RO_OK; RO_ENOTFOUND the source lacks a chunk; RO_ELIMIT; RO_ENOMEM               */
-ro_status rf_operands_write(const rf_node *n, const rf_question *q, const rf_chunk_source *s,
+ro_status rf_operands_write(const rf_game *g, const rf_question *q, const rf_chunk_source *s,
                             uint8_t **answer, size_t *size, ro_err *err) RO_CHECKED;
 /* Write an answer to RF_Q_PARTS from all parts of the element, level by level, count of each. */
 ro_status rf_parts_write(const rf_node *n, const rf_question *q, const uint64_t *parts,

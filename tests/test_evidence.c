@@ -4,16 +4,7 @@
  * Names carry the threats of docs/THREATS.md that they test. */
 #include <criterion/criterion.h>
 
-#include "../referee/files.c"
-#include "small_job.h"
-
-typedef struct {
-    ro_arena *arena;
-    vd_job *job;
-    char *folder;
-    vd_key *key[2];
-    ro_err err;
-} fixture;
+#include "dispute_files.h"
 
 static const float ZEROS[12];
 static const void *const CONSTANTS[1] = {ZEROS}; /* the small job's x */
@@ -21,135 +12,13 @@ static const void *const CONSTANTS[1] = {ZEROS}; /* the small job's x */
 static fixture set_up(uint32_t segment)
 {
     fixture f;
-    memset(&f, 0, sizeof f);
-    f.arena = ro_arena_new();
+    fixture_open(&f);
+    f.constants = CONSTANTS;
     must(small_job(f.arena, 1, 3, segment, 2, &f.job, &f.err), &f.err);
-    f.folder = strdup(small_folder());
-    for (int k = 0; k < 2; k++) {
-        const char *path = in_folder(f.folder, k ? "b.pem" : "a.pem");
-        must(vd_key_new(path, &f.err), &f.err);
-        must(vd_key_load(path, &f.key[k], &f.err), &f.err);
-    }
     return f;
 }
 
-static void tear_down(fixture *f)
-{
-    for (int k = 0; k < 2; k++) vd_key_free(f->key[k]);
-    remove_folder(f->folder);
-    free(f->folder);
-    ro_arena_free(f->arena);
-}
-
-static vd_exec_options options(const vd_fault *fault)
-{
-    vd_exec_options e;
-    memset(&e, 0, sizeof e);
-    e.backend = ro_cpu();
-    e.constants = CONSTANTS;
-    e.faults = fault;
-    e.fault_count = fault != NULL;
-    return e;
-}
-
-/* Run the small job as party `name` into name.trace and name.store; open the fault's step, and
- * with segments write the claim of its segment. */
-static void run_party(fixture *f, char name, int keyed, const vd_fault *fault, int opened,
-                      uint64_t step)
-{
-    char trace[16], store[16], claim[16];
-    vd_exec_options e = options(fault);
-    vd_run_options o;
-    vd_run_result r;
-    vd_store *s = NULL;
-    vd_trace *t = NULL;
-    vd_digest root;
-    uint64_t replayed;
-    snprintf(trace, sizeof trace, "%c.trace", name);
-    snprintf(store, sizeof store, "%c.store", name);
-    snprintf(claim, sizeof claim, "%c1.trace", name);
-    memset(&o, 0, sizeof o);
-    must(vd_store_open(in_folder(f->folder, store), 1, &s, &f->err), &f->err);
-    o.trace_path = in_folder(f->folder, trace);
-    o.store = s;
-    o.key = keyed ? f->key[name == 'b'] : NULL;
-    must(vd_run(f->job, &e, &o, &r, &f->err), &f->err);
-    must(vd_trace_open(o.trace_path, &t, &f->err), &f->err);
-    if (opened) must(vd_open_step(t, &e, s, step, &replayed, &f->err), &f->err);
-    if (f->job->segment)
-        must(vd_replay(t, &e, s, step / f->job->segment, in_folder(f->folder, claim), o.key, &root,
-                       &f->err), &f->err);
-    vd_trace_close(t);
-    vd_store_close(s);
-}
-
-static void open_files(fixture *f, rf_files *x, int claims)
-{
-    memset(&f->err, 0, sizeof f->err);
-    must(rf_files_init(x, &f->err), &f->err);
-    for (int k = 0; k < 2; k++) {
-        const char *trace = in_folder(f->folder, k ? "b.trace" : "a.trace");
-        const char *store = in_folder(f->folder, k ? "b.store" : "a.store");
-        must(vd_trace_open(trace, &x->traces[x->trace_count++], &f->err), &f->err);
-        must(vd_store_open(store, 0, &x->stores[x->store_count++], &f->err), &f->err);
-        if (claims)
-            must(vd_trace_open(in_folder(f->folder, k ? "b1.trace" : "a1.trace"),
-                               &x->claims[x->claim_count++], &f->err), &f->err);
-    }
-    x->job = vd_trace_job(x->traces[0]);
-}
-
-static rf_game *play(fixture *f, rf_files *x)
-{
-    rf_party parties[2];
-    rf_claim claims[3];
-    rf_game *g = NULL;
-    rf_question open[RF_OPEN_MAX];
-    uint32_t count;
-    for (uint32_t k = 0; k < 2; k++) {
-        size_t n;
-        parties[k].root = *vd_trace_get_root(x->traces[k]);
-        memcpy(parties[k].body, vd_trace_body_bytes(x->traces[k], &n), VD_TRACE_BODY_BYTES);
-    }
-    for (uint32_t k = 0; k < x->claim_count; k++) {
-        claims[k].root = *vd_trace_get_root(x->claims[k]);
-        claims[k].body = *vd_trace_get_claim(x->claims[k]);
-        claims[k].own = rf_files_own_claim(x, k);
-    }
-    rf_setup s = {x->job, parties, 2, claims, x->claim_count, 0, x->job->digest};
-    must(rf_game_new(&s, &g, &f->err), &f->err);
-    for (;;) {
-        must(rf_game_next(g, open, &count, &f->err), &f->err);
-        if (count == 0) return g;
-        for (uint32_t k = 0; k < count; k++)
-            must(rf_files_answer(x, g, &open[k], &f->err), &f->err);
-    }
-}
-
-static void signer(const vd_trace *t, rf_signer *s)
-{
-    memset(s, 0, sizeof *s);
-    memcpy(s->backend, vd_trace_backend(t), VD_BACKEND_BYTES);
-    if (!vd_trace_key(t)) return;
-    s->is_signed = 1;
-    memcpy(s->key, vd_trace_key(t), 32);
-    memcpy(s->signature, vd_trace_signature(t), 64);
-}
-
-static uint8_t *evidence(fixture *f, rf_files *x, rf_game *g, size_t *size)
-{
-    rf_signer traces[2], claims[2];
-    uint32_t sides[2], used[2];
-    uint8_t *bytes = NULL;
-    memset(claims, 0, sizeof claims);
-    cr_assert(rf_evidence_sides(g, sides, used));
-    for (int k = 0; k < 2; k++) {
-        signer(x->traces[sides[k]], &traces[k]);
-        if (used[k] != RF_NONE) signer(x->claims[used[k]], &claims[k]);
-    }
-    must(rf_evidence_write(g, traces, claims, &bytes, size, &f->err), &f->err);
-    return bytes;
-}
+static rf_game *play(fixture *f, rf_files *x) { return play_files(f, x, 1); }
 
 /* ---- verdicts by element, and that their evidence follows ------------------------------- */
 
@@ -168,7 +37,7 @@ static void check_flip(fixture *f, uint64_t step, uint32_t node, int keyed)
     cr_assert(v->step == step && v->node == node && v->element == 0 && !v->provisional);
     cr_assert(v->guilty_count == 1 && v->guilty[0].party == 1);
     cr_assert_eq(v->elements_recomputed, 1);
-    uint8_t *bytes = evidence(f, &x, g, &size);
+    uint8_t *bytes = evidence_of(f, &x, g, &size);
     must(rf_evidence_check(bytes, size, &e, &f->err), &f->err);
     cr_assert(e.step == step && e.node == node && e.element == 0);
     cr_assert_eq(e.guilty[v->sides[0] == 1 ? 0 : 1], 1);
@@ -177,14 +46,6 @@ static void check_flip(fixture *f, uint64_t step, uint32_t node, int keyed)
     ro_free(bytes);
     rf_game_free(g);
     rf_files_release(&x);
-}
-
-static void remove_party(const fixture *f, char name)
-{
-    char command[4200];
-    snprintf(command, sizeof command, "cd '%s' && rm -rf %c.trace %c1.trace %c.store", f->folder,
-             name, name, name);
-    cr_assert_eq(system(command), 0);
 }
 
 static void flip_everywhere(uint32_t segment)
@@ -200,7 +61,7 @@ static void flip_everywhere(uint32_t segment)
         }
         remove_party(&f, 'a');
     }
-    tear_down(&f);
+    fixture_close(&f);
 }
 
 Test(evidence, flip_at_every_node_at_full) { flip_everywhere(0); }
@@ -211,7 +72,7 @@ Test(evidence, unsigned_traces)
     fixture f = set_up(0);
     run_party(&f, 'a', 0, NULL, 1, 2);
     check_flip(&f, 2, 1, 0);
-    tear_down(&f);
+    fixture_close(&f);
 }
 
 /* ---- every byte, every length ----------------------------------------------------------- */
@@ -227,7 +88,7 @@ static void attack_evidence(uint32_t segment)
     run_party(&f, 'b', 1, &fault, 1, 2);
     open_files(&f, &x, segment != 0);
     rf_game *g = play(&f, &x);
-    uint8_t *bytes = evidence(&f, &x, g, &size);
+    uint8_t *bytes = evidence_of(&f, &x, g, &size);
     must(rf_evidence_check(bytes, size, &e, &f.err), &f.err);
     for (size_t n = 0; n < size; n++) {
         ro_err err = {RO_OK, {0}};
@@ -259,7 +120,7 @@ static void attack_evidence(uint32_t segment)
     ro_free(bytes);
     rf_game_free(g);
     rf_files_release(&x);
-    tear_down(&f);
+    fixture_close(&f);
 }
 
 Test(evidence, T52_every_flip_and_cut_at_full, .timeout = 300) { attack_evidence(0); }
@@ -292,7 +153,7 @@ Test(evidence, T26_missing_openings_widen_the_unit)
         remove_party(&f, 'a');
         remove_party(&f, 'b');
     }
-    tear_down(&f);
+    fixture_close(&f);
 }
 
 /* ---- T60: two implementations that differ ----------------------------------------------- */
@@ -323,7 +184,7 @@ Test(evidence, T60_a_kernel_that_differs_condemns_nobody)
     cr_assert_eq(rf_evidence_sides(g, sides, used), 0);
     rf_game_free(g);
     rf_files_release(&x);
-    tear_down(&f);
+    fixture_close(&f);
 }
 
 /* ---- T24, T61: a false segment claim under an honest root ------------------------------- */
@@ -331,7 +192,7 @@ Test(evidence, T60_a_kernel_that_differs_condemns_nobody)
 /* Both ends right, one node of its first step false: admitted, and false. */
 static void write_sabotage(fixture *f, const char *path, const vd_digest *trace)
 {
-    vd_exec_options o = options(NULL);
+    vd_exec_options o = exec_options(f, NULL);
     vd_exec *e = NULL;
     vd_writer *w = NULL;
     vd_step_result r;
@@ -381,7 +242,7 @@ Test(evidence, T24_T61_a_saboteur_under_the_honest_root)
         cr_assert_eq(v->step, 3);
         rf_game_free(g);
         rf_files_release(&x);
-        tear_down(&f);
+        fixture_close(&f);
     }
 }
 
@@ -404,7 +265,7 @@ Test(evidence, T24_a_false_claim_alone_under_the_honest_root)
     cr_assert(!rf_game_claim_stands(g, 0));
     rf_game_free(g);
     rf_files_release(&x);
-    tear_down(&f);
+    fixture_close(&f);
 }
 
 /* ---- 3d: partial results ---------------------------------------------------------------- */
@@ -413,94 +274,26 @@ enum { SUM = 300001 }; /* 1.2 MB: over RF_PARTIAL_BYTES */
 
 static vd_job *sum_job(fixture *f, const float *x)
 {
-    ro_arena *a = f->arena;
-    vd_job *j = ro_arena_alloc(a, sizeof *j);
-    ro_graph *g = NULL;
-    ro_value c, y = RO_NO_VALUE;
     uint64_t attrs[RO_ATTRS_SIZE_MAX / 8] = {0};
     const ro_type type = ro_type_of(RO_F32, 1, (int64_t[]){SUM});
-    j->arena = a;
-    j->repeats = 1;
-    j->phase_count = j->slot_count = j->constant_count = 1;
-    j->phases = ro_arena_alloc(a, sizeof *j->phases);
-    j->slots = ro_arena_alloc(a, sizeof *j->slots);
-    j->constants = ro_arena_alloc(a, sizeof *j->constants);
-    j->slots[0] = small_slot("step", ro_type_of(RO_I64, 0, NULL));
-    j->constants[0] = small_slot("x", type);
-    vd_tensor_digest(&type, x, NULL, j->constants[0].digest.b);
-    must(ro_graph_new(a, &g, &f->err), &f->err);
-    must(ro_graph_constant(g, 0, &type, &c, &f->err), &f->err);
-    must(ro_graph_node(g, RO_OP_ReduceSum, attrs, &c, 1, 1, &y, &f->err), &f->err);
-    must(ro_graph_add_output(g, y, &f->err), &f->err);
-    j->phases[0].steps = 1;
-    j->phases[0].graph = g;
-    must(vd_job_seal(j, &f->err), &f->err);
-    return j;
-}
-
-typedef struct { const uint64_t *parts, *first; } table;
-static uint64_t from_all(const ro_claims *c, uint32_t level, uint64_t index)
-{
-    const table *t = c->ctx;
-    return t->parts[t->first[level] + index];
+    return lone_job(f, RO_OP_ReduceSum, attrs, &type, 1, (const void *const[]){x}, 1);
 }
 
 /* All parts, with one of level 0 altered and what follows folded again. */
 static uint64_t *forge(const rf_node *n, const float *x, uint64_t altered, uint32_t bit,
                        uint64_t *value)
 {
-    const void *data[1] = {x};
-    ro_reader r = {n->in, n->out, 1, 1, data, NULL, NULL};
-    uint64_t count[RO_LEVELS_MAX], *parts, first[RO_LEVELS_MAX + 1] = {0};
-    uint32_t levels;
-    ro_err err = {RO_OK, {0}};
-    must(ro_explain_all(n->node->op, &r, n->node->attrs, 0, 0, &levels, count, &parts, &err), &err);
-    for (uint32_t l = 0; l < levels; l++) first[l + 1] = first[l] + count[l];
-    table t = {parts, first};
-    ro_claims claims = {from_all, &t};
-    if (altered != UINT64_MAX) {
-        parts[altered] ^= UINT64_C(1) << bit;
-        for (uint32_t l = 1; l < levels; l++)
-            for (uint64_t k = 0; k < count[l]; k++)
-                parts[first[l] + k] = ro_explain_of(n->node->op, &r)
-                                          ->part(&r, n->node->attrs, 0, 0, l, k, &claims);
-    }
-    *value = parts[first[levels] - 1];
-    return parts;
+    return forge_parts(n, (const void *const[]){x}, 0, altered == UINT64_MAX ? RF_NONE : 0, altered,
+                       UINT64_C(1) << bit, value);
 }
 
 /* A trace whose only node put out `value`, and a store with that tensor; maybe its explanation. */
-static void sum_party(fixture *f, const vd_job *j, const float *x, char name, uint64_t value,
-                      const uint64_t *parts)
+static void sum_party(fixture *f, const float *x, char name, uint64_t value, const uint64_t *parts)
 {
-    char trace[16], store[16];
-    vd_store *s = NULL;
-    vd_writer *w = NULL;
-    uint64_t done;
     float v;
     uint32_t low = (uint32_t)value;
-    vd_digest digests[2] = {j->constants[0].digest, {{0}}}, root, outputs, state;
-    const ro_type *type = &j->phases[0].graph->values[1].type;
     memcpy(&v, &low, 4);
-    vd_tensor_digest(type, &v, NULL, digests[1].b);
-    snprintf(trace, sizeof trace, "%c.trace", name);
-    snprintf(store, sizeof store, "%c.store", name);
-    must(vd_store_open(in_folder(f->folder, store), 1, &s, &f->err), &f->err);
-    must(vd_store_put(s, type, &v, &digests[1], &f->err), &f->err);
-    must(vd_store_put(s, &j->constants[0].type, x, digests, &f->err), &f->err);
-    vd_digest step = vd_step_digest(1);
-    state = vd_state_root(&step, 1);
-    outputs = vd_outputs_digest(&digests[1], 1);
-    must(vd_writer_open(in_folder(f->folder, trace), j, -1, NULL, &w, &done, &f->err), &f->err);
-    must(vd_writer_step(w, &state, &outputs, digests, &f->err), &f->err);
-    must(vd_writer_finish(w, f->key[name == 'b'], "cpu test", &root, &f->err), &f->err);
-    vd_writer_free(w);
-    rf_node n;
-    rf_node_init(&n, j, 0, 0, digests);
-    if (parts)
-        must(rf_explanation_put(in_folder(f->folder, store), &n, &digests[1], 0, 0, NULL, parts,
-                                &f->err), &f->err);
-    vd_store_close(s);
+    lone_party(f, name, 1, (const void *const[]){x}, (const void *const[]){&v, &v}, 0, 0, parts);
 }
 
 /* What each side's explanation has wrong; NO_PART: nothing. Side 1 may give none at all. */
@@ -533,7 +326,7 @@ static void check_sum(size_t k, const float *x)
     for (uint32_t side = 0; side < 2; side++) {
         uint64_t *parts = forge(&n, x, SUMS[k].part[side], 22 - side, &value[side]);
         int told = SUMS[k].part[side] != NO_PART && !SUMS[k].silent;
-        sum_party(&f, j, x, side ? 'b' : 'a', value[side], told ? parts : NULL);
+        sum_party(&f, x, side ? 'b' : 'a', value[side], told ? parts : NULL);
         ro_free(parts);
     }
     cr_assert_neq(value[0], value[1]);
@@ -553,7 +346,7 @@ static void check_sum(size_t k, const float *x)
         rf_evidence e;
         size_t size;
         size_t passed = 0, parts = 2 * 8 * (32 + 74 + 1); /* bytes of both explanations */
-        uint8_t *bytes = evidence(&f, &files, g, &size);
+        uint8_t *bytes = evidence_of(&f, &files, g, &size);
         must(rf_evidence_check(bytes, size, &e, &f.err), &f.err);
         cr_assert_eq(e.method, RF_BY_PARTIAL);
         for (uint32_t i = 0; i < 2; i++)
@@ -574,7 +367,14 @@ static void check_sum(size_t k, const float *x)
     }
     rf_game_free(g);
     rf_files_release(&files);
-    tear_down(&f);
+    fixture_close(&f);
+}
+
+typedef struct { const uint64_t *parts, *first; } table;
+static uint64_t from_all(const ro_claims *c, uint32_t level, uint64_t index)
+{
+    const table *t = c->ctx;
+    return t->parts[t->first[level] + index];
 }
 
 /* Alter two parts of level 0 so that all still folds to the same, and return what it folds to. */
@@ -620,8 +420,8 @@ Test(evidence, T24_nobody_explains_in_another_partys_place)
         uint64_t *parts = forge(&n, x, NO_PART, 0, &value[!liar]);
         cr_assert_eq(balance(&n, x, parts), value[!liar]);
         uint64_t *own = forge(&n, x, 40, 21, &value[liar]);
-        sum_party(&f, j, x, liar ? 'a' : 'b', value[!liar], NULL);
-        sum_party(&f, j, x, liar ? 'b' : 'a', value[liar], own);
+        sum_party(&f, x, liar ? 'a' : 'b', value[!liar], NULL);
+        sum_party(&f, x, liar ? 'b' : 'a', value[liar], own);
         float v;
         uint32_t low = (uint32_t)value[!liar];
         memcpy(&v, &low, 4);
@@ -638,7 +438,7 @@ Test(evidence, T24_nobody_explains_in_another_partys_place)
         cr_assert_eq(w->part_index, 40);
         rf_game_free(g);
         rf_files_release(&files);
-        tear_down(&f);
+        fixture_close(&f);
     }
     free(x);
 }

@@ -111,8 +111,8 @@ RO_AT(MaxPoolGrad)
     return OUT(r, out, acc);
 }
 #ifndef __CUDACC__
-/* Explanation: level 0, for each window around i and each 256 of its taps, whether one of them
- * beats i (or the window does not cover i); above it those of the chain over windows. */
+/* Explanation: level 0, for each window around i and each 256 of its taps, whether the window
+ * covers i and none of these beats it; above it the levels of the chain over windows. */
 RO_FN uint32_t RO_N(ro_MaxPoolGrad_levels)(RO_AT_ARGS, uint64_t *count)
 {
     ro_maxpool_shape s = ro_maxpool_shape_of(r, attrs, i);
@@ -141,10 +141,10 @@ RO_FN uint64_t RO_N(ro_MaxPoolGrad_part)(RO_AT_ARGS, uint32_t level, uint64_t in
     ro_box taps;
     if (level == 0) {
         p = index / s.parts;
-        if (RO_N(ro_maxpool_over)(r, attrs, i, p, &taps, &own) == UINT64_MAX) return 1;
+        if (RO_N(ro_maxpool_over)(r, attrs, i, p, &taps, &own) == UINT64_MAX) return 0;
         from = index % s.parts * RO_MAXPOOL_PART;
         end = taps.count < from + RO_MAXPOOL_PART ? taps.count : from + RO_MAXPOOL_PART;
-        return (uint64_t)RO_N(ro_maxpool_beaten)(r, &taps, own, i, from, end);
+        return !RO_N(ro_maxpool_beaten)(r, &taps, own, i, from, end);
     }
     uint32_t given = ro_chain_needs(s.windows, level - 1, index, &before);
     RO_T acc = given ? FROM_BITS(claims->part(claims, before.level + 1, before.end - 1)) : 0;
@@ -153,10 +153,11 @@ RO_FN uint64_t RO_N(ro_MaxPoolGrad_part)(RO_AT_ARGS, uint32_t level, uint64_t in
     p = index * RO_CHAIN;
     end = s.windows - p < RO_CHAIN ? s.windows : p + RO_CHAIN;
     for (; p < end; p++) {
-        uint64_t beaten = 0;
-        for (uint64_t k = 0; k < s.parts; k++) beaten |= claims->part(claims, 0, p * s.parts + k);
+        int chosen = 1;
+        for (uint64_t k = 0; k < s.parts; k++)
+            chosen &= claims->part(claims, 0, p * s.parts + k) != 0;
         uint64_t j = RO_N(ro_maxpool_over)(r, attrs, i, p, &taps, &own);
-        if (!beaten && j != UINT64_MAX) acc = ADD(acc, READ(r, 0, j));
+        if (chosen && j != UINT64_MAX) acc = ADD(acc, READ(r, 0, j));
     }
     return TO_BITS(acc);
 }

@@ -98,7 +98,7 @@ RO_AT(ReduceMaxGrad)
     return RO_N(ro_reduce_chosen)(r, attrs, out, i, !beaten);
 }
 #ifndef __CUDACC__
-/* Explanation: level 0, for each 256 positions, whether one beats i; level 1 the value. */
+/* Explanation: level 0, for each 256 positions, whether none beats i; level 1 the value. */
 RO_FN uint32_t RO_N(ro_ReduceMaxGrad_levels)(RO_AT_ARGS, uint64_t *count)
 {
     uint64_t n = ro_reduced_count(&r->in[1], ro_reduce_mask(attrs, &r->in[1]));
@@ -117,11 +117,12 @@ RO_FN uint32_t RO_N(ro_ReduceMaxGrad_needs)(RO_AT_ARGS, uint32_t level, uint64_t
 RO_FN uint64_t RO_N(ro_ReduceMaxGrad_part)(RO_AT_ARGS, uint32_t level, uint64_t index,
                                            const ro_claims *claims)
 {
-    uint64_t n = ro_reduced_count(&r->in[1], ro_reduce_mask(attrs, &r->in[1])), beaten = 0;
+    uint64_t n = ro_reduced_count(&r->in[1], ro_reduce_mask(attrs, &r->in[1]));
     uint64_t from = index * RO_CHAIN, to = n - from < RO_CHAIN ? n : from + RO_CHAIN;
-    if (level == 0) return (uint64_t)RO_N(ro_reduce_beaten)(r, attrs, i, from, to);
-    for (uint64_t k = 0; k * RO_CHAIN < n; k++) beaten |= claims->part(claims, 0, k);
-    return RO_N(ro_reduce_chosen)(r, attrs, out, i, !beaten);
+    int chosen = 1;
+    if (level == 0) return !RO_N(ro_reduce_beaten)(r, attrs, i, from, to);
+    for (uint64_t k = 0; k * RO_CHAIN < n; k++) chosen &= claims->part(claims, 0, k) != 0;
+    return RO_N(ro_reduce_chosen)(r, attrs, out, i, chosen);
 }
 RO_EXPLAIN_TABLE(ReduceMaxGrad)
 #endif

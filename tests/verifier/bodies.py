@@ -1,0 +1,978 @@
+"""bodies.py - one element, or one part of an element, of every operator, read input by input.
+
+What this file decides: which inputs an element reads, and what a part is (docs/FORMATS.md,
+"Parts"). The arithmetic is that of vectors/gen: integers rounded once an operation, no floating
+point of the host; elementwise operators are its oracles run on tensors of one element.
+
+Invariants
+  1. Nothing here is shared with, or read from, the C code.
+  2. Inputs are read through `read(input, index)` alone, so what was read is known.
+"""
+import os
+import sys
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.join(ROOT, "vectors", "gen"))
+import functions as fn  # noqa: E402
+import ops_map  # noqa: E402
+import ops_random  # noqa: E402
+from orders import (BLOCK, CHUNK, GROUP, LANES, SKIP, _added, _lanes, contract, lane_sum, largest,
+                    permuted, philox)
+from soft import F32, F64, I64, TYPES, Int, convert  # noqa: E402
+from tensor import Tensor, axis_of, flat, size_of, strides_of  # noqa: E402
+
+U64 = Int("u64", 64, False)
+COMPUTE = {"f32": F32, "f64": F64, "i32": I64, "i64": I64, "u8": U64, "bool": U64}
+CHAIN, LIST = 256, 4096
+M32, M64 = (1 << 32) - 1, (1 << 64) - 1
+SUM, MAX, MEAN = "sum", "max", "mean"
+
+
+def up(n, d):
+    return -(-n // d)
+
+
+def index_of(i, dims):
+    """The coordinates of flat index i."""
+    out = []
+    for d in reversed(dims):
+        out.append(i % d)
+        i //= d
+    return out[::-1]
+
+
+def box(ranges):
+    """How many places a product of ranges has."""
+    return size_of([len(r) for r in ranges])
+
+
+def in_box(ranges, p):
+    return [r[k] for r, k in zip(ranges, index_of(p, [len(r) for r in ranges]))]
+
+
+class Node:
+    """An operator with attributes by name and (dtype, dims) of inputs (None: absent) and outputs.
+
+    read(input, index) gives stored bits."""
+
+    def __init__(self, op, attrs, ins, outs, read):
+        self.op, self.at, self.ins, self.outs, self.raw = op, attrs, ins, outs, read
+        self.t = COMPUTE[ins[0][0]] if ins else None
+
+    def one(self):
+        """What a claim that is not known yet reads as."""
+        return self.t.one if self.t else 1
+
+    def claim(self, bits):
+        """A claimed part, which may be any 64 bits, in the compute type."""
+        return bits & M32 if self.t is F32 else bits
+
+    def has(self, k):
+        return k < len(self.ins) and self.ins[k] is not None
+
+    def dims(self, k):
+        return self.ins[k][1]
+
+    def read(self, k, i):
+        """In the compute type."""
+        t = TYPES[self.ins[k][0]]
+        bits = self.raw(k, i)
+        return t.value(bits) & M64 if isinstance(t, Int) else bits
+
+    def signed(self, k, i):
+        return TYPES[self.ins[k][0]].value(self.raw(k, i))
+
+    def stored(self, out, bits):
+        t = TYPES[self.outs[out][0]]
+        return bits & t.mask if isinstance(t, Int) else t.canon(bits)
+
+    def broadcast(self, k, i, out=0):
+        """The element of input k that meets element i of the output."""
+        dims, place = self.dims(k), index_of(i, self.outs[out][1])
+        place = place[len(place) - len(dims):]
+        return flat([0 if d == 1 else p for p, d in zip(place, dims)], dims)
+
+    def real(self, name):
+        """An f32 attribute in the compute type."""
+        return self.at[name] if self.t is F32 else convert(F32, F64, self.at[name])
+
+
+# ---- contractions: terms(node, i) -> (K, term(k)), finish(node, i, sum) ---------------------
+
+def matmul_terms(n, i):
+    a, b = n.dims(0), n.dims(1)
+    k, cols = a[-1], b[-1] if len(b) > 1 else 1
+    rows = a[-2] if len(a) > 1 else 1
+    col, row, batch = i % cols, i // cols % rows, i // cols // rows
+    la, lb = a[:-2], b[:-2]
+    lead = max(len(la), len(lb))
+    la, lb = (1,) * (lead - len(la)) + tuple(la), (1,) * (lead - len(lb)) + tuple(lb)
+    place = index_of(batch, [y if x == 1 else x for x, y in zip(la, lb)])
+    pa = flat([0 if d == 1 else p for p, d in zip(place, la)], la)
+    pb = flat([0 if d == 1 else p for p, d in zip(place, lb)], lb)
+    pa, pb = (pa * rows + row) * k, pb * k * cols + col
+    return k, lambda j: (n.read(0, pa + j), n.read(1, pb + j * cols))
+
+
+def gemm_terms(n, i):
+    m, cols = n.outs[0][1]
+    k = n.dims(0)[0 if n.at["transA"] else 1]
+    row, col = divmod(i, cols)
+
+    def term(j):
+        return (n.read(0, j * m + row if n.at["transA"] else row * k + j),
+                n.read(1, col * k + j if n.at["transB"] else j * cols + col))
+    return k, term
+
+
+def gemm_finish(n, i, s):
+    y = n.t.mul(n.real("alpha"), s)
+    if n.has(2):
+        y = n.t.add(y, n.t.mul(n.real("beta"), n.read(2, n.broadcast(2, i))))
+    return y
+
+
+def source(place, tap, a, x):
+    """Where tap `tap` of the window at `place` lies in x; None: in the padding."""
+    q = [o * s - p + k * d for o, s, p, k, d in
+         zip(place, a["strides"], a["pads"], tap, a["dilations"])]
+    return q if all(0 <= v < size for v, size in zip(q, x)) else None
+
+
+def conv_terms(n, i):
+    x, w, y = n.dims(0), n.dims(1), n.outs[0][1]
+    image, o, *place = index_of(i, y)
+    first = o // (w[0] // n.at["group"]) * w[1]
+    k = size_of(w[1:])
+
+    def term(j):
+        c, *tap = index_of(j, w[1:])
+        q = source(place, tap, n.at, x[2:])
+        v = n.t.zero if q is None else n.read(0, flat([image, first + c] + q, x))
+        return v, n.read(1, o * k + j)
+    return k, term
+
+
+def conv_finish(n, i, s):
+    y = n.outs[0][1]
+    return n.t.add(s, n.read(2, i // size_of(y[2:]) % y[1])) if n.has(2) else s
+
+
+def conv_input_grad_terms(n, i):
+    dy, w, dx = n.dims(0), n.dims(1), n.outs[0][1]
+    image, channel, *place = index_of(i, dx)
+    group, c = divmod(channel, w[1])
+    og, taps = w[0] // n.at["group"], (w[0] // n.at["group"],) + tuple(w[2:])
+
+    def term(j):
+        o, *tap = index_of(j, taps)
+        o += group * og
+        q = [v + p - k * d for v, p, k, d in zip(place, n.at["pads"], tap, n.at["dilations"])]
+        if any(v % s for v, s in zip(q, n.at["strides"])):
+            return SKIP
+        q = [v // s for v, s in zip(q, n.at["strides"])]
+        inside = all(0 <= v < size for v, size in zip(q, dy[2:]))
+        return (n.read(0, flat([image, o] + q, dy)) if inside else n.t.zero,
+                n.read(1, flat([o, c] + tap, w)))
+    return size_of(taps), term
+
+
+def conv_weight_grad_terms(n, i):
+    dy, x, dw = n.dims(0), n.dims(1), n.outs[0][1]
+    o, c, *tap = index_of(i, dw)
+    channel = o // (dw[0] // n.at["group"]) * dw[1] + c
+    terms = (dy[0],) + tuple(dy[2:])
+
+    def term(j):
+        image, *place = index_of(j, terms)
+        q = source(place, tap, n.at, x[2:])
+        return (n.read(0, flat([image, o] + place, dy)),
+                n.t.zero if q is None else n.read(1, flat([image, channel] + q, x)))
+    return size_of(terms), term
+
+
+def plain(n, i, s):
+    return s
+
+
+CONTRACTIONS = {
+    "MatMul": (matmul_terms, plain), "Gemm": (gemm_terms, gemm_finish),
+    "Conv": (conv_terms, conv_finish), "ConvInputGrad": (conv_input_grad_terms, plain),
+    "ConvWeightGrad": (conv_weight_grad_terms, plain),
+}
+
+
+class Contraction:
+    def __init__(self, node, out, i):
+        terms, finish = CONTRACTIONS[node.op]
+        self.t, self.claim = node.t, node.claim
+        self.n, self.term = terms(node, i)
+        self.value = lambda s: node.stored(out, finish(node, i, s))
+        blocks = up(self.n, BLOCK)
+        groups = up(blocks, GROUP)
+        self.counts = [blocks, groups, up(groups, LIST), 1]
+
+    def element(self):
+        return self.value(contract(self.t, [self.term(k) for k in range(self.n)]))
+
+    def needs(self, level, index):
+        if level == 0:
+            return []
+        if level == 3:
+            return [(2, 0, self.counts[2])]
+        before = [(2, index - 1, index)] if level == 2 and index else []
+        fan = GROUP if level == 1 else LIST
+        return before + [(level - 1, index * fan, min(self.counts[level - 1], (index + 1) * fan))]
+
+    def part(self, level, index, claims):
+        if level == 0:
+            ks = range(index * BLOCK, min(self.n, (index + 1) * BLOCK))
+            return contract(self.t, [self.term(k) for k in ks])
+        claims = [self.claim(c) for c in claims]
+        if level == 3:
+            return self.value(claims[-1] if claims else self.t.zero)
+        return self.t.canon(_added(self.t, claims))
+
+
+# ---- rows: (count, [(kind, term(st, j))...], finish(st)) ------------------------------------
+
+def reduced(n, k, i):
+    """Of the row of element i of the reduced tensor: its length, and where position j lies."""
+    dims, axes = n.dims(k), [axis_of(a, len(n.dims(k))) for a in n.at["axes"]]
+    if not axes:
+        axes = [] if n.at["noop_with_empty_axes"] else list(range(len(dims)))
+    return reduced_by(dims, sorted(axes), i)
+
+
+def reduced_by(dims, axes, i):
+    kept = [a for a in range(len(dims)) if a not in axes]
+    inner, steps = [dims[a] for a in axes], strides_of(dims)
+    base = sum(p * steps[a] for p, a in zip(index_of(i, [dims[a] for a in kept]), kept))
+    return size_of(inner), lambda j: base + sum(
+        p * steps[a] for p, a in zip(index_of(j, inner), axes))
+
+
+def along(dims, axis, i):
+    """The row through element i along an axis: its length, and where position j lies."""
+    axis = axis_of(axis, len(dims))
+    inner, n = size_of(dims[axis + 1:]), dims[axis]
+    base = i // inner // n * n * inner + i % inner
+    return n, lambda j: base + j * inner
+
+
+def reduce_row(kind):
+    def row(n, out, i):
+        count, at = reduced(n, 0, i)
+        whole = not n.at["axes"] and n.at["noop_with_empty_axes"]
+        return (count, [(kind, lambda st, j: n.read(0, at(j)))],
+                lambda st: n.read(0, i) if whole else st[0])
+    return row
+
+
+def global_average_row(n, out, i):
+    count = size_of(n.dims(0)[2:])
+    return count, [(MEAN, lambda st, j: n.read(0, i * count + j))], lambda st: st[0]
+
+
+def softmax_row(log):
+    def row(n, out, i):
+        t = n.t
+        count, at = along(n.dims(0), n.at["axis"], i)
+
+        def finish(st):
+            z = t.sub(n.read(0, i), st[0])
+            return t.sub(z, fn.log_of(t)(st[1])) if log else t.div(fn.exp_of(t)(z), st[1])
+        return count, [(MAX, lambda st, j: n.read(0, at(j))),
+                       (SUM, lambda st, j: fn.exp_of(t)(t.sub(n.read(0, at(j)), st[0])))], finish
+    return row
+
+
+def softmax_grad_row(n, out, i):
+    count, at = along(n.dims(0), n.at["axis"], i)
+    return (count, [(SUM, lambda st, j: n.t.mul(n.read(1, at(j)), n.read(0, at(j))))],
+            lambda st: n.t.mul(n.read(1, i), n.t.sub(n.read(0, i), st[0])))
+
+
+def log_softmax_grad_row(n, out, i):
+    t = n.t
+    count, at = along(n.dims(0), n.at["axis"], i)
+    return (count, [(SUM, lambda st, j: n.read(0, at(j)))],
+            lambda st: t.sub(n.read(0, i), t.mul(fn.exp_of(t)(n.read(1, i)), st[0])))
+
+
+def layer_norm_row(n, out, i):
+    t, x = n.t, n.dims(0)
+    count = size_of(x[axis_of(n.at["axis"], len(x)):])
+    row = i // count if out == 0 else i
+
+    def square(st, j):
+        d = t.sub(n.read(0, row * count + j), st[0])
+        return t.mul(d, d)
+
+    def finish(st):
+        if out == 1:
+            return st[0]
+        r = t.div(t.one, t.sqrt(t.add(st[1], n.real("epsilon"))))
+        if out == 2:
+            return r
+        y = t.mul(t.sub(n.read(0, i), st[0]), r)
+        if n.has(1):
+            y = t.mul(y, n.read(1, i % count))
+        return t.add(y, n.read(2, i % count)) if n.has(2) else y
+    return count, [(MEAN, lambda st, j: n.read(0, row * count + j)), (MEAN, square)], finish
+
+
+def centred(n, row, j):
+    """xh of LayerNormalization's gradients."""
+    return n.t.mul(n.t.sub(n.read(1, j), n.read(2, row)), n.read(3, row))
+
+
+def layer_norm_grad_row(n, out, i):
+    t, x = n.t, n.dims(0)
+    count = size_of(x[axis_of(n.at["axis"], len(x)):])
+    row = i // count
+
+    def h(j):
+        return t.mul(n.read(0, j), n.read(4, j % count)) if n.has(4) else n.read(0, j)
+
+    def finish(st):
+        rest = t.sub(t.sub(h(i), st[0]), t.mul(centred(n, row, i), st[1]))
+        return t.mul(n.read(3, row), rest)
+    return count, [(MEAN, lambda st, j: h(row * count + j)),
+                   (MEAN, lambda st, j: t.mul(h(row * count + j),
+                                              centred(n, row, row * count + j)))], finish
+
+
+def layer_norm_scale_grad_row(n, out, i):
+    x, width = n.dims(0), size_of(n.outs[0][1])
+    count = size_of(x[:axis_of(n.at["axis"], len(x))])
+    return (count, [(SUM, lambda st, j: n.t.mul(n.read(0, j * width + i),
+                                                centred(n, j, j * width + i)))],
+            lambda st: st[0])
+
+
+class Loss:
+    """Rows, labels and weights of the loss and of its gradient; x is input number `x`."""
+
+    def __init__(self, n, x):
+        self.n, self.x, self.classes = n, x, n.dims(x)[1]
+        self.inner = size_of(n.dims(x)[2:])
+        self.rows = n.dims(x)[0] * self.inner
+
+    def label(self, row):
+        """None: the row has no valid one."""
+        y = self.n.signed(self.x + 1, row)
+        if self.n.at["has_ignore"] and y == self.n.at["ignore_index"]:
+            return None
+        return y if 0 <= y < self.classes else None
+
+    def logit(self, row, c):
+        return self.n.read(self.x, (row // self.inner * self.classes + c) * self.inner
+                           + row % self.inner)
+
+    def weight(self, row):
+        label = self.label(row)
+        if label is None:
+            return F32.zero
+        return self.n.read(self.x + 2, label) if self.n.has(self.x + 2) else F32.one
+
+    def softmax(self, row):
+        z = [self.logit(row, c) for c in range(self.classes)]
+        m = largest(F32, z)
+        return m, lane_sum(F32, [fn.exp(F32.sub(v, m)) for v in z])
+
+    def log_prob(self, row, c):
+        m, s = self.softmax(row)
+        return F32.sub(F32.sub(self.logit(row, c), m), fn.log(s))
+
+    def term(self, row):
+        label = self.label(row)
+        if label is None:
+            return F32.zero
+        z = F32.neg(self.log_prob(row, label))
+        return F32.mul(z, self.weight(row)) if self.n.has(self.x + 2) else z
+
+    def place(self, i):
+        outer, c, rest = index_of(i, (self.n.dims(self.x)[0], self.classes, self.inner))
+        return outer * self.inner + rest, c
+
+
+def loss_row(n, out, i):
+    l, how = Loss(n, 0), n.at["reduction"]
+
+    def finish(st):
+        if out == 1:
+            return l.log_prob(*l.place(i))
+        if how == 0:
+            return l.term(i)
+        if how == 1:
+            return st[0]
+        return F32.zero if F32.is_zero(st[1]) else F32.div(st[0], st[1])
+    return (l.rows if out == 0 and how else 0,
+            [(SUM, lambda st, j: l.term(j)), (SUM, lambda st, j: l.weight(j))], finish)
+
+
+def loss_grad_row(n, out, i):
+    l, how = Loss(n, 1), n.at["reduction"]
+
+    def finish(st):
+        row, c = l.place(i)
+        label = l.label(row)
+        if label is None:
+            return F32.zero
+        k = F32.mul(l.weight(row), n.read(0, 0 if how else row))
+        if how == 2:
+            if F32.is_zero(st[0]):
+                return F32.zero
+            k = F32.div(k, st[0])
+        m, s = l.softmax(row)
+        e = F32.div(fn.exp(F32.sub(l.logit(row, c), m)), s)
+        return F32.mul(F32.sub(e, F32.one) if c == label else e, k)
+    return l.rows if how == 2 else 0, [(SUM, lambda st, j: l.weight(j))], finish
+
+
+ROWS = {
+    "ReduceSum": reduce_row(SUM), "ReduceMean": reduce_row(MEAN), "ReduceMax": reduce_row(MAX),
+    "GlobalAveragePool": global_average_row, "Softmax": softmax_row(False),
+    "LogSoftmax": softmax_row(True), "SoftmaxGrad": softmax_grad_row,
+    "LogSoftmaxGrad": log_softmax_grad_row, "LayerNormalization": layer_norm_row,
+    "LayerNormalizationGrad": layer_norm_grad_row,
+    "LayerNormalizationScaleGrad": layer_norm_scale_grad_row,
+    "SoftmaxCrossEntropyLoss": loss_row, "SoftmaxCrossEntropyLossGrad": loss_grad_row,
+}
+
+
+class Row:
+    def __init__(self, node, out, i):
+        self.node, self.t = node, node.t if node.t else F32
+        self.n, self.stages, finish = ROWS[node.op](node, out, i)
+        self.value = lambda st: node.stored(out, finish(st))
+        self.height, m = 2, self.n
+        while m > CHUNK:
+            m = up(m, CHUNK)
+            self.height += 1
+        one = []
+        m = self.n
+        for _ in range(self.height - 1):
+            m = up(m, CHUNK) if m else 1
+            one.append(m)
+        self.counts = self.above = ([one[0] * LANES] + one) * len(self.stages) + [1]
+
+    def least(self):
+        if self.t in (F32, F64):
+            return self.t.ninf
+        t = TYPES[self.node.ins[0][0]]
+        return t.value(t.least) & M64 if isinstance(t, Int) else 0
+
+    def fold(self, kind, values):
+        """One chunk of at most 4,096."""
+        if kind == MAX:
+            return largest(self.t, [self.least()] + values)
+        return _lanes(self.t, values)
+
+    def settle(self, kind, folded):
+        return self.t.div(folded, self.t.of_int(self.n)) if kind == MEAN else folded
+
+    def element(self):
+        st = []
+        for kind, term in self.stages:
+            row = [term(st, j) for j in range(self.n)]
+            folded = lane_sum(self.t, row) if kind != MAX else self.fold(MAX, row)
+            st.append(self.settle(kind, folded))
+        return self.value(st)
+
+    def needs(self, level, index):
+        stage, v = divmod(level, self.height)
+        if v:
+            fan = LANES if v == 1 else CHUNK
+            return [(level - 1, index * fan, min(self.above[level - 1], (index + 1) * fan))]
+        return [(t * self.height + self.height - 1, 0, 1) for t in range(stage)]
+
+    def part(self, level, index, claims):
+        claims = [self.node.claim(c) for c in claims]
+        stage, v = divmod(level, self.height)
+        if v == 0:
+            st = [self.settle(kind, c) for (kind, _), c in zip(self.stages, claims)]
+            if stage == len(self.stages):
+                return self.value(st)
+            kind, term = self.stages[stage]
+            chunk, lane = divmod(index, LANES)
+            js = range(chunk * CHUNK + lane, min(self.n, (chunk + 1) * CHUNK), LANES)
+            values = [term(st, j) for j in js]
+            if kind == MAX:
+                return largest(self.t, [self.least()] + values)
+            acc = self.t.zero
+            for x in values:
+                acc = self.t.add(acc, x)
+            return acc
+        kind = self.stages[stage][0]
+        if kind == MAX:
+            return largest(self.t, claims)
+        return _lanes(self.t, claims)
+
+
+class LossRow(Row):
+    """The rows' terms lie below the two stages."""
+
+    def __init__(self, node, out, i):
+        super().__init__(node, out, i)
+        self.counts = [self.n] + self.counts
+
+    def needs(self, level, index):
+        if level == 0:
+            return []
+        if level == 1:
+            chunk = index // LANES
+            run = (0, chunk * CHUNK, min(self.n, (chunk + 1) * CHUNK))
+            return [run] if self.n else []
+        return [(l + 1, a, b) for l, a, b in super().needs(level - 1, index)]
+
+    def part(self, level, index, claims):
+        if level == 0:
+            return self.stages[0][1](None, index)
+        if level > 1:
+            return super().part(level - 1, index, claims)
+        acc = self.t.zero
+        for x in claims[index % LANES::LANES]:
+            acc = self.t.add(acc, self.node.claim(x))
+        return acc
+
+
+# ---- chains: (count, start, step(p, acc), finish(acc)) --------------------------------------
+
+def taps(place, a, x):
+    """The coordinates of a window's taps inside x, an axis each."""
+    return [[q for q in (o * s - p + k * d for k in range(kernel)) if 0 <= q < n]
+            for o, s, p, d, kernel, n in
+            zip(place, a["strides"], a["pads"], a["dilations"], a["kernel_shape"], x)]
+
+
+def divisor(place, a, x):
+    """What an average divides by."""
+    if not a["count_include_pad"]:
+        return max(1, box(taps(place, a, x)))
+    count, r = 1, len(x)
+    for axis, (o, s, p, d, kernel, n) in enumerate(
+            zip(place, a["strides"], a["pads"], a["dilations"], a["kernel_shape"], x)):
+        count *= sum(o * s - p + k * d < n + a["pads"][r + axis] for k in range(kernel))
+    return max(1, count)
+
+
+def windows(place, a, y):
+    """The box of windows that may hold the element at `place` of x, an axis each."""
+    return [range(max(0, up(q + p - (k - 1) * d, s)), min(size - 1, (q + p) // s) + 1)
+            for q, p, k, d, s, size in zip(place, a["pads"], a["kernel_shape"], a["dilations"],
+                                           a["strides"], y)]
+
+
+def tap_of(place, window, a):
+    """Which tap of a window the element is, an axis each; None: it is not of it."""
+    out = []
+    for q, p, o, s, d, k in zip(place, a["pads"], window, a["strides"], a["dilations"],
+                                a["kernel_shape"]):
+        t = q + p - o * s
+        if t < 0 or t % d or t // d >= k:
+            return None
+        out.append(t // d)
+    return out
+
+
+def position(k, count):
+    """Whether k is a position before `count`: a claim may be any 64 bits."""
+    return k < count
+
+
+def gather_grad_chain(n, out, i):
+    dx = n.outs[0][1]
+    axis, count = axis_of(n.at["axis"], len(dx)), size_of(n.dims(1))
+    d, inner = n.at["dim"], size_of(dx[axis + 1:])
+    outer, own, rest = i // inner // d, i // inner % d, i % inner
+
+    def step(p, acc):
+        k = n.signed(1, p)
+        if (k + d if k < 0 else k) != own:
+            return acc
+        return n.t.add(acc, n.read(0, (outer * count + p) * inner + rest))
+    return count, n.t.zero, step, lambda acc: acc
+
+
+def average_pool_chain(n, out, i):
+    x, y = n.dims(0), n.outs[0][1]
+    *plane, = index_of(i, y)
+    inside = taps(plane[2:], n.at, x[2:])
+
+    def finish(acc):
+        return n.t.div(acc, n.t.of_int(divisor(plane[2:], n.at, x[2:])))
+    return (box(inside), n.t.zero,
+            lambda p, acc: n.t.add(acc, n.read(0, flat(plane[:2] + in_box(inside, p), x))), finish)
+
+
+def average_pool_grad_chain(n, out, i):
+    dy, dx = n.dims(0), n.outs[0][1]
+    place = index_of(i, dx)
+    around = windows(place[2:], n.at, dy[2:])
+
+    def step(p, acc):
+        o = in_box(around, p)
+        if tap_of(place[2:], o, n.at) is None:
+            return acc
+        count = n.t.of_int(divisor(o, n.at, dx[2:]))
+        return n.t.add(acc, n.t.div(n.read(0, flat(place[:2] + o, dy)), count))
+    return box(around), n.t.zero, step, lambda acc: acc
+
+
+def arg_max_chain(n, out, i):
+    count, at = arg_row(n, i)
+    last = n.at["select_last_index"]
+
+    def step(p, acc):
+        if not position(acc, p):
+            return p
+        a, b = n.t.key(n.read(0, at(acc))), n.t.key(n.read(0, at(p)))
+        return p if b > a or (last and b == a) else acc
+    return count, M64, step, lambda acc: acc
+
+
+def arg_row(n, i):
+    dims = n.dims(0)
+    axis = axis_of(n.at["axis"], len(dims))
+    inner, count = size_of(dims[axis + 1:]), dims[axis]
+    base = i // inner * count * inner + i % inner
+    return count, lambda j: base + j * inner
+
+
+def max_pool_chain(n, out, i):
+    x = n.dims(0)
+    plane = index_of(i, n.outs[out][1])
+    inside = taps(plane[2:], n.at, x[2:])
+    count = box(inside)
+
+    def at(p):
+        return flat(plane[:2] + in_box(inside, p), x)
+
+    def step(p, acc):
+        if not position(acc, p):
+            return p
+        best = n.t.key(n.read(0, at(acc)))
+        return p if n.t.key(n.read(0, at(p))) > best else acc
+
+    def finish(acc):
+        if not position(acc, count):
+            return M64 if out else Row.least(Bare(n))
+        return at(acc) if out else n.read(0, at(acc))
+    return count, M64, step, finish
+
+
+class Bare:
+    """What Row.least looks at."""
+
+    def __init__(self, node):
+        self.node, self.t = node, node.t
+
+
+CHAINS = {"GatherGrad": gather_grad_chain, "AveragePool": average_pool_chain,
+          "AveragePoolGrad": average_pool_grad_chain, "ArgMax": arg_max_chain,
+          "MaxPool": max_pool_chain}
+
+
+class Chain:
+    def __init__(self, node, out, i):
+        self.n, self.start, self.step, finish = CHAINS[node.op](node, out, i)
+        self.claim = (lambda c: c) if self.start == M64 else node.claim  # positions are not numbers
+        self.value = lambda acc: node.stored(out, finish(acc))
+        parts = up(self.n, CHAIN)
+        self.counts = [parts, up(parts, LIST), 1]
+
+    def element(self):
+        acc = self.start
+        for p in range(self.n):
+            acc = self.step(p, acc)
+        return self.value(acc)
+
+    def needs(self, level, index):
+        if level == 2:
+            return [(1, 0, self.counts[1])]
+        if level == 1:
+            return [(0, index * LIST, min(self.counts[0], (index + 1) * LIST))]
+        if index == 0:
+            return []
+        return [(0, index - 1, index)] if index % LIST else [(1, index // LIST - 1, index // LIST)]
+
+    def part(self, level, index, claims):
+        acc = claims[-1] if claims else self.start
+        if level == 1:
+            return acc
+        acc = self.claim(acc)
+        if level == 0:
+            for p in range(index * CHAIN, min(self.n, (index + 1) * CHAIN)):
+                acc = self.step(p, acc)
+        return self.value(acc) if level == 2 else acc
+
+
+# ---- the two that are neither ---------------------------------------------------------------
+
+def unbeaten(n, mine, own, places):
+    """Whether none of (position, place) keeps element `mine` at position `own` from being first."""
+    x = n.t.key(n.read(1, mine))
+    for p, at in places:
+        y = n.t.key(n.read(1, at))
+        if y >= x if p < own else y > x:
+            return 0
+    return 1
+
+
+class MaxPoolGrad:
+    def __init__(self, node, out, i):
+        self.node, self.out, self.i = node, out, i
+        a, x = node.at, node.dims(1)
+        self.place = index_of(i, x)
+        self.around = windows(self.place[2:], a, node.dims(0)[2:])
+        self.n = box(self.around)
+        self.width = up(size_of([min(k, s) for k, s in zip(a["kernel_shape"], x[2:])]), CHAIN)
+        parts = up(self.n, CHAIN)
+        self.counts = [self.n * self.width, parts, up(parts, LIST), 1]
+
+    def unbeaten(self, w, start, end):
+        n, x = self.node, self.node.dims(1)
+        o = in_box(self.around, w)
+        if tap_of(self.place[2:], o, n.at) is None:
+            return 0
+        inside = taps(o, n.at, x[2:])
+        own = flat([r.index(q) for r, q in zip(inside, self.place[2:])], [len(r) for r in inside])
+        ps = range(start, min(end, box(inside)))
+        return unbeaten(n, self.i, own,
+                        ((p, flat(self.place[:2] + in_box(inside, p), x)) for p in ps))
+
+    def add(self, w, acc):
+        n = self.node
+        o = in_box(self.around, w)
+        if tap_of(self.place[2:], o, n.at) is None:
+            return acc
+        return n.t.add(acc, n.read(0, flat(self.place[:2] + o, n.dims(0))))
+
+    def element(self):
+        acc = self.node.t.zero
+        for w in range(self.n):
+            if self.unbeaten(w, 0, M64):
+                acc = self.add(w, acc)
+        return self.node.stored(self.out, acc)
+
+    def needs(self, level, index):
+        if level == 0:
+            return []
+        chain = Chain.needs(Shifted(self.counts[1:]), level - 1, index)
+        runs = []
+        if level == 1:
+            fan = CHAIN * self.width
+            runs = [(0, index * fan, min(self.counts[0], (index + 1) * fan))]
+        return runs + [(l + 1, a, b) for l, a, b in chain if b > a]
+
+    def part(self, level, index, claims):
+        if level == 0:
+            w, p = divmod(index, self.width)
+            return self.unbeaten(w, p * CHAIN, (p + 1) * CHAIN)
+        t = self.node.t
+        if level > 1:
+            acc = self.node.claim(claims[-1]) if claims else t.zero
+            return self.node.stored(self.out, acc) if level == 3 else t.canon(acc)
+        first, last = index * CHAIN, min(self.n, (index + 1) * CHAIN)
+        marks = claims[:(last - first) * self.width]
+        acc = self.node.claim(claims[-1]) if len(claims) > len(marks) else t.zero
+        for w in range(first, last):
+            own = marks[(w - first) * self.width:(w - first + 1) * self.width]
+            if all(own):
+                acc = self.add(w, acc)
+        return t.canon(acc)
+
+
+class Shifted:
+    """What Chain.needs looks at."""
+
+    def __init__(self, counts):
+        self.counts = counts
+
+
+class ReduceMaxGrad:
+    def __init__(self, node, out, i):
+        self.node, self.out, self.i = node, out, i
+        dims = node.dims(1)
+        axes = sorted(axis_of(a, len(dims)) for a in node.at["axes"])
+        if not axes and not node.at["noop_with_empty_axes"]:
+            axes = list(range(len(dims)))
+        place = index_of(i, dims)
+        self.own = flat([place[a] for a in axes], [dims[a] for a in axes])
+        kept = [a for a in range(len(dims)) if a not in axes]
+        self.row = flat([place[a] for a in kept], [dims[a] for a in kept])
+        self.n, self.at = reduced_by(dims, axes, self.row)
+        self.counts = [up(self.n, CHAIN), 1]
+
+    def unbeaten(self, start, end):
+        return unbeaten(self.node, self.i, self.own,
+                        ((p, self.at(p)) for p in range(start, min(self.n, end))))
+
+    def value(self, chosen):
+        n = self.node
+        return n.stored(self.out, n.read(0, self.row) if chosen else n.t.zero)
+
+    def element(self):
+        return self.value(self.unbeaten(0, self.n))
+
+    def needs(self, level, index):
+        return [(0, 0, self.counts[0])] if level else []
+
+    def part(self, level, index, claims):
+        if level == 0:
+            return self.unbeaten(index * CHAIN, (index + 1) * CHAIN)
+        return self.value(all(claims))
+
+
+# ---- elements that need no explanation ------------------------------------------------------
+
+def one_element(n, out, i):
+    """The oracle of an elementwise operator on tensors of one element. Unread inputs are zero."""
+    unread = {("AdamW", 1): (2, 3, 4, 6), ("AdamW", 2): (2, 3, 4), ("SGD", 1): (2,)}
+    xs = []
+    for k in range(max(len(n.ins), {"SGD": 4}.get(n.op, 0))):
+        if not n.has(k):
+            xs.append(None)
+            continue
+        bits = 0 if k in unread.get((n.op, out), ()) else n.raw(k, n.broadcast(k, i))
+        xs.append(Tensor(n.ins[k][0], (), [bits]))
+    return ops_map.OPS[n.op](n.at, xs, len(n.outs))[out].bits[0]
+
+
+def where(n, out, i):
+    k = 1 if n.raw(0, n.broadcast(0, i)) else 2
+    return n.raw(k, n.broadcast(k, i))
+
+
+def word(n, step_input, i):
+    step = n.raw(step_input, 0)
+    block = i // 4
+    return philox(n.at["seed"], block & M32, block >> 32, step & M32, n.at["stream"])[i % 4]
+
+
+def dropout(n, out, i):
+    x = n.raw(0, i)
+    return F32.mul(x, n.at["scale"]) if word(n, 1, i) >= n.at["threshold"] else 0
+
+
+def random_uniform(n, out, i):
+    u = F32.of_ratio(word(n, 0, i) >> 8, 1 << 24)
+    return F32.add(F32.mul(u, F32.sub(n.at["high"], n.at["low"])), n.at["low"])
+
+
+def random_normal(n, out, i):
+    u = F32.of_ratio((word(n, 0, i - i % 2) >> 8) + 1, 1 << 24)
+    v = F32.of_ratio(word(n, 0, i - i % 2 + 1) >> 8, 1 << 24)
+    r = F32.sqrt(F32.mul(F32.neg(F32.of_int(2)), fn.log(u)))
+    z = F32.mul(r, (fn.sin2pi if i % 2 else fn.cos2pi)(v))
+    return F32.add(F32.mul(z, n.at["scale"]), n.at["mean"])
+
+
+def batch_indices(n, out, i):
+    q = (n.raw(0, 0) * n.at["batch"] + i) & M64
+    return permuted(n.at["seed"], n.at["stream"], q // n.at["n"], n.at["n"], q % n.at["n"])
+
+
+def learning_rate(n, out, i):
+    return ops_random.learning_rate(n.at, [Tensor("i64", (), [n.raw(0, 0)])], 1)[0].bits[0]
+
+
+def same_place(n, out, i):
+    return n.raw(0, i)
+
+
+def transpose(n, out, i):
+    place = [0] * len(n.at["perm"])
+    for v, p in zip(index_of(i, n.outs[0][1]), n.at["perm"]):
+        place[p] = v
+    return n.raw(0, flat(place, n.dims(0)))
+
+
+def expand(n, out, i):
+    return n.raw(0, n.broadcast(0, i))
+
+
+def concat(n, out, i):
+    place = index_of(i, n.outs[0][1])
+    axis = axis_of(n.at["axis"], len(place))
+    k = 0
+    while place[axis] >= n.dims(k)[axis]:
+        place[axis] -= n.dims(k)[axis]
+        k += 1
+    return n.raw(k, flat(place, n.dims(k)))
+
+
+def split(n, out, i):
+    place = index_of(i, n.outs[out][1])
+    place[axis_of(n.at["axis"], len(place))] += sum(n.at["split"][:out])
+    return n.raw(0, flat(place, n.dims(0)))
+
+
+def slice_axes(a, dims):
+    """(axis, start, step, count) of the axes that a slice names."""
+    for start, end, axis, step in zip(a["starts"], a["ends"], a["axes"], a["steps"]):
+        axis = axis_of(axis, len(dims))
+        n = dims[axis]
+        start, end = (v + n if v < 0 else v for v in (start, end))
+        low, high = (0, n) if step > 0 else (-1, n - 1)
+        start, end = min(max(start, 0), high), min(max(end, low), high)
+        yield axis, start, step, max(0, up(end - start, step)) if n else 0
+
+
+def slice_(n, out, i):
+    place = index_of(i, n.outs[0][1])
+    for axis, start, step, _ in slice_axes(n.at, n.dims(0)):
+        place[axis] = start + place[axis] * step
+    return n.raw(0, flat(place, n.dims(0)))
+
+
+def slice_grad(n, out, i):
+    place = index_of(i, n.outs[0][1])
+    for axis, start, step, count in slice_axes(n.at, n.outs[0][1]):
+        k, rest = divmod(place[axis] - start, step)
+        if rest or not 0 <= k < count:
+            return 0
+        place[axis] = k
+    return n.raw(0, flat(place, n.dims(0)))
+
+
+def gather(n, out, i):
+    x, q = n.dims(0), size_of(n.dims(1))
+    axis = axis_of(n.at["axis"], len(x))
+    inner, d = size_of(x[axis + 1:]), x[axis]
+    k = n.signed(1, i // inner % q)
+    k = k + d if k < 0 else k
+    return n.raw(0, (i // inner // q * d + k) * inner + i % inner) if 0 <= k < d else 0
+
+
+OTHERS = {
+    "Where": where, "Dropout": dropout, "RandomUniform": random_uniform,
+    "RandomNormal": random_normal, "BatchIndices": batch_indices, "LearningRate": learning_rate,
+    "Reshape": same_place, "Flatten": same_place, "Identity": same_place, "Transpose": transpose,
+    "Expand": expand, "Concat": concat, "Split": split, "Slice": slice_, "SliceGrad": slice_grad,
+    "Gather": gather, "ConstantOfShape": lambda n, out, i: n.at["bits"],
+}
+
+
+def explanation(node, out, i):
+    """The shape of an element that explains itself; None: it does not."""
+    if node.op in CONTRACTIONS:
+        return Contraction(node, out, i)
+    if node.op == "SoftmaxCrossEntropyLoss":
+        return LossRow(node, out, i)
+    if node.op in ROWS:
+        return Row(node, out, i)
+    if node.op in CHAINS:
+        return Chain(node, out, i)
+    special = {"MaxPoolGrad": MaxPoolGrad, "ReduceMaxGrad": ReduceMaxGrad}.get(node.op)
+    return special(node, out, i) if special else None
+
+
+def element(node, out, i):
+    """The stored bits of element i of output `out`."""
+    shape = explanation(node, out, i)
+    if shape:
+        return shape.element()
+    return OTHERS.get(node.op, one_element)(node, out, i)
