@@ -21,14 +21,37 @@ static uint64_t add(uint64_t a, uint64_t b)
 
 static uint64_t at_most(uint64_t a, uint64_t limit) { return a < limit ? a : limit; }
 
-/* Bytes of chunks that one element touches in an input, and of their proofs. */
+/* Bytes of chunks that `reads` elements of an input touch at most, and of the proof they share. */
 static void element_input(const ro_type *t, uint64_t reads, uint64_t *bytes, uint64_t *proofs)
 {
     uint64_t all = ro_type_bytes(t), chunks = (all + VD_CHUNK_BYTES - 1) / VD_CHUNK_BYTES;
-    uint64_t touched = at_most(reads, chunks), levels = 0;
-    while (levels < 40 && (UINT64_C(1) << levels) < chunks) levels++;
+    uint64_t touched = at_most(reads, chunks), levels = 1;
+    while (levels < 40 && touched << levels < chunks) levels++;
     *bytes = add(*bytes, at_most(mul(touched, VD_CHUNK_BYTES), all));
-    *proofs = add(*proofs, mul(touched, levels * VD_DIGEST));
+    *proofs = add(*proofs, mul(touched, (levels + 1) * VD_DIGEST));
+}
+
+/* A dear element that explains itself is judged by one part of it (docs/EVIDENCE.md). */
+#define WHOLE_BYTES (UINT64_C(1) << 20)
+#define EXPLANATION_BYTES (UINT64_C(8) * 4096 * 2 * 3) /* both sides, three rounds of a list */
+
+static uint64_t evidence_bytes(const ro_node *n, const ro_type *in, const ro_type *out,
+                               uint64_t bytes, uint64_t proofs)
+{
+    const ro_op_desc *d = &ro_ops[n->op];
+    const ro_reader r = {.in = in, .inputs = n->inputs};
+    uint64_t rest = 2 * VD_CHUNK_BYTES + 65536;
+    if (bytes <= WHOLE_BYTES || !ro_explain_of(n->op, &r)) return add(add(bytes, proofs), rest);
+    bytes = proofs = 0;
+    for (uint32_t i = 0; i < n->inputs; i++) {
+        uint64_t most = RO_PART_READS;
+        if (in[i].dtype == RO_NONE) continue;
+        if (n->op == RO_OP_SoftmaxCrossEntropyLoss || n->op == RO_OP_SoftmaxCrossEntropyLossGrad)
+            most += (uint64_t)in[n->op == RO_OP_SoftmaxCrossEntropyLossGrad].dims[1];
+        element_input(&in[i], at_most(most, d->reads(n->attrs, in, n->inputs, out, i)), &bytes,
+                      &proofs);
+    }
+    return add(add(bytes, proofs), rest + EXPLANATION_BYTES);
 }
 
 /* RO_NONE where an input is absent. */
@@ -59,7 +82,7 @@ static void node_cost(const ro_graph *g, uint32_t node, uint64_t steps, uint32_t
             c->phase = phase;
             c->node = node;
             c->element_bytes = bytes;
-            c->evidence_bytes = add(add(bytes, proofs), 2 * VD_CHUNK_BYTES + 65536);
+            c->evidence_bytes = evidence_bytes(n, in, out, bytes, proofs);
         }
         if (flops > c->element_flops) c->element_flops = flops;
     }
