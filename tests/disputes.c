@@ -281,7 +281,7 @@ static void dear_case(const dear *d, node_case *c, ro_err *err)
     c->outputs = 1;
     for (uint32_t k = 0; k < d->inputs; k++) {
         c->in[k] = d->in[k];
-        case_range(c, k, 0, 2);
+        case_range(c, k, 0, 1); /* valid as indices and labels of each case */
     }
     if (d->op == RO_OP_Gemm) must(ro_attr_set_real(d->op, c->attrs.bytes, "alpha", 1, err), err);
     for (size_t k = 0; k < sizeof d->attrs / sizeof *d->attrs && d->attrs[k].name; k++) {
@@ -315,8 +315,11 @@ static uint64_t *lie(const rf_node *n, const void *const *data, uint64_t element
     for (int tries = 0; tries < 100; tries++) {
         uint64_t count[RO_LEVELS_MAX];
         uint32_t level = some_level(n, element, count, r);
-        uint64_t *parts = forge_parts(n, data, element, level, rng_next(r) % count[level],
-                                      UINT64_C(1) << rng_next(r) % 32, value);
+        ro_op op = n->node->op;
+        int mark = op == RO_OP_ReduceMaxGrad || op == RO_OP_MaxPoolGrad; /* 0 or 1 */
+        uint64_t flip = UINT64_C(1) << (mark ? 0 : rng_next(r) % 32);
+        uint64_t *parts =
+            forge_parts(n, data, element, level, rng_next(r) % count[level], flip, value);
         if (*value != honest) return parts;
         ro_free(parts);
     }
