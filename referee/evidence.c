@@ -577,11 +577,11 @@ static ro_status affordable(const reader *r)
     uint64_t flops =
         ro_ops[n->node->op].flops(n->node->attrs, n->in, n->inputs, &n->out[output]);
     uint64_t bytes = rf_element_bytes(n, output);
-    if (bytes <= RF_EVIDENCE_MAX && flops <= RF_EVIDENCE_FLOPS) return RO_OK;
+    if (bytes <= RF_OPERANDS_MAX && flops <= RF_EVIDENCE_FLOPS) return RO_OK;
     return RO_FAIL(r->err, RO_ELIMIT,
                    "the element may read %llu bytes and take %llu operations; %llu and %llu are "
                    "allowed in evidence", (unsigned long long)bytes, (unsigned long long)flops,
-                   (unsigned long long)RF_EVIDENCE_MAX, (unsigned long long)RF_EVIDENCE_FLOPS);
+                   (unsigned long long)RF_OPERANDS_MAX, (unsigned long long)RF_EVIDENCE_FLOPS);
 }
 
 /* Operands of the element, or of a part. */
