@@ -1,0 +1,608 @@
+/* game_real.h - parties in memory whose tensors are real: every element of every node by its scalar
+ * body. What game_world.h makes up is computed here, so a game can be played to one element, to one
+ * part of one, and through segments and their claims.
+ *
+ * A fault alters an element after its node ran, and what follows is computed from it, as a party
+ * would that cheats once; a forgery alters how a tensor is written down; a lie of game_world.h
+ * alters a record. Canonical bytes are the machine's: these tests run on little-endian machines. */
+#ifndef GAME_REAL_H
+#define GAME_REAL_H
+#include "../repops/host.h"
+#include "../verde/bytes.h"
+#include "game_world.h"
+
+#define REAL_TENSORS_MAX 2048u
+#define REAL_CLAIMS_MAX 6u
+
+/* ---- tensors by digest ------------------------------------------------------------------- */
+
+typedef enum {
+    FORGE_NONE, FORGE_TYPE, FORGE_HEADER, FORGE_SHORT_CHUNK, FORGE_LONG_CHUNK, FORGE_ROOT
+} real_forge;
+
+typedef struct {
+    vd_digest digest;
+    ro_type type;
+    uint8_t header[VD_TENSOR_HEADER_MAX + 1];
+    size_t header_size;
+    uint8_t *bytes, *leaves;
+    uint64_t chunks;
+    real_forge forge;
+} real_tensor;
+
+typedef struct {
+    ro_arena *arena;
+    real_tensor list[REAL_TENSORS_MAX];
+    uint32_t count;
+} real_tensors;
+
+static inline const real_tensor *real_find(const real_tensors *s, const vd_digest *d)
+{
+    for (uint32_t k = s->count; k-- > 0;)
+        if (vd_digest_equal(&s->list[k].digest, d)) return &s->list[k];
+    return NULL;
+}
+
+/* A chunk as this tensor's owner shows it. */
+static inline size_t real_chunk_size(const real_tensor *t, uint64_t chunk)
+{
+    size_t n = vd_tensor_chunk_bytes(&t->type, chunk);
+    if (t->forge == FORGE_SHORT_CHUNK) return n - 1;
+    return t->forge == FORGE_LONG_CHUNK ? n + 1 : n;
+}
+
+static inline void *real_alloc(real_tensors *s, size_t size)
+{
+    void *p = ro_arena_alloc(s->arena, size + 1);
+    if (!p) abort();
+    return p;
+}
+
+/* Keep a tensor; the bytes are copied. */
+static inline vd_digest real_put(real_tensors *s, const ro_type *type, const void *bytes,
+                                 real_forge forge)
+{
+    real_tensor *t = &s->list[s->count];
+    ro_type said = *type;
+    uint8_t root[VD_DIGEST];
+    if (s->count >= REAL_TENSORS_MAX) abort();
+    t->type = *type;
+    t->forge = forge;
+    t->bytes = real_alloc(s, ro_type_bytes(type) + 1);
+    memcpy(t->bytes, bytes, ro_type_bytes(type));
+    t->chunks = vd_tensor_chunks(type);
+    t->leaves = real_alloc(s, t->chunks * VD_DIGEST);
+    for (uint64_t k = 0; k < t->chunks; k++)
+        vd_leaf_hash(VD_TREE_CHUNKS, t->bytes + k * VD_CHUNK_BYTES, real_chunk_size(t, k),
+                     t->leaves + k * VD_DIGEST);
+    vd_tree_root(VD_TREE_CHUNKS, t->leaves, t->chunks, root);
+    if (forge == FORGE_TYPE) said.dtype = said.dtype == RO_F32 ? RO_I32 : RO_F32;
+    if (forge == FORGE_ROOT) root[3] ^= 1;
+    t->header_size = vd_tensor_header_encode(&said, root, t->header);
+    if (forge == FORGE_HEADER) t->header_size++;
+    vd_tensor_header_digest(t->header, t->header_size, t->digest.b);
+    const real_tensor *known = real_find(s, &t->digest);
+    if (known) return known->digest;
+    s->count++;
+    return t->digest;
+}
+
+/* ---- jobs -------------------------------------------------------------------------------- */
+
+static inline ro_value real_constant(real_tensors *s, vd_job *j, ro_graph *g, const ro_type *type,
+                                     const void *bytes)
+{
+    vd_slot *c = &j->constants[j->constant_count];
+    ro_value v;
+    ro_err err = {RO_OK, {0}};
+    static const char *const names[8] = {"c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"};
+    *c = small_slot(names[j->constant_count], *type);
+    if (bytes) c->digest = real_put(s, type, bytes, FORGE_NONE);
+    must(ro_graph_constant(g, j->constant_count++, type, &v, &err), &err);
+    return v;
+}
+
+/* A job of three slots (step, w f32[6], v f32) and `phases` phases, to be filled in and sealed. */
+static inline vd_job *real_job(real_tensors *s, uint32_t phases, uint64_t repeats, uint32_t segment)
+{
+    vd_job *j = real_alloc(s, sizeof *j);
+    vd_slot *slots = real_alloc(s, 3 * sizeof *slots);
+    ro_err err = {RO_OK, {0}};
+    slots[0] = small_slot("step", ro_type_of(RO_I64, 0, NULL));
+    slots[1] = small_slot("w", ro_type_of(RO_F32, 1, (int64_t[]){6}));
+    slots[2] = small_slot("v", ro_type_of(RO_F32, 0, NULL));
+    j->arena = s->arena;
+    j->repeats = repeats;
+    j->record = segment ? VD_RECORD_CHECKPOINT : VD_RECORD_FULL;
+    j->segment = segment;
+    j->phase_count = phases;
+    j->slot_count = 3;
+    j->slots = slots;
+    j->constants = real_alloc(s, 8 * sizeof *j->constants);
+    j->phases = real_alloc(s, phases * sizeof *j->phases);
+    for (uint32_t p = 0; p < phases; p++) {
+        ro_graph *g;
+        j->phases[p].steps = 1;
+        must(ro_graph_new(s->arena, &g, &err), &err);
+        j->phases[p].graph = g;
+    }
+    return j;
+}
+
+static inline ro_value real_emit(ro_graph *g, ro_op op, const void *attrs, const ro_value *in,
+                                 uint32_t inputs, uint32_t outputs)
+{
+    const uint64_t none[RO_ATTRS_SIZE_MAX / 8] = {0};
+    ro_value v;
+    ro_err err = {RO_OK, {0}};
+    must(ro_graph_node(g, op, attrs ? attrs : none, in, inputs, outputs, &v, &err), &err);
+    return v;
+}
+
+static inline ro_value real_slot(const vd_job *j, ro_graph *g, uint32_t slot)
+{
+    ro_value v;
+    ro_err err = {RO_OK, {0}};
+    must(ro_graph_slot(g, slot, &j->slots[slot].type, &v, &err), &err);
+    return v;
+}
+
+static inline void real_ends(vd_job *j, ro_graph *g, ro_value w, ro_value v, const ro_value *out,
+                             uint32_t outputs)
+{
+    ro_err err = {RO_OK, {0}};
+    (void)j;
+    if (w != RO_NO_VALUE) must(ro_graph_set_next(g, 1, w, &err), &err);
+    if (v != RO_NO_VALUE) must(ro_graph_set_next(g, 2, v, &err), &err);
+    for (uint32_t k = 0; k < outputs; k++) must(ro_graph_add_output(g, out[k], &err), &err);
+}
+
+static inline ro_value real_floats(real_tensors *s, vd_job *j, ro_graph *g, uint32_t rank,
+                                   const int64_t *dims)
+{
+    static float x[2048];
+    ro_type t = ro_type_of(RO_F32, rank, dims);
+    for (uint32_t k = 0; k < 2048; k++) x[k] = (float)(k * 37 % 101) - 50.0f;
+    return real_constant(s, j, g, &t, x);
+}
+
+/* Nodes of the phase that computes. */
+enum { REAL_ADD, REAL_SUM, REAL_POOL, REAL_EMPTY, REAL_NORM, REAL_NEG, REAL_NODES };
+
+/* Two phases of one and of three steps: one without nodes that sets w to a constant; one of nodes
+ * of every shape that the rules tell apart: an output of two chunks, a scalar, two outputs, no
+ * elements, an absent input, inputs that are slots, constants and outputs of other nodes. */
+static inline vd_job *real_mixed(real_tensors *s, uint32_t segment, uint64_t repeats)
+{
+    vd_job *j = real_job(s, 2, repeats, segment);
+    ro_graph *g = (ro_graph *)(uintptr_t)j->phases[0].graph;
+    uint64_t attrs[RO_ATTRS_SIZE_MAX / 8] = {0};
+    ro_value in[3], y[4], w;
+    ro_err err = {RO_OK, {0}};
+    w = real_slot(j, g, 1);
+    real_ends(j, g, real_floats(s, j, g, 1, (int64_t[]){6}), RO_NO_VALUE, &w, 1);
+    g = (ro_graph *)(uintptr_t)j->phases[1].graph;
+    w = real_slot(j, g, 1);
+    (void)real_slot(j, g, 2);
+    in[0] = real_floats(s, j, g, 1, (int64_t[]){1500});
+    in[1] = real_floats(s, j, g, 1, (int64_t[]){1500});
+    y[0] = real_emit(g, RO_OP_Add, NULL, in, 2, 1);
+    ro_value sum = real_emit(g, RO_OP_ReduceSum, NULL, y, 1, 1);
+    in[0] = real_floats(s, j, g, 4, (int64_t[]){3, 1, 4, 4});
+    y[2] = in[0];
+    static const char *const twos[2] = {"kernel_shape", "strides"};
+    for (int k = 0; k < 2; k++)
+        must(ro_attr_set_ints(RO_OP_MaxPool, attrs, twos[k], (int64_t[]){2, 2}, 2, &err), &err);
+    must(ro_attr_set_ints(RO_OP_MaxPool, attrs, "dilations", (int64_t[]){1, 1}, 2, &err), &err);
+    must(ro_attr_set_ints(RO_OP_MaxPool, attrs, "pads", (int64_t[]){0, 0, 0, 0}, 4, &err), &err);
+    y[1] = real_emit(g, RO_OP_MaxPool, attrs, in, 1, 2) + 1;
+    in[0] = in[1] = real_floats(s, j, g, 1, (int64_t[]){0});
+    (void)real_emit(g, RO_OP_Add, NULL, in, 2, 1);
+    memset(attrs, 0, sizeof attrs);
+    must(ro_attr_set_int(RO_OP_LayerNormalization, attrs, "axis", -1, &err), &err);
+    in[0] = y[3] = w;
+    in[1] = RO_NO_VALUE;
+    in[2] = real_floats(s, j, g, 1, (int64_t[]){6});
+    in[0] = real_emit(g, RO_OP_LayerNormalization, attrs, in, 3, 1);
+    real_ends(j, g, real_emit(g, RO_OP_Neg, NULL, in, 1, 1), sum, y, 4);
+    j->phases[1].steps = 3;
+    must(vd_job_seal(j, &err), &err);
+    return j;
+}
+
+/* ---- runs -------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint64_t step;
+    uint32_t node, output;
+    uint64_t element;
+    uint64_t flip; /* of the element's bits */
+    real_forge forge;
+} real_fault;
+
+typedef struct {
+    world_side w; /* first: a side is one of game_world.h's too */
+    uint8_t segment[WORLD_STEPS_MAX][VD_SEGMENT_LEAF_BYTES];
+    uint8_t segment_hash[WORLD_STEPS_MAX][VD_DIGEST];
+} real_side;
+
+typedef struct { const uint8_t *bytes; vd_digest digest; } real_value;
+
+static inline void real_node(real_tensors *s, const ro_graph *g, uint32_t at, uint64_t step,
+                             real_value *values, const real_fault *faults, uint32_t count)
+{
+    const ro_node *n = &g->nodes[at];
+    const void *data[RO_INPUTS_MAX] = {NULL};
+    ro_type in[RO_INPUTS_MAX], out[RO_OUTPUTS_MAX];
+    memset(in, 0, sizeof in);
+    for (uint32_t k = 0; k < n->inputs; k++) {
+        if (n->in[k] == RO_NO_VALUE) continue;
+        in[k] = g->values[n->in[k]].type;
+        data[k] = values[n->in[k]].bytes;
+    }
+    for (uint32_t k = 0; k < n->outputs; k++) out[k] = g->values[n->first_output + k].type;
+    for (uint32_t k = 0; k < n->outputs; k++) {
+        const ro_reader r = {in, out, n->inputs, n->outputs, data, NULL, NULL};
+        real_value *v = &values[n->first_output + k];
+        uint32_t size = ro_dtypes[out[k].dtype].size;
+        uint8_t *bytes = real_alloc(s, ro_type_bytes(&out[k]));
+        real_forge forge = FORGE_NONE;
+        int there = 1; /* a constant that is too large to have: the output is zeros */
+        for (uint32_t i = 0; i < n->inputs; i++) there &= n->in[i] == RO_NO_VALUE || data[i];
+        for (uint64_t e = 0; there && e < ro_type_elements(&out[k]); e++)
+            vd_put_le(bytes + e * size, ro_at(n->op, &r, n->attrs, k, e), size);
+        for (uint32_t f = 0; f < count; f++) {
+            if (faults[f].step != step || faults[f].node != at || faults[f].output != k) continue;
+            for (uint32_t b = 0; b < size && faults[f].flip; b++)
+                bytes[faults[f].element * size + b] ^= (uint8_t)(faults[f].flip >> (8 * b));
+            forge = faults[f].forge;
+        }
+        v->bytes = bytes;
+        v->digest = real_put(s, &out[k], bytes, forge);
+    }
+}
+
+static inline void real_advance(small_run *r, real_tensors *s, const real_fault *faults,
+                                uint32_t count)
+{
+    const vd_phase *p = &r->job->phases[vd_job_locate(r->job, r->steps).phase];
+    const ro_graph *g = p->graph;
+    real_value values[SMALL_NODES_MAX + 8];
+    vd_digest outputs[8], next[3];
+    r->count = 0;
+    for (uint32_t v = 0; v < g->value_count; v++) {
+        const ro_value_info *i = &g->values[v];
+        if (i->kind != RO_V_SLOT && i->kind != RO_V_CONSTANT) continue;
+        values[v].digest =
+            i->kind == RO_V_SLOT ? r->slots[i->index] : r->job->constants[i->index].digest;
+        const real_tensor *t = real_find(s, &values[v].digest);
+        values[v].bytes = t ? t->bytes : NULL;
+    }
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        const ro_node *n = &g->nodes[i];
+        real_node(s, g, i, r->steps, values, faults, count);
+        for (uint32_t k = 0; k < n->inputs; k++)
+            if (n->in[k] != RO_NO_VALUE) r->digests[r->count++] = values[n->in[k]].digest;
+        for (uint32_t k = 0; k < n->outputs; k++)
+            r->digests[r->count++] = values[n->first_output + k].digest;
+    }
+    for (uint32_t k = 0; k < g->output_count; k++) outputs[k] = values[g->outputs[k]].digest;
+    r->outputs = vd_outputs_digest(outputs, g->output_count);
+    for (uint32_t k = 0; k < 3; k++) {
+        ro_value v = vd_phase_next(p, k);
+        next[k] = v == RO_NO_VALUE ? r->slots[k] : values[v].digest;
+    }
+    memcpy(r->slots, next, sizeof next);
+    int64_t step = (int64_t)++r->steps;
+    r->slots[0] = real_put(s, &r->job->slots[0].type, &step, FORGE_NONE);
+    r->state = vd_state_root(r->slots, 3);
+}
+
+/* The segment leaves and the body over whatever the step leaves say. */
+static inline void real_body(real_side *x, const vd_job *j)
+{
+    world_body(&x->w, j);
+    if (j->record != VD_RECORD_CHECKPOINT) return;
+    uint64_t n = vd_job_segments(j);
+    for (uint64_t k = 0; k < n; k++) {
+        vd_segment_leaf l = {k, 0, 0, {{0}}, {{0}}};
+        vd_step_leaf last;
+        vd_job_segment(j, k, &l.first, &l.count);
+        vd_step_leaf_decode(x->w.step[l.first + l.count - 1].bytes, &last);
+        l.state = last.state;
+        vd_tree_root(VD_TREE_OUTPUTS, x->w.output_hash[l.first], l.count, l.outputs.b);
+        vd_segment_leaf_encode(&l, x->segment[k]);
+        vd_leaf_hash(VD_TREE_SEGMENTS, x->segment[k], VD_SEGMENT_LEAF_BYTES, x->segment_hash[k]);
+    }
+    x->w.body.node_count = 0;
+    vd_tree_root(VD_TREE_SEGMENTS, x->segment_hash[0], n, x->w.body.tree.b);
+}
+
+static inline real_side *real_run(real_tensors *s, const vd_job *j, const real_fault *faults,
+                                  uint32_t fault_count, const world_plan *plans,
+                                  uint32_t plan_count)
+{
+    real_side *x = calloc(1, sizeof *x);
+    small_run r;
+    if (!x) abort();
+    small_begin(&r, j);
+    for (uint32_t k = 0; k < 3; k++) {
+        void *zeros = calloc(1, ro_type_bytes(&j->slots[k].type));
+        (void)real_put(s, &j->slots[k].type, zeros, FORGE_NONE);
+        free(zeros);
+    }
+    while (r.steps < j->steps) {
+        memcpy(x->w.slots[r.steps], r.slots, sizeof r.slots);
+        real_advance(&r, s, faults, fault_count);
+        world_step(&x->w, &r, plans, plan_count);
+    }
+    memcpy(x->w.slots[j->steps], r.slots, sizeof r.slots);
+    real_body(x, j);
+    world_seal(&x->w);
+    return x;
+}
+
+/* The tree over one more forged segment leaf. */
+static inline void real_forge_segment(real_side *x, const vd_job *j, uint64_t segment, size_t at)
+{
+    x->segment[segment][at] ^= 1;
+    vd_leaf_hash(VD_TREE_SEGMENTS, x->segment[segment], VD_SEGMENT_LEAF_BYTES,
+                 x->segment_hash[segment]);
+    vd_tree_root(VD_TREE_SEGMENTS, x->segment_hash[0], vd_job_segments(j), x->w.body.tree.b);
+    world_seal(&x->w);
+}
+
+/* ---- the host ---------------------------------------------------------------------------- */
+
+typedef struct {
+    const vd_job *job;
+    const real_tensors *tensors;
+    const real_side *sides[4], *truth;
+    uint32_t count;
+    rf_claim claims[REAL_CLAIMS_MAX];
+    const real_side *claim_of[REAL_CLAIMS_MAX]; /* whose step leaves it shows */
+    uint32_t claim_count;
+    int online;
+    uint64_t silent;     /* these parties never answer                      */
+    uint32_t deaf_kinds; /* these kinds of question nobody answers          */
+    int (*deaf)(const rf_question *q, uint32_t party); /* nor these; RF_NONE: the host */
+    uint8_t kernel_flip;                               /* the kernel errs in this byte */
+    uint8_t rerun_flip, not_landed;
+    const uint64_t *parts[4]; /* a party's explanation of the element      */
+    uint64_t parts_count[RO_LEVELS_MAX];
+    uint32_t asked[RF_Q_KERNEL + 1], questions;
+    int may_fail; /* allocations fail: an error is passed on, not fatal */
+} real_host;
+
+/* Hand in a claim of x's segment for the trace of `trace`. */
+static inline void real_claim(real_host *h, const real_side *x, const real_side *trace,
+                              uint64_t segment, int own)
+{
+    vd_claim_body b = {h->job->digest, trace->w.party.root, segment, 0, {{0}}};
+    uint64_t first;
+    vd_job_segment(h->job, segment, &first, &b.steps);
+    vd_tree_root(VD_TREE_STEPS, x->w.step_hash[first], b.steps, b.tree.b);
+    h->claims[h->claim_count] = (rf_claim){vd_claim_root(&b), b, own};
+    h->claim_of[h->claim_count++] = x;
+}
+
+static inline int real_chunk(void *ctx, const vd_digest *d, const ro_type *type, uint64_t index,
+                             const uint8_t **bytes, size_t *size, const uint8_t **path,
+                             uint32_t *path_size)
+{
+    static uint8_t proof[VD_PROOF_MAX * VD_DIGEST];
+    const real_tensor *t = real_find(ctx, d);
+    if (!t || !ro_type_equal(&t->type, type)) return 0;
+    *bytes = t->bytes + index * VD_CHUNK_BYTES;
+    *size = vd_tensor_chunk_bytes(type, index);
+    *path_size = vd_proof_from_leaves(VD_TREE_CHUNKS, t->leaves, t->chunks, index, proof);
+    *path = proof;
+    return 1;
+}
+
+/* Leaf hashes of the tree a question is about, as x has them. */
+static inline const uint8_t *real_leaves(const real_host *h, const real_side *x,
+                                         const rf_question *q, uint64_t *n)
+{
+    const real_tensor *t;
+    switch (q->tree) {
+    case VD_TREE_STEPS:
+        *n = h->job->steps;
+        if (q->claim == RF_NONE) return x->w.step_hash[0];
+        *n = h->claims[q->claim].body.steps;
+        return h->claim_of[q->claim]->w.step_hash[h->claims[q->claim].body.segment *
+                                                  h->job->segment];
+    case VD_TREE_SEGMENTS: *n = vd_job_segments(h->job); return x->segment_hash[0];
+    case VD_TREE_OUTPUTS: *n = h->job->steps; return x->w.output_hash[0];
+    case VD_TREE_NODES:
+        if (q->claim != RF_NONE) x = h->claim_of[q->claim];
+        *n = x->w.nodes[q->step];
+        return x->w.node_hash[q->step][0];
+    case VD_TREE_CHUNKS:
+        t = real_find(h->tensors, &q->tensor);
+        *n = t ? t->chunks : 0;
+        return t ? t->leaves : NULL;
+    default: return NULL;
+    }
+}
+
+static inline size_t real_leaf(const real_host *h, const real_side *x, const rf_question *q,
+                               uint8_t *out)
+{
+    const world_leaf *l = NULL;
+    const real_tensor *t;
+    uint64_t first = 0;
+    if (q->claim != RF_NONE) {
+        x = h->claim_of[q->claim];
+        first = h->claims[q->claim].body.segment * h->job->segment;
+    }
+    if (q->tree == VD_TREE_STEPS) l = &x->w.step[first + q->lo];
+    if (q->tree == VD_TREE_NODES) l = &x->w.node[q->step][q->lo];
+    if (l) {
+        memcpy(out, l->bytes, l->size);
+        return l->size;
+    }
+    if (q->tree == VD_TREE_SEGMENTS) {
+        memcpy(out, x->segment[q->lo], VD_SEGMENT_LEAF_BYTES);
+        return VD_SEGMENT_LEAF_BYTES;
+    }
+    t = real_find(h->tensors, &q->tensor);
+    if (!t) return 0;
+    memcpy(out, t->bytes + q->lo * VD_CHUNK_BYTES, real_chunk_size(t, q->lo));
+    return real_chunk_size(t, q->lo);
+}
+
+/* What party k says into out (of REAL_ROOM bytes); 0: it has no answer. */
+#define REAL_ROOM ((size_t)2 << 20)
+static inline size_t real_says(const real_host *h, rf_game *g, uint32_t k, const rf_question *q,
+                               uint8_t *out)
+{
+    const real_side *x = h->sides[k];
+    const real_tensor *t;
+    rf_chunk_source source = {real_chunk, (void *)(uintptr_t)h->tensors};
+    uint64_t n;
+    uint8_t *answer = NULL;
+    size_t size = 0;
+    ro_err why = {RO_OK, {0}};
+    switch (q->kind) {
+    case RF_Q_HASHES: {
+        const uint8_t *leaves = real_leaves(h, x, q, &n);
+        if (!leaves || q->hi > n) return 0;
+        return VD_DIGEST *
+               (size_t)vd_descend_from_leaves(q->tree, leaves, n, q->lo, q->hi, q->depth, out);
+    }
+    case RF_Q_LEAF: return real_leaf(h, x, q, out);
+    case RF_Q_STATE:
+        memcpy(out, x->w.slots[q->step], sizeof x->w.slots[0]);
+        return sizeof x->w.slots[0];
+    case RF_Q_OUTPUTS:
+        for (n = q->lo; n < q->hi; n++)
+            memcpy(out + (n - q->lo) * VD_DIGEST, x->w.step[n].bytes + 60, VD_DIGEST);
+        return (q->hi - q->lo) * VD_DIGEST;
+    case RF_Q_STEP_LEAVES:
+        x = h->claim_of[q->claim];
+        for (n = 0; n < q->hi; n++)
+            memcpy(out + n * VD_STEP_LEAF_BYTES, x->w.step[q->step + n].bytes, VD_STEP_LEAF_BYTES);
+        return q->hi * VD_STEP_LEAF_BYTES;
+    case RF_Q_HEADER:
+        t = real_find(h->tensors, &q->tensor);
+        if (t) memcpy(out, t->header, t->header_size);
+        return t ? t->header_size : 0;
+    case RF_Q_OPERANDS:
+        if (rf_operands_write(rf_game_subject(g), q, &source, &answer, &size, &why)) return 0;
+        break;
+    case RF_Q_PARTS:
+        if (!h->parts[k] || rf_parts_write(rf_game_subject(g), q, h->parts[k], h->parts_count,
+                                           &answer, &size, &why))
+            return 0;
+        break;
+    default: return 0;
+    }
+    if (size > REAL_ROOM) abort();
+    memcpy(out, answer, size);
+    ro_free(answer);
+    return size;
+}
+
+/* The element, or the digests of the node's outputs, from whole inputs. */
+static inline size_t real_operator(const real_host *h, const rf_node *n, const rf_question *q,
+                                   uint8_t *out)
+{
+    const void *data[RO_INPUTS_MAX] = {NULL};
+    for (uint32_t k = 0; k < n->inputs; k++) {
+        if (n->in[k].dtype == RO_NONE) continue;
+        const real_tensor *t = real_find(h->tensors, &n->digest[k]);
+        if (!t) return 0;
+        data[k] = t->bytes;
+    }
+    const ro_reader r = {n->in, n->out, n->inputs, n->outputs, data, NULL, NULL};
+    if (q->kind == RF_Q_KERNEL) {
+        uint64_t bits = ro_at(n->node->op, &r, n->node->attrs, q->output, q->element);
+        vd_put_le(out, bits ^ h->kernel_flip, 8);
+        return 8;
+    }
+    for (uint32_t k = 0; k < n->outputs; k++) {
+        uint32_t size = ro_dtypes[n->out[k].dtype].size;
+        uint8_t *bytes = calloc(1, ro_type_bytes(&n->out[k]) + 1);
+        if (!bytes) abort();
+        for (uint64_t e = 0; e < ro_type_elements(&n->out[k]); e++)
+            vd_put_le(bytes + e * size, ro_at(n->node->op, &r, n->node->attrs, k, e), size);
+        vd_tensor_digest_canonical(&n->out[k], bytes, NULL, out + k * VD_DIGEST);
+        free(bytes);
+    }
+    return n->outputs * (size_t)VD_DIGEST;
+}
+
+static inline size_t real_rerun(const real_host *h, const rf_question *q, uint8_t *out)
+{
+    const real_side *t = h->truth;
+    uint64_t first, end;
+    rf_range_steps(h->job, q->tree, q->lo, q->hi, &first, &end);
+    const uint8_t *leaves = q->tree == VD_TREE_STEPS     ? t->w.step_hash[q->lo]
+                            : q->tree == VD_TREE_OUTPUTS ? t->w.output_hash[q->lo]
+                                                         : t->segment_hash[q->lo];
+    vd_tree_root(q->tree, leaves, q->hi - q->lo, out);
+    vd_digest state = vd_state_root(t->w.slots[end], 3), before = vd_state_root(t->w.slots[first], 3);
+    out[0] ^= h->rerun_flip;
+    memcpy(out + VD_DIGEST, state.b, VD_DIGEST);
+    out[2 * VD_DIGEST] =
+        (uint8_t)(!h->not_landed && (!q->has_state || vd_digest_equal(&before, &q->state)));
+    return 2 * VD_DIGEST + 1;
+}
+
+static inline int real_deaf(const real_host *h, const rf_question *q, uint32_t party)
+{
+    return (party < 64 && h->silent >> party & 1) || h->deaf_kinds >> q->kind & 1 ||
+           (h->deaf && h->deaf(q, party));
+}
+
+static inline ro_status real_answer(real_host *h, rf_game *g, const rf_question *q, uint8_t *out,
+                                    ro_err *err)
+{
+    int accepted = 0;
+    h->asked[q->kind]++;
+    h->questions++;
+    for (uint32_t k = 0; !accepted && k < h->count; k++) {
+        if (!(q->parties >> k & 1) || real_deaf(h, q, k)) continue;
+        size_t n = real_says(h, g, k, q, out);
+        if (n) RO_TRY(rf_game_answer(g, q, k, out, n, &accepted, err));
+    }
+    if (q->parties == 0 && !real_deaf(h, q, RF_NONE)) {
+        size_t n = q->kind == RF_Q_RERUN ? real_rerun(h, q, out)
+                                         : real_operator(h, rf_game_subject(g), q, out);
+        if (n) RO_TRY(rf_game_answer(g, q, RF_NONE, out, n, &accepted, err));
+    }
+    if (!accepted) rf_game_cannot(g, q, RF_NONE);
+    return RO_OK;
+}
+
+static inline rf_game *real_new(const real_host *h)
+{
+    rf_party parties[4];
+    rf_game *g = NULL;
+    ro_err err = {RO_OK, {0}};
+    for (uint32_t k = 0; k < h->count; k++) parties[k] = h->sides[k]->w.party;
+    rf_setup s = {h->job,     parties,   h->count,      h->claims,
+                  h->claim_count, h->online, h->job->digest};
+    must(rf_game_new(&s, &g, &err), &err);
+    return g;
+}
+
+/* Play to the verdict; the caller frees the game. */
+static inline rf_game *real_play(real_host *h)
+{
+    rf_question open[RF_OPEN_MAX];
+    uint32_t count;
+    ro_err err = {RO_OK, {0}};
+    uint8_t *out = malloc(REAL_ROOM);
+    rf_game *g = real_new(h);
+    if (!out) abort();
+    for (;;) {
+        must(rf_game_next(g, open, &count, &err), &err);
+        if (count == 0) break;
+        for (uint32_t k = 0; k < count; k++) must(real_answer(h, g, &open[k], out, &err), &err);
+    }
+    free(out);
+    return g;
+}
+#endif

@@ -1,0 +1,1452 @@
+/* test_game_branches.c - every branch of the dispute core that test_game.c's made-up parties do not
+ * reach: tensors and elements, partial results, segments and their claims, silence at each
+ * question, what is malformed on both sides, and the referee's own faults.
+ *
+ * Names carry the threats of docs/THREATS.md that they test. */
+#include <criterion/criterion.h>
+
+#include "game_real.h"
+
+typedef struct { real_tensors *tensors; vd_job *job; real_side *truth; } fixture;
+
+static fixture set_up(uint32_t segment, uint64_t repeats)
+{
+    fixture f = {calloc(1, sizeof *f.tensors), NULL, NULL};
+    f.tensors->arena = ro_arena_new();
+    f.job = real_mixed(f.tensors, segment, repeats);
+    f.truth = real_run(f.tensors, f.job, NULL, 0, NULL, 0);
+    return f;
+}
+
+static void tear_down(fixture *f)
+{
+    free(f->truth);
+    ro_arena_free(f->tensors->arena);
+    free(f->tensors);
+}
+
+static real_side *faulty(fixture *f, real_fault fault)
+{
+    return real_run(f->tensors, f->job, &fault, 1, NULL, 0);
+}
+
+static real_side *lying(fixture *f, world_plan plan)
+{
+    return real_run(f->tensors, f->job, NULL, 0, &plan, 1);
+}
+
+static real_host host(const fixture *f, const real_side *a, const real_side *b)
+{
+    real_host h;
+    memset(&h, 0, sizeof h);
+    h.job = f->job;
+    h.tensors = f->tensors;
+    h.truth = f->truth;
+    h.sides[0] = a;
+    h.sides[1] = b;
+    h.count = 2;
+    return h;
+}
+
+typedef struct {
+    rf_kind kind;
+    rf_method method;
+    uint64_t guilty;
+} want;
+
+/* Play, compare, free. The verdict is handed out for what else a test asks. */
+static rf_verdict expect(real_host *h, want w)
+{
+    rf_game *g = real_play(h);
+    rf_verdict v = *rf_game_verdict(g);
+    cr_assert_eq(v.kind, w.kind, "%s, not %s: %s", rf_kind_name(v.kind), rf_kind_name(w.kind),
+                 v.why);
+    cr_assert_eq(v.method, w.method, "%s, not %s: %s", rf_method_name(v.method),
+                 rf_method_name(w.method), v.why);
+    cr_assert_eq(world_guilty(g), w.guilty, "guilty %x: %s", (unsigned)world_guilty(g), v.why);
+    for (uint32_t k = 0; k < h->count; k++)
+        cr_assert_eq(rf_game_stands(g, k), !(w.guilty >> k & 1));
+    cr_assert_eq(v.guilty_count, __builtin_popcountll(w.guilty));
+    for (uint32_t k = 0; k < v.guilty_count; k++) cr_assert_eq(v.guilty[k].cause, w.kind);
+    rf_game_free(g);
+    return v;
+}
+
+/* ---- names ------------------------------------------------------------------------------- */
+
+Test(game_branches, names)
+{
+    cr_assert_str_eq(rf_kind_name(RF_AGREE), "agree");
+    cr_assert_str_eq(rf_kind_name(RF_UNDECIDED), "undecided");
+    cr_assert_str_eq(rf_method_name(RF_BY_NONE), "none");
+    cr_assert_str_eq(rf_method_name(RF_BY_SEGMENT), "segment");
+    cr_assert_str_eq(rf_question_name(RF_Q_HASHES), "hashes");
+    cr_assert_str_eq(rf_question_name(RF_Q_KERNEL), "kernel");
+}
+
+/* ---- one element ------------------------------------------------------------------------- */
+
+Test(game_branches, a_fault_in_every_output_is_found_at_its_element)
+{
+    static const real_fault FAULTS[] = {
+        {2, REAL_ADD, 0, 1300, 1, 0}, /* the second chunk */
+        {1, REAL_ADD, 0, 0, 0x80, 0},    {3, REAL_SUM, 0, 0, 1, 0}, {2, REAL_POOL, 0, 7, 1, 0},
+        {2, REAL_POOL, 1, 5, 1, 0},      {1, REAL_NORM, 0, 4, 1, 0}, {3, REAL_NEG, 0, 5, 1, 0},
+    };
+    fixture f = set_up(0, 1);
+    for (size_t k = 0; k < sizeof FAULTS / sizeof *FAULTS; k++)
+        for (uint32_t liar = 0; liar < 2; liar++) {
+            real_side *x = faulty(&f, FAULTS[k]);
+            real_host h = host(&f, liar ? f.truth : x, liar ? x : f.truth);
+            rf_verdict v = expect(&h, (want){RF_OUTPUT, RF_BY_ELEMENT, 1u << liar});
+            cr_assert(v.has_step && v.has_node && v.has_element && v.has_value && !v.provisional);
+            cr_assert(v.step == FAULTS[k].step && v.node == FAULTS[k].node, "case %zu", k);
+            cr_assert(v.output == FAULTS[k].output && v.element == FAULTS[k].element);
+            cr_assert_eq(v.chunk, FAULTS[k].element * ro_dtypes[v.type.dtype].size / 4096);
+            cr_assert_eq(v.elements_recomputed, 1);
+            uint32_t side = v.sides[1] == liar;
+            cr_assert_eq(v.claimed[side], v.claimed[!side] ^ FAULTS[k].flip);
+            cr_assert_eq(v.recomputed, v.claimed[!side]);
+            cr_assert_eq(h.asked[RF_Q_KERNEL], 1);
+            cr_assert_eq(h.asked[RF_Q_RERUN] + h.asked[RF_Q_OPERATOR], 0);
+            free(x);
+        }
+    tear_down(&f);
+}
+
+/* Of several outputs the one that differs first along the leading axis; the earlier at a tie. */
+Test(game_branches, the_first_difference_among_several_outputs)
+{
+    static const struct { uint64_t element[2]; uint32_t output; } CASES[] = {
+        {{9, 1}, 1}, {{1, 9}, 0}, {{6, 5}, 0}, {{4, 3}, 1},
+    };
+    fixture f = set_up(0, 1);
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
+        real_fault faults[2] = {{2, REAL_POOL, 0, CASES[k].element[0], 1, 0},
+                                {2, REAL_POOL, 1, CASES[k].element[1], 1, 0}};
+        real_side *x = real_run(f.tensors, f.job, faults, 2, NULL, 0);
+        real_host h = host(&f, x, f.truth);
+        rf_verdict v = expect(&h, (want){RF_OUTPUT, RF_BY_ELEMENT, 1});
+        cr_assert_eq(v.output, CASES[k].output, "case %zu", k);
+        cr_assert_eq(v.element, CASES[k].element[v.output], "case %zu", k);
+        free(x);
+    }
+    tear_down(&f);
+}
+
+Test(game_branches, T23_both_wrong_at_one_element)
+{
+    fixture f = set_up(0, 1);
+    real_side *x = faulty(&f, (real_fault){2, REAL_NEG, 0, 3, 1, 0});
+    real_side *y = faulty(&f, (real_fault){2, REAL_NEG, 0, 3, 2, 0});
+    real_host h = host(&f, x, y);
+    rf_verdict v = expect(&h, (want){RF_OUTPUT, RF_BY_ELEMENT, 3});
+    cr_assert(v.recomputed != v.claimed[0] && v.recomputed != v.claimed[1]);
+    free(x);
+    free(y);
+    tear_down(&f);
+}
+
+/* Nobody is condemned where the referee's two implementations differ, nor by one alone without the
+ * verdict saying so. */
+Test(game_branches, T60_the_second_opinion)
+{
+    fixture f = set_up(0, 1);
+    real_side *x = faulty(&f, (real_fault){2, REAL_NEG, 0, 3, 1, 0});
+    real_host h = host(&f, x, f.truth);
+    h.kernel_flip = 4;
+    rf_verdict v = expect(&h, (want){RF_UNDECIDED, RF_BY_NONE, 0});
+    cr_assert(v.alarm && !v.has_value);
+    h.kernel_flip = 0;
+    h.deaf_kinds = 1u << RF_Q_KERNEL;
+    v = expect(&h, (want){RF_OUTPUT, RF_BY_ELEMENT, 1});
+    cr_assert(v.provisional && !v.alarm);
+    free(x);
+    tear_down(&f);
+}
+
+/* ---- tensors that are not what the job makes them ----------------------------------------- */
+
+Test(game_branches, T20_forged_tensors)
+{
+    static const struct { real_fault fault; want want; } CASES[] = {
+        {{2, REAL_NEG, 0, 0, 0, FORGE_TYPE}, {RF_STRUCTURE, RF_BY_NONE, 1}},
+        {{2, REAL_NEG, 0, 0, 0, FORGE_HEADER}, {RF_STRUCTURE, RF_BY_NONE, 1}},
+        {{2, REAL_NEG, 0, 0, 0, FORGE_SHORT_CHUNK}, {RF_STRUCTURE, RF_BY_NONE, 1}},
+        {{2, REAL_NEG, 0, 0, 0, FORGE_LONG_CHUNK}, {RF_STRUCTURE, RF_BY_NONE, 1}},
+        {{2, REAL_EMPTY, 0, 0, 0, FORGE_ROOT}, {RF_STRUCTURE, RF_BY_NONE, 1}},
+        {{2, REAL_ADD, 0, 0, 0, FORGE_ROOT}, {RF_OUTPUT, RF_BY_OPERATOR, 1}},
+        {{2, REAL_NEG, 0, 0, 0, FORGE_ROOT}, {RF_OUTPUT, RF_BY_OPERATOR, 1}},
+    };
+    fixture f = set_up(0, 1);
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++)
+        for (uint32_t liar = 0; liar < 2; liar++) {
+            real_side *x = faulty(&f, CASES[k].fault);
+            real_host h = host(&f, liar ? f.truth : x, liar ? x : f.truth);
+            want w = CASES[k].want;
+            w.guilty = 1u << liar;
+            rf_verdict v = expect(&h, w);
+            cr_assert(v.step == 2 && v.node == CASES[k].fault.node && !v.has_element);
+            if (w.kind == RF_STRUCTURE) cr_assert_eq(v.elements_recomputed, 0);
+            free(x);
+        }
+    tear_down(&f);
+}
+
+/* Both forged one tensor, each in its own way: both fall, by the rule that comes first. */
+Test(game_branches, T23_forged_tensors_of_both)
+{
+    static const struct { real_forge forge[2]; uint32_t node; want want; } CASES[] = {
+        {{FORGE_TYPE, FORGE_HEADER}, REAL_NEG, {RF_STRUCTURE, RF_BY_NONE, 3}},
+        {{FORGE_SHORT_CHUNK, FORGE_LONG_CHUNK}, REAL_NEG, {RF_STRUCTURE, RF_BY_NONE, 3}},
+        {{FORGE_TYPE, FORGE_SHORT_CHUNK}, REAL_NEG, {RF_STRUCTURE, RF_BY_NONE, 1}},
+        {{FORGE_ROOT, FORGE_TYPE}, REAL_EMPTY, {RF_STRUCTURE, RF_BY_NONE, 2}},
+    };
+    fixture f = set_up(0, 1);
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
+        real_side *x =
+            faulty(&f, (real_fault){2, CASES[k].node, 0, 0, 0, CASES[k].forge[0]});
+        real_side *y =
+            faulty(&f, (real_fault){2, CASES[k].node, 0, 0, 0, CASES[k].forge[1]});
+        real_host h = host(&f, x, y);
+        expect(&h, CASES[k].want);
+        free(x);
+        free(y);
+    }
+    tear_down(&f);
+}
+
+/* ---- silence at each question -------------------------------------------------------------- */
+
+static rf_question_kind deaf_kind;
+static vd_tree_kind deaf_tree;
+static uint64_t deaf_parties; /* these do not answer; all bits: nobody, the host neither */
+static int deaf_at(const rf_question *q, uint32_t party)
+{
+    if (q->kind != deaf_kind || (deaf_kind <= RF_Q_LEAF && q->tree != deaf_tree)) return 0;
+    return party == RF_NONE ? deaf_parties == UINT64_MAX : deaf_parties >> party & 1;
+}
+
+/* A question that both are asked for their own: online whoever is silent forfeits, offline the
+ * smallest unit with agreed inputs is run again. */
+Test(game_branches, T26_silence_at_each_own_question)
+{
+    static const struct {
+        rf_question_kind kind;
+        vd_tree_kind tree;
+        rf_method method;
+    } CASES[] = {
+        {RF_Q_HASHES, VD_TREE_STEPS, RF_BY_SEGMENT}, {RF_Q_LEAF, VD_TREE_STEPS, RF_BY_STEP},
+        {RF_Q_HASHES, VD_TREE_NODES, RF_BY_STEP},    {RF_Q_LEAF, VD_TREE_NODES, RF_BY_STEP},
+        {RF_Q_HEADER, 0, RF_BY_OPERATOR},            {RF_Q_HASHES, VD_TREE_CHUNKS, RF_BY_OPERATOR},
+        {RF_Q_LEAF, VD_TREE_CHUNKS, RF_BY_OPERATOR},
+    };
+    fixture f = set_up(0, 1);
+    real_side *x = faulty(&f, (real_fault){2, REAL_ADD, 0, 3, 1, 0});
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++)
+        for (uint64_t silent = 1; silent < 4; silent++) {
+            real_host h = host(&f, x, f.truth);
+            deaf_kind = CASES[k].kind;
+            deaf_tree = CASES[k].tree;
+            deaf_parties = silent;
+            h.deaf = deaf_at;
+            rf_verdict v = expect(&h, (want){RF_OUTPUT, CASES[k].method, 1});
+            cr_assert(v.provisional);
+            h.online = 1;
+            expect(&h, (want){RF_FORFEIT, RF_BY_NONE, silent});
+        }
+    free(x);
+    tear_down(&f);
+}
+
+/* A question about what both committed to: online both fall when nobody answers. */
+Test(game_branches, T26_silence_at_each_joint_question)
+{
+    static const struct {
+        real_fault fault;
+        rf_question_kind kind;
+        vd_tree_kind tree;
+        rf_method method;
+    } CASES[] = {
+        {{3, REAL_NORM, 0, 3, 1, 0}, RF_Q_STATE, 0, RF_BY_STEP},
+        {{3, REAL_SUM, 0, 0, 1, 0}, RF_Q_OPERANDS, 0, RF_BY_OPERATOR},
+        {{3, REAL_ADD, 0, 7, 1, 0}, RF_Q_OPERANDS, 0, RF_BY_OPERATOR},
+    };
+    fixture f = set_up(0, 1);
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
+        real_side *x = faulty(&f, CASES[k].fault);
+        real_host h = host(&f, x, f.truth);
+        deaf_kind = CASES[k].kind;
+        deaf_tree = CASES[k].tree;
+        deaf_parties = 3;
+        h.deaf = deaf_at;
+        expect(&h, (want){RF_OUTPUT, CASES[k].method, 1});
+        deaf_parties = 2; /* the other one's answer is as good */
+        expect(&h, (want){RF_OUTPUT, RF_BY_ELEMENT, 1});
+        deaf_parties = 3;
+        h.online = 1;
+        expect(&h, (want){RF_WITHHELD, RF_BY_NONE, 3});
+        free(x);
+    }
+    tear_down(&f);
+}
+
+/* ---- the step body -------------------------------------------------------------------------- */
+
+/* State or outputs that do not follow from equal nodes, at a step with and without nodes. */
+Test(game_branches, T21_state_and_outputs_that_do_not_follow)
+{
+    static const world_lie LIES[2] = {LIE_STATE, LIE_OUTPUTS};
+    fixture f = set_up(0, 2);
+    for (uint64_t step = 0; step < 6; step++)
+        for (int k = 0; k < 2; k++)
+            for (uint32_t liar = 0; liar < 2; liar++) {
+                real_side *x = lying(&f, (world_plan){step, 0, LIES[k], 1});
+                real_host h = host(&f, liar ? f.truth : x, liar ? x : f.truth);
+                rf_verdict v = expect(&h, (want){RF_STEP, RF_BY_NONE, 1u << liar});
+                cr_assert(v.step == step && v.has_step && !v.has_node);
+                free(x);
+            }
+    tear_down(&f);
+}
+
+/* One lies about the state, the other about the outputs: both fall by one rule. */
+Test(game_branches, T23_each_side_lies_about_another_thing)
+{
+    fixture f = set_up(0, 1);
+    real_side *x = lying(&f, (world_plan){2, 0, LIE_STATE, 1});
+    real_side *y = lying(&f, (world_plan){2, 0, LIE_OUTPUTS, 1});
+    real_host h = host(&f, x, y);
+    expect(&h, (want){RF_STEP, RF_BY_NONE, 3});
+    free(x);
+    free(y);
+    tear_down(&f);
+}
+
+/* What the step body follows from is asked of both; if it is malformed both fall, if nobody shows
+ * it the step is run again, and without that nobody falls. */
+static int deaf_joint(const rf_question *q, uint32_t party)
+{
+    return q->parties == 3 && deaf_at(q, party);
+}
+
+Test(game_branches, T26_a_step_body_whose_sources_nobody_shows)
+{
+    static const struct {
+        uint64_t step;
+        world_lie lie;
+        rf_question_kind kind;
+        vd_tree_kind tree;
+    } CASES[] = {
+        {2, LIE_OUTPUTS, RF_Q_HASHES, VD_TREE_NODES}, {2, LIE_OUTPUTS, RF_Q_LEAF, VD_TREE_NODES},
+        {2, LIE_OUTPUTS, RF_Q_STATE, 0},              {2, LIE_OUTPUTS, RF_Q_LEAF, VD_TREE_STEPS},
+        {0, LIE_OUTPUTS, RF_Q_STATE, 0},              {0, LIE_STATE, RF_Q_STATE, 0},
+        {2, LIE_STATE, RF_Q_LEAF, VD_TREE_NODES},
+    };
+    fixture f = set_up(0, 1);
+    deaf_parties = 3;
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
+        real_side *x = lying(&f, (world_plan){CASES[k].step, 0, CASES[k].lie, 1});
+        real_host h = host(&f, f.truth, x);
+        deaf_kind = CASES[k].kind;
+        deaf_tree = CASES[k].tree;
+        h.deaf = deaf_joint;
+        rf_verdict v = expect(&h, (want){RF_OUTPUT, RF_BY_STEP, 2});
+        cr_assert(v.step == CASES[k].step && v.lo == v.step && v.hi == v.step + 1, "case %zu", k);
+        h.deaf_kinds = 1u << RF_Q_RERUN;
+        expect(&h, (want){RF_UNDECIDED, RF_BY_NONE, 0});
+        h.deaf_kinds = 0;
+        h.online = 1;
+        expect(&h, (want){RF_WITHHELD, RF_BY_NONE, 3});
+        free(x);
+    }
+    tear_down(&f);
+}
+
+Test(game_branches, T23_shared_malformed_sources)
+{
+    static const struct { world_plan shared; world_lie own; } CASES[] = {
+        {{2, REAL_SUM, LIE_DESCRIPTOR, 1}, LIE_STATE},   /* the producer of the next state */
+        {{2, REAL_ADD, LIE_NODE_INDEX, 1}, LIE_OUTPUTS}, /* of an output */
+        {{2, REAL_ADD, LIE_NODE_LONG, 1}, LIE_OUTPUTS},  {{1, 0, LIE_GLOBAL, 1}, LIE_OUTPUTS},
+        {{1, 0, LIE_STEP_LONG, 1}, LIE_OUTPUTS},         {{1, 0, LIE_PHASE, 1}, LIE_STATE},
+        {{1, 0, LIE_PHASE_STEP, 1}, LIE_STATE},          {{1, 0, LIE_REPEAT, 1}, LIE_STATE},
+    };
+    fixture f = set_up(0, 1);
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
+        world_plan plans[2] = {CASES[k].shared, {2, 0, CASES[k].own, 1}};
+        real_side *x = real_run(f.tensors, f.job, NULL, 0, plans, 2);
+        real_side *y = real_run(f.tensors, f.job, NULL, 0, plans, 1);
+        real_host h = host(&f, x, y);
+        h.truth = f.truth;
+        rf_verdict v = expect(&h, (want){RF_STRUCTURE, RF_BY_NONE, 3});
+        cr_assert(v.step == 2 && h.asked[RF_Q_RERUN] == 0, "case %zu", k);
+        free(x);
+        free(y);
+    }
+    tear_down(&f);
+}
+
+/* ---- nodes ------------------------------------------------------------------------------------ */
+
+Test(game_branches, T62_a_step_without_nodes_has_no_node_root)
+{
+    fixture f = set_up(0, 1);
+    real_side *x = lying(&f, (world_plan){0, 0, LIE_NODE_ROOT, 1});
+    real_side *y = lying(&f, (world_plan){0, 0, LIE_NODE_ROOT, 2});
+    for (uint32_t liar = 0; liar < 2; liar++) {
+        real_host h = host(&f, liar ? f.truth : x, liar ? x : f.truth);
+        expect(&h, (want){RF_STRUCTURE, RF_BY_NONE, 1u << liar});
+    }
+    real_host h = host(&f, x, y);
+    expect(&h, (want){RF_STRUCTURE, RF_BY_NONE, 3});
+    free(x);
+    free(y);
+    tear_down(&f);
+}
+
+/* An input of each kind altered in the record: what it must be is agreed, and named. */
+Test(game_branches, T18_inputs_of_every_kind)
+{
+    static const struct { uint32_t node, at, input; } CASES[] = {
+        {REAL_ADD, 0, 0},  {REAL_ADD, 1, 1},  {REAL_SUM, 0, 0},
+        {REAL_NORM, 0, 0}, {REAL_NORM, 1, 2}, {REAL_NEG, 0, 0},
+    };
+    fixture f = set_up(0, 1);
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
+        real_side *x = lying(&f, (world_plan){0});
+        world_leaf *l = &x->w.node[2][CASES[k].node];
+        l->bytes[48 + 32 * CASES[k].at] ^= 1;
+        vd_leaf_hash(VD_TREE_NODES, l->bytes, l->size, x->w.node_hash[2][CASES[k].node]);
+        vd_tree_root(VD_TREE_NODES, x->w.node_hash[2][0], REAL_NODES, x->w.step[2].bytes + 92);
+        vd_leaf_hash(VD_TREE_STEPS, x->w.step[2].bytes, x->w.step[2].size, x->w.step_hash[2]);
+        real_body(x, f.job);
+        world_seal(&x->w);
+        for (uint32_t liar = 0; liar < 2; liar++) {
+            real_host h = host(&f, liar ? f.truth : x, liar ? x : f.truth);
+            rf_verdict v = expect(&h, (want){RF_INPUTS, RF_BY_NONE, 1u << liar});
+            cr_assert(v.node == CASES[k].node && v.input == CASES[k].input, "case %zu", k);
+        }
+        free(x);
+    }
+    tear_down(&f);
+}
+
+/* An operator that is run again where its element cannot be shown, and the step where it cannot. */
+Test(game_branches, T26_from_the_element_to_the_step)
+{
+    fixture f = set_up(0, 1);
+    real_side *x = faulty(&f, (real_fault){2, REAL_POOL, 1, 3, 1, 0});
+    real_host h = host(&f, x, f.truth);
+    h.deaf_kinds = 1u << RF_Q_OPERANDS;
+    rf_verdict v = expect(&h, (want){RF_OUTPUT, RF_BY_OPERATOR, 1});
+    cr_assert(v.provisional && !v.has_element);
+    cr_assert_eq(v.elements_recomputed, 24); /* both outputs: 3 x 1 x 2 x 2 each, twice */
+    h.deaf_kinds |= 1u << RF_Q_OPERATOR;
+    v = expect(&h, (want){RF_OUTPUT, RF_BY_STEP, 1});
+    cr_assert(v.lo == 2 && v.hi == 3);
+    h.deaf_kinds |= 1u << RF_Q_RERUN;
+    expect(&h, (want){RF_UNDECIDED, RF_BY_NONE, 0});
+    free(x);
+    tear_down(&f);
+}
+
+/* The operator's run agrees with neither, or the steps' run does: both fall. */
+Test(game_branches, T23_both_wrong_where_it_is_run_again)
+{
+    fixture f = set_up(0, 1);
+    real_side *x = faulty(&f, (real_fault){2, REAL_POOL, 1, 3, 1, 0});
+    real_side *y = faulty(&f, (real_fault){2, REAL_POOL, 1, 3, 2, 0});
+    real_host h = host(&f, x, y);
+    h.deaf_kinds = 1u << RF_Q_OPERANDS;
+    expect(&h, (want){RF_OUTPUT, RF_BY_OPERATOR, 3});
+    h.deaf_kinds |= 1u << RF_Q_OPERATOR;
+    expect(&h, (want){RF_OUTPUT, RF_BY_STEP, 3});
+    h.not_landed = 1;
+    expect(&h, (want){RF_WITHHELD, RF_BY_STEP, 3});
+    free(x);
+    free(y);
+    tear_down(&f);
+}
+
+/* ---- segments and their claims ----------------------------------------------------------------- */
+
+enum { AT = 5 }; /* a step of segment 2 of 4; steps 4 and 5 are its own */
+
+static int first_claims(const real_host *h, const rf_game *g)
+{
+    int standing = 0;
+    for (uint32_t k = 0; k < h->claim_count; k++)
+        standing |= rf_game_claim_stands(g, k) << k;
+    return standing;
+}
+
+Test(game_branches, claims_of_both_lead_to_the_element)
+{
+    fixture f = set_up(2, 2);
+    for (uint32_t liar = 0; liar < 2; liar++)
+        for (uint64_t step = 0; step < 8; step++) {
+            if (step % 4 == 0) continue; /* a step without nodes has no element */
+            real_side *x = faulty(&f, (real_fault){step, REAL_NEG, 0, 2, 1, 0});
+            real_host h = host(&f, liar ? f.truth : x, liar ? x : f.truth);
+            for (uint32_t k = 0; k < 2; k++)
+                real_claim(&h, h.sides[k], h.sides[k], step / 2, 1);
+            rf_game *g = real_play(&h);
+            const rf_verdict *v = rf_game_verdict(g);
+            cr_assert(v->kind == RF_OUTPUT && v->method == RF_BY_ELEMENT, "%s", v->why);
+            cr_assert(v->step == step && v->node == REAL_NEG && v->element == 2);
+            cr_assert_eq(world_guilty(g), 1u << liar);
+            cr_assert_eq(v->struck_claims, 1);
+            cr_assert_eq(first_claims(&h, g), liar ? 1 : 2);
+            rf_game_free(g);
+            free(x);
+        }
+    tear_down(&f);
+}
+
+/* Claims that are not of the pair, the segment, or that do not fit the committed leaf do not count;
+ * nor does one that nobody opens. Then the segment is run again. */
+Test(game_branches, T24_claims_that_are_not_admitted)
+{
+    fixture f = set_up(2, 2);
+    real_side *x = faulty(&f, (real_fault){AT, REAL_NEG, 0, 2, 1, 0});
+    real_side *state = lying(&f, (world_plan){AT, 0, LIE_STATE, 1});
+    real_side *outputs = lying(&f, (world_plan){4, 0, LIE_OUTPUTS, 1});
+    real_side *shape = lying(&f, (world_plan){4, 0, LIE_GLOBAL, 1});
+    const real_side *sources[4] = {state, outputs, shape, f.truth};
+    for (int k = 0; k < 6; k++) {
+        real_host h = host(&f, x, f.truth);
+        real_claim(&h, x, x, 2, 1);
+        if (k < 3) real_claim(&h, sources[k], f.truth, 2, 1);
+        if (k == 3) real_claim(&h, f.truth, f.truth, 1, 1); /* another segment */
+        if (k == 4) real_claim(&h, f.truth, state, 2, 1);   /* another trace */
+        if (k == 5) {
+            real_claim(&h, f.truth, f.truth, 2, 1);
+            h.deaf_kinds = 1u << RF_Q_STEP_LEAVES;
+        }
+        rf_verdict v = expect(&h, (want){RF_OUTPUT, RF_BY_SEGMENT, 1});
+        cr_assert(v.lo == 4 && v.hi == 6 && !v.has_step && v.provisional, "case %d", k);
+        cr_assert_eq(v.struck_claims, 0);
+        h.deaf_kinds |= 1u << RF_Q_RERUN;
+        expect(&h, (want){RF_UNDECIDED, RF_BY_NONE, 0});
+    }
+    free(x);
+    free(state);
+    free(outputs);
+    free(shape);
+    tear_down(&f);
+}
+
+/* The same claim handed in twice is one; a false one is struck out and the next one speaks. */
+Test(game_branches, T24_T61_false_claims_under_the_honest_root)
+{
+    fixture f = set_up(2, 2);
+    real_side *x = faulty(&f, (real_fault){AT, REAL_NEG, 0, 2, 1, 0});
+    real_side *saboteur = lying(&f, (world_plan){AT, REAL_SUM, LIE_OUTPUT, 1});
+    for (uint32_t liar = 0; liar < 2; liar++)
+        for (int online = 0; online < 2; online++) {
+            real_host h = host(&f, liar ? f.truth : x, liar ? x : f.truth);
+            h.online = online;
+            real_claim(&h, saboteur, f.truth, 2, 0);
+            real_claim(&h, saboteur, f.truth, 2, 0);
+            real_claim(&h, f.truth, f.truth, 2, 1);
+            real_claim(&h, x, x, 2, 1);
+            rf_game *g = real_play(&h);
+            const rf_verdict *v = rf_game_verdict(g);
+            cr_assert(v->kind == RF_OUTPUT && v->step == AT, "%s", v->why);
+            cr_assert_eq(world_guilty(g), 1u << liar);
+            cr_assert_eq(v->struck_claims, 2);
+            cr_assert_eq(first_claims(&h, g), 2 | 4); /* of twins the first is judged */
+            cr_assert_eq(h.asked[RF_Q_STEP_LEAVES], 3);
+            rf_game_free(g);
+        }
+    free(x);
+    free(saboteur);
+    tear_down(&f);
+}
+
+/* Alone, a claim that its root's owner did not sign falls without the root; online all have had
+ * their turn, and a root without a claim left falls; a claim of its own takes it with it. */
+Test(game_branches, T24_what_falls_with_the_last_claim)
+{
+    fixture f = set_up(2, 2);
+    real_side *x = faulty(&f, (real_fault){AT, REAL_NEG, 0, 2, 1, 0});
+    real_side *saboteur = lying(&f, (world_plan){AT, REAL_SUM, LIE_OUTPUT, 1});
+    real_host h = host(&f, x, f.truth);
+    real_claim(&h, saboteur, f.truth, 2, 0);
+    real_claim(&h, x, x, 2, 1);
+    rf_verdict v = expect(&h, (want){RF_OUTPUT, RF_BY_SEGMENT, 1});
+    cr_assert(!v.has_step && !v.has_node && !v.has_element && v.struck_claims == 1);
+    h.online = 1;
+    expect(&h, (want){RF_FORFEIT, RF_BY_NONE, 2}); /* what its record names cannot be shown */
+    h.online = 0;
+    h.claims[0].own = 1;
+    expect(&h, (want){RF_OUTPUT, RF_BY_OPERATOR, 2});
+    free(x);
+    free(saboteur);
+    tear_down(&f);
+}
+
+/* Both sides' claims are false at one place: both fall if both are their own. */
+Test(game_branches, T23_claims_of_both_are_false)
+{
+    fixture f = set_up(2, 2);
+    real_side *x = faulty(&f, (real_fault){AT, REAL_NEG, 0, 2, 1, 0});
+    real_side *y = faulty(&f, (real_fault){AT, REAL_NEG, 0, 2, 2, 0});
+    real_host h = host(&f, x, y);
+    real_claim(&h, x, x, 2, 1);
+    real_claim(&h, y, y, 2, 1);
+    rf_verdict v = expect(&h, (want){RF_OUTPUT, RF_BY_ELEMENT, 3});
+    cr_assert_eq(v.struck_claims, 2);
+    h.claims[0].own = 0; /* then the segment is run again, and both are wrong */
+    expect(&h, (want){RF_OUTPUT, RF_BY_SEGMENT, 3});
+    h.claims[0].own = 1;
+    h.kernel_flip = 1; /* a contradiction of the referee's own strikes nothing */
+    v = expect(&h, (want){RF_UNDECIDED, RF_BY_NONE, 0});
+    cr_assert(v.alarm && v.struck_claims == 0);
+    free(x);
+    free(y);
+    tear_down(&f);
+}
+
+Test(game_branches, T18_segment_leaves_that_are_malformed)
+{
+    static const struct { size_t at; want want; } CASES[] = {
+        {0, {RF_STRUCTURE, RF_BY_NONE, 0}},  {8, {RF_STRUCTURE, RF_BY_NONE, 0}},
+        {16, {RF_STRUCTURE, RF_BY_NONE, 0}}, {24, {RF_OUTPUT, RF_BY_SEGMENT, 0}},
+        {56, {RF_OUTPUT, RF_BY_SEGMENT, 0}},
+    };
+    fixture f = set_up(2, 2);
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++)
+        for (uint32_t liar = 0; liar < 2; liar++) {
+            real_side *x = faulty(&f, (real_fault){0});
+            real_forge_segment(x, f.job, 1, CASES[k].at);
+            real_host h = host(&f, liar ? f.truth : x, liar ? x : f.truth);
+            want w = CASES[k].want;
+            w.guilty = 1u << liar;
+            expect(&h, w);
+            free(x);
+        }
+    tear_down(&f);
+}
+
+/* The leaf of the segment before the difference is shared: if it is malformed both fall, if nobody
+ * shows it the run begins at the job's first state. */
+Test(game_branches, T23_T26_the_segment_before)
+{
+    fixture f = set_up(2, 2);
+    for (int k = 0; k < 2; k++) {
+        real_side *x = faulty(&f, (real_fault){AT, REAL_NEG, 0, 2, 1, 0});
+        real_side *y = faulty(&f, (real_fault){0});
+        real_host h = host(&f, x, y);
+        if (k == 0) {
+            real_forge_segment(x, f.job, 1, 8);
+            real_forge_segment(y, f.job, 1, 8);
+            expect(&h, (want){RF_STRUCTURE, RF_BY_NONE, 3});
+        } else {
+            deaf_kind = RF_Q_LEAF;
+            deaf_tree = VD_TREE_SEGMENTS;
+            deaf_parties = 3;
+            h.deaf = deaf_joint;
+            expect(&h, (want){RF_OUTPUT, RF_BY_SEGMENT, 1});
+            h.online = 1;
+            expect(&h, (want){RF_WITHHELD, RF_BY_NONE, 3});
+        }
+        free(x);
+        free(y);
+    }
+    tear_down(&f);
+}
+
+Test(game_branches, T26_silence_about_a_segment)
+{
+    static const rf_question_kind KINDS[2] = {RF_Q_HASHES, RF_Q_LEAF};
+    fixture f = set_up(2, 2);
+    real_side *x = faulty(&f, (real_fault){AT, REAL_NEG, 0, 2, 1, 0});
+    for (int k = 0; k < 2; k++) {
+        real_host h = host(&f, x, f.truth);
+        deaf_kind = KINDS[k];
+        deaf_tree = VD_TREE_SEGMENTS;
+        deaf_parties = 1;
+        h.deaf = deaf_at;
+        rf_verdict v = expect(&h, (want){RF_OUTPUT, RF_BY_SEGMENT, 1});
+        cr_assert(k ? v.lo == 4 && v.hi == 6 : v.lo == 0 && v.hi == 8);
+        h.online = 1;
+        expect(&h, (want){RF_FORFEIT, RF_BY_NONE, 1});
+    }
+    free(x);
+    tear_down(&f);
+}
+
+/* The steps of a claim that nobody opens: the smallest unit in it is run again. */
+Test(game_branches, T26_silence_inside_a_claim)
+{
+    static const struct { rf_question_kind kind; vd_tree_kind tree; uint64_t lo, hi; } CASES[] = {
+        {RF_Q_HASHES, VD_TREE_STEPS, 4, 6}, {RF_Q_LEAF, VD_TREE_STEPS, 5, 6},
+        {RF_Q_HASHES, VD_TREE_NODES, 5, 6}, {RF_Q_LEAF, VD_TREE_NODES, 5, 6},
+    };
+    fixture f = set_up(2, 2);
+    real_side *x = faulty(&f, (real_fault){AT, REAL_NEG, 0, 2, 1, 0});
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
+        real_host h = host(&f, x, f.truth);
+        real_claim(&h, x, x, 2, 1);
+        real_claim(&h, f.truth, f.truth, 2, 1);
+        deaf_kind = CASES[k].kind;
+        deaf_tree = CASES[k].tree;
+        deaf_parties = 1;
+        h.deaf = deaf_at;
+        rf_verdict v =
+            expect(&h, (want){RF_OUTPUT, k ? RF_BY_STEP : RF_BY_SEGMENT, 1});
+        cr_assert(v.lo == CASES[k].lo && v.hi == CASES[k].hi, "case %zu", k);
+    }
+    free(x);
+    tear_down(&f);
+}
+
+/* ---- bodies over equal trees ------------------------------------------------------------------ */
+
+/* Alter the last state, the outputs root (over another digest at step `at`), or both. */
+static void forge_body(real_side *x, const vd_job *j, int state, int outputs, uint64_t at)
+{
+    if (state) x->w.body.last_state.b[state] ^= 1;
+    if (outputs) {
+        x->w.output_hash[at][outputs] ^= 1;
+        vd_tree_root(VD_TREE_OUTPUTS, x->w.output_hash[0], j->steps, x->w.body.outputs.b);
+    }
+    world_seal(&x->w);
+}
+
+Test(game_branches, T18_bodies_at_both_levels)
+{
+    for (uint32_t segment = 0; segment < 3; segment += 2) {
+        fixture f = set_up(segment, 2);
+        for (int what = 1; what < 4; what++)
+            for (uint32_t liar = 0; liar < 2; liar++) {
+                real_side *x = faulty(&f, (real_fault){0}), *y = faulty(&f, (real_fault){0});
+                real_host h = host(&f, liar ? f.truth : x, liar ? x : f.truth);
+                forge_body(x, f.job, what & 1, what & 2, 5);
+                rf_verdict v = expect(&h, (want){RF_STEP, RF_BY_NONE, 1u << liar});
+                cr_assert(v.has_step && v.step == (what & 2 ? 5u : 7u), "%d", what);
+                h = host(&f, x, y);
+                forge_body(y, f.job, what & 1 ? 2 : 0, what & 2 ? 3 : 0, 5);
+                expect(&h, (want){RF_STEP, RF_BY_NONE, 3});
+                free(x);
+                free(y);
+            }
+        tear_down(&f);
+    }
+}
+
+/* One side is wrong about the state, the other about the outputs. */
+Test(game_branches, T23_bodies_wrong_in_different_fields)
+{
+    fixture f = set_up(0, 2);
+    real_side *x = faulty(&f, (real_fault){0}), *y = faulty(&f, (real_fault){0});
+    forge_body(x, f.job, 1, 0, 0);
+    forge_body(y, f.job, 0, 1, 3);
+    real_host h = host(&f, x, y);
+    rf_verdict v = expect(&h, (want){RF_STEP, RF_BY_NONE, 3});
+    cr_assert_eq(v.step, 3);
+    free(x);
+    free(y);
+    tear_down(&f);
+}
+
+Test(game_branches, T26_bodies_whose_sources_nobody_shows)
+{
+    static const struct {
+        uint32_t segment;
+        rf_question_kind kind;
+        vd_tree_kind tree;
+        int state, outputs;
+        rf_method method;
+    } CASES[] = {
+        {0, RF_Q_HASHES, VD_TREE_STEPS, 1, 0, RF_BY_NONE},
+        {0, RF_Q_LEAF, VD_TREE_STEPS, 1, 0, RF_BY_NONE},
+        {0, RF_Q_LEAF, VD_TREE_STEPS, 0, 1, RF_BY_STEP},
+        {0, RF_Q_HASHES, VD_TREE_STEPS, 0, 1, RF_BY_STEP},
+        {2, RF_Q_LEAF, VD_TREE_SEGMENTS, 1, 0, RF_BY_NONE},
+        {2, RF_Q_HASHES, VD_TREE_SEGMENTS, 0, 1, RF_BY_STEP},
+        {2, RF_Q_LEAF, VD_TREE_SEGMENTS, 0, 1, RF_BY_STEP},
+        {2, RF_Q_OUTPUTS, 0, 1, 0, RF_BY_NONE},
+        {2, RF_Q_OUTPUTS, 0, 0, 1, RF_BY_STEP},
+    };
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
+        fixture f = set_up(CASES[k].segment, 2);
+        real_side *x = faulty(&f, (real_fault){0});
+        real_host h = host(&f, x, f.truth);
+        forge_body(x, f.job, CASES[k].state, CASES[k].outputs, 5);
+        deaf_kind = CASES[k].kind;
+        deaf_tree = CASES[k].tree;
+        deaf_parties = 3;
+        h.deaf = deaf_at;
+        rf_game *g = real_play(&h);
+        const rf_verdict *v = rf_game_verdict(g);
+        cr_assert_eq(world_guilty(g), 1, "case %zu: %s", k, v->why);
+        cr_assert_eq(v->kind, CASES[k].outputs ? RF_OUTPUT : RF_STEP, "case %zu", k);
+        cr_assert(v->provisional && h.asked[RF_Q_RERUN] == 1);
+        if (CASES[k].outputs) cr_assert(v->lo == 5 && v->hi == 6 && v->method == RF_BY_STEP);
+        else cr_assert(v->lo == 0 && v->hi == 8 && v->method == RF_BY_SEGMENT);
+        rf_game_free(g);
+        h.deaf_kinds = 1u << RF_Q_RERUN;
+        expect(&h, (want){RF_UNDECIDED, RF_BY_NONE, 0});
+        h.deaf_kinds = 0;
+        h.online = 1;
+        expect(&h, (want){RF_WITHHELD, RF_BY_NONE, 3});
+        free(x);
+        tear_down(&f);
+    }
+}
+
+/* The outputs trees themselves are not shown: they are the unit. */
+Test(game_branches, T26_silence_about_the_outputs_tree)
+{
+    fixture f = set_up(0, 2);
+    real_side *x = faulty(&f, (real_fault){0});
+    real_host h = host(&f, x, f.truth);
+    forge_body(x, f.job, 0, 1, 5);
+    deaf_kind = RF_Q_HASHES;
+    deaf_tree = VD_TREE_OUTPUTS;
+    deaf_parties = 1;
+    h.deaf = deaf_at;
+    rf_verdict v = expect(&h, (want){RF_OUTPUT, RF_BY_SEGMENT, 1});
+    cr_assert(v.lo == 0 && v.hi == 8 && !v.has_step);
+    h.online = 1;
+    expect(&h, (want){RF_FORFEIT, RF_BY_NONE, 1});
+    free(x);
+    tear_down(&f);
+}
+
+Test(game_branches, T23_shared_malformed_ends)
+{
+    for (uint32_t segment = 0; segment < 3; segment += 2)
+        for (int outputs = 0; outputs < 2; outputs++) {
+            fixture f = set_up(segment, 2);
+            world_plan plan = {outputs ? 5 : 7, 0, segment ? LIE_NONE : LIE_GLOBAL, 1};
+            real_side *x = lying(&f, plan), *y = lying(&f, plan);
+            real_host h = host(&f, x, y);
+            if (segment) {
+                real_forge_segment(x, f.job, outputs ? 2 : 3, 16);
+                real_forge_segment(y, f.job, outputs ? 2 : 3, 16);
+            }
+            forge_body(x, f.job, !outputs, outputs, 5);
+            expect(&h, (want){RF_STRUCTURE, RF_BY_NONE, 3});
+            free(x);
+            free(y);
+            tear_down(&f);
+        }
+}
+
+/* ---- trees of more than one answer -------------------------------------------------------------- */
+
+/* A line of steps that takes two answers. Its leaves are made up: what counts is what is asked. */
+enum { LONG = 5000, LATE = 4090 }; /* right of 4,096 leaves are one answer deep */
+typedef struct { uint8_t leaf[LONG][VD_STEP_LEAF_BYTES], hash[LONG][VD_DIGEST]; } long_side;
+
+static void long_run(long_side *x, const vd_job *j, uint64_t wrong, size_t at, rf_party *party)
+{
+    vd_trace_body b = {j->record, 0, j->digest, j->steps, 0, j->first_state, {{0}}, {{0}}, {{0}}};
+    for (uint32_t p = 0; p < j->phase_count; p++)
+        b.node_count += j->phases[p].steps * j->phases[p].graph->node_count;
+    for (uint64_t s = 0; s < LONG; s++) {
+        vd_place place = vd_job_locate(j, s);
+        vd_step_leaf l = {place.repeat, place.phase, place.step, s, made_up(s, 0, 0),
+                          made_up(s, 1, 0), made_up(s, 2, 0)};
+        vd_step_leaf_encode(&l, x->leaf[s]);
+        if (s == wrong) x->leaf[s][at] ^= 1;
+        vd_leaf_hash(VD_TREE_STEPS, x->leaf[s], VD_STEP_LEAF_BYTES, x->hash[s]);
+    }
+    vd_tree_root(VD_TREE_STEPS, x->hash[0], LONG, b.tree.b);
+    vd_trace_body_encode(&b, party->body);
+    party->root = vd_trace_root(&b);
+}
+
+/* mode: 0 all is shown, 1 the deeper hashes only where both agree, 2 those neither. */
+static void long_answer(const long_side *x, rf_game *g, const rf_question *q, int mode)
+{
+    static uint8_t out[VD_DESCEND_MAX * VD_DIGEST];
+    int accepted = 0;
+    size_t n = 0;
+    ro_err err = {RO_OK, {0}};
+    int deep = q->lo > 0 || q->hi < LONG, joint = q->parties == 3;
+    if (q->kind == RF_Q_HASHES && q->tree == VD_TREE_STEPS && !(deep && mode && !(joint && mode == 1)))
+        n = VD_DIGEST * (size_t)vd_descend_from_leaves(q->tree, x->hash[0], LONG, q->lo, q->hi,
+                                                       q->depth, out);
+    if (q->kind == RF_Q_LEAF && q->tree == VD_TREE_STEPS) {
+        n = VD_STEP_LEAF_BYTES;
+        memcpy(out, x->leaf[q->lo], n);
+    }
+    if (q->kind == RF_Q_RERUN) {
+        cr_assert(q->tree == VD_TREE_STEPS && q->lo == LATE && q->hi == LATE + 2);
+        cr_assert_eq(q->has_state, mode == 1);
+        vd_tree_root(VD_TREE_STEPS, x->hash[q->lo], 2, out);
+        memset(out + VD_DIGEST, 1, VD_DIGEST + 1);
+        n = 2 * VD_DIGEST + 1;
+    }
+    if (n) must(rf_game_answer(g, q, RF_NONE, out, n, &accepted, &err), &err);
+    rf_game_cannot(g, q, RF_NONE);
+}
+
+Test(game_branches, T25_T26_a_step_behind_two_answers, .timeout = 60)
+{
+    ro_arena *a = ro_arena_new();
+    vd_job *j = NULL;
+    ro_err err = {RO_OK, {0}};
+    long_side *x[2] = {malloc(sizeof *x[0]), malloc(sizeof *x[1])};
+    rf_party parties[2];
+    must(small_job(a, 1, LONG - 1, 0, 0, &j, &err), &err);
+    for (int mode = 0; mode < 3; mode++)
+        for (int shared = 0; shared < 2; shared++) {
+            rf_question open[RF_OPEN_MAX];
+            uint32_t count;
+            rf_game *g = NULL;
+            long_run(x[0], j, shared ? LATE - 1 : LONG, 20, &parties[0]);
+            /* the other one's leaf of step LATE is of no step */
+            long_run(x[1], j, shared ? LATE - 1 : LONG, 20, &parties[1]);
+            x[1]->leaf[LATE][0] ^= 1;
+            vd_leaf_hash(VD_TREE_STEPS, x[1]->leaf[LATE], VD_STEP_LEAF_BYTES, x[1]->hash[LATE]);
+            vd_trace_body b;
+            must(vd_trace_body_decode(parties[1].body, &b, &err), &err);
+            vd_tree_root(VD_TREE_STEPS, x[1]->hash[0], LONG, b.tree.b);
+            vd_trace_body_encode(&b, parties[1].body);
+            parties[1].root = vd_trace_root(&b);
+            rf_setup s = {j, parties, 2, NULL, 0, 0, j->digest};
+            must(rf_game_new(&s, &g, &err), &err);
+            for (must(rf_game_next(g, open, &count, &err), &err); count;
+                 must(rf_game_next(g, open, &count, &err), &err))
+                for (uint32_t k = 0; k < count; k++)
+                    long_answer(x[open[k].parties == 2], g, &open[k], mode);
+            const rf_verdict *v = rf_game_verdict(g);
+            int both = mode == 1 && shared; /* the agreed leaf before is of no step either */
+            cr_assert_eq(world_guilty(g), both ? 3 : 2, "mode %d, shared %d: %s", mode, shared,
+                         v->why);
+            cr_assert_eq(v->kind, mode == 0 || both ? RF_STRUCTURE : RF_OUTPUT, "mode %d, %d: %s",
+                         mode, shared, v->why);
+            cr_assert_eq(v->method, mode == 0 || both ? RF_BY_NONE : RF_BY_SEGMENT);
+            if (mode == 0) cr_assert_eq(v->step, LATE);
+            rf_game_free(g);
+        }
+    free(x[0]);
+    free(x[1]);
+    ro_arena_free(a);
+}
+
+/* ---- one element explained by parts ------------------------------------------------------------ */
+
+enum { SUM = 300001 }; /* 1.2 MB: over RF_PARTIAL_BYTES */
+
+typedef struct { const uint64_t *parts, *first; } parts_table;
+static uint64_t from_parts(const ro_claims *c, uint32_t level, uint64_t index)
+{
+    const parts_table *t = c->ctx;
+    return t->parts[t->first[level] + index];
+}
+
+/* All parts of the sum, with part `altered` of level 0 changed and what follows folded again. */
+static uint64_t *fold(const rf_node *n, const float *x, uint64_t altered, uint32_t bit,
+                      uint64_t *count, uint64_t *value)
+{
+    const void *data[1] = {x};
+    const ro_reader r = {n->in, n->out, 1, 1, data, NULL, NULL};
+    const ro_explain *e = ro_explain_of(n->node->op, &r);
+    uint64_t *parts, first[RO_LEVELS_MAX + 1] = {0};
+    uint32_t levels;
+    ro_err err = {RO_OK, {0}};
+    must(ro_explain_all(n->node->op, &r, n->node->attrs, 0, 0, &levels, count, &parts, &err), &err);
+    for (uint32_t l = 0; l < levels; l++) first[l + 1] = first[l] + count[l];
+    parts_table t = {parts, first};
+    const ro_claims claims = {from_parts, &t};
+    if (altered < SUM) parts[altered] ^= UINT64_C(1) << bit;
+    for (uint32_t l = 1; l < levels; l++)
+        for (uint64_t k = 0; k < count[l]; k++)
+            parts[first[l] + k] = e->part(&r, n->node->attrs, 0, 0, l, k, &claims);
+    *value = parts[first[levels] - 1];
+    return parts;
+}
+
+typedef struct {
+    fixture f;
+    real_side *side[2];
+    real_host h;
+    uint64_t *parts[2];
+} summing;
+
+/* A job of one step that sums; side k altered part[k] (SUM: none). */
+static void sum_up(summing *s, const uint64_t part[2])
+{
+    static float x[SUM];
+    ro_err err = {RO_OK, {0}};
+    memset(s, 0, sizeof *s);
+    s->f.tensors = calloc(1, sizeof *s->f.tensors);
+    s->f.tensors->arena = ro_arena_new();
+    vd_job *j = s->f.job = real_job(s->f.tensors, 1, 1, 0);
+    ro_graph *g = (ro_graph *)(uintptr_t)j->phases[0].graph;
+    ro_type type = ro_type_of(RO_F32, 1, (int64_t[]){SUM});
+    for (uint32_t k = 0; k < SUM; k++) x[k] = 1.0f + (float)(k % 7);
+    ro_value c = real_constant(s->f.tensors, j, g, &type, x);
+    (void)real_slot(j, g, 2);
+    ro_value y = real_emit(g, RO_OP_ReduceSum, NULL, &c, 1, 1);
+    real_ends(j, g, RO_NO_VALUE, y, &y, 1);
+    must(vd_job_seal(j, &err), &err);
+    s->f.truth = real_run(s->f.tensors, j, NULL, 0, NULL, 0);
+    rf_node n;
+    rf_node_init(&n, j, 0, 0, &j->constants[0].digest);
+    cr_assert(rf_is_partial(&n, 0));
+    s->h = host(&s->f, NULL, NULL);
+    for (uint32_t k = 0; k < 2; k++) {
+        uint64_t value, right, *told = fold(&n, x, part[k], 22 - k, s->h.parts_count, &value);
+        ro_free(fold(&n, x, SUM, 0, s->h.parts_count, &right));
+        s->h.sides[k] = s->side[k] = faulty(&s->f, (real_fault){0, 0, 0, 0, value ^ right, 0});
+        s->h.parts[k] = s->parts[k] = told;
+    }
+}
+
+static void sum_down(summing *s)
+{
+    for (int k = 0; k < 2; k++) {
+        free(s->side[k]);
+        ro_free(s->parts[k]);
+    }
+    tear_down(&s->f);
+}
+
+Test(game_branches, T24_partial_results, .timeout = 60)
+{
+    static const struct {
+        uint64_t part[2], guilty;
+        int provisional;
+    } CASES[] = {
+        {{SUM, 40}, 2, 0}, {{40, SUM}, 1, 0}, {{11, 12}, 1, 1}, {{11, 11}, 3, 1},
+    };
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
+        summing s;
+        sum_up(&s, CASES[k].part);
+        rf_verdict v = expect(&s.h, (want){RF_OUTPUT, RF_BY_PARTIAL, CASES[k].guilty});
+        cr_assert_eq(v.provisional, CASES[k].provisional, "case %zu", k);
+        cr_assert(v.part_level == 0 && v.has_value && v.has_element && v.elements_recomputed == 1);
+        cr_assert_eq(v.part_index, CASES[k].part[0] == SUM ? 40 : CASES[k].part[0]);
+        cr_assert(v.claimed[0] != v.claimed[1]);
+        for (uint32_t i = 0; i < 2; i++)
+            cr_assert_eq(v.claimed[i] != v.recomputed, CASES[k].guilty >> v.sides[i] & 1);
+        cr_assert(s.h.asked[RF_Q_PARTS] == 4); /* of the value, of its one chunk */
+        sum_down(&s);
+    }
+}
+
+/* Who explains nothing forfeits online; offline the element is computed whole. */
+Test(game_branches, T26_an_element_that_is_not_explained, .timeout = 60)
+{
+    static const uint64_t parts[2] = {SUM, 40};
+    for (uint32_t silent = 0; silent < 2; silent++) {
+        summing s;
+        sum_up(&s, parts);
+        s.h.parts[silent] = NULL;
+        rf_verdict v = expect(&s.h, (want){RF_OUTPUT, RF_BY_ELEMENT, 2});
+        cr_assert(!v.provisional && v.bytes_read > 1 << 20);
+        s.h.online = 1;
+        expect(&s.h, (want){RF_FORFEIT, RF_BY_NONE, 1u << silent});
+        sum_down(&s);
+    }
+}
+
+/* The kernel confirms the element of whoever is right at the part, or says nothing, or errs. */
+Test(game_branches, T60_a_part_has_no_second_opinion_of_its_own, .timeout = 60)
+{
+    static const uint64_t parts[2] = {SUM, 40};
+    summing s;
+    sum_up(&s, parts);
+    s.h.deaf_kinds = 1u << RF_Q_KERNEL;
+    rf_verdict v = expect(&s.h, (want){RF_OUTPUT, RF_BY_PARTIAL, 2});
+    cr_assert_eq(v.provisional, 1);
+    s.h.deaf_kinds = 0;
+    s.h.kernel_flip = 1;
+    v = expect(&s.h, (want){RF_OUTPUT, RF_BY_PARTIAL, 2});
+    cr_assert_eq(v.provisional, 1);
+    s.h.kernel_flip = 0;
+    s.h.deaf_kinds = 1u << RF_Q_OPERANDS; /* of the value: the operator is run again */
+    expect(&s.h, (want){RF_OUTPUT, RF_BY_OPERATOR, 2});
+    s.h.online = 1;
+    expect(&s.h, (want){RF_WITHHELD, RF_BY_NONE, 3});
+    sum_down(&s);
+}
+
+/* An element that needs more parts than an answer may hold is not explained: 2^31 numbers, of which
+ * nobody here has any, so the step decides. */
+Test(game_branches, an_element_of_too_many_parts)
+{
+    fixture f = {calloc(1, sizeof *f.tensors), NULL, NULL};
+    ro_err err = {RO_OK, {0}};
+    f.tensors->arena = ro_arena_new();
+    f.job = real_job(f.tensors, 1, 1, 0);
+    ro_graph *g = (ro_graph *)(uintptr_t)f.job->phases[0].graph;
+    ro_type type = ro_type_of(RO_F32, 1, (int64_t[]){INT64_C(1) << 31});
+    ro_value c = real_constant(f.tensors, f.job, g, &type, NULL);
+    ro_value y = real_emit(g, RO_OP_ArgMax, NULL, &c, 1, 1);
+    real_ends(f.job, g, RO_NO_VALUE, RO_NO_VALUE, &y, 1);
+    must(vd_job_seal(f.job, &err), &err);
+    f.truth = real_run(f.tensors, f.job, NULL, 0, NULL, 0);
+    real_side *x = faulty(&f, (real_fault){0, 0, 0, 0, 5, 0});
+    real_host h = host(&f, x, f.truth);
+    expect(&h, (want){RF_OUTPUT, RF_BY_STEP, 1});
+    cr_assert_eq(h.asked[RF_Q_PARTS], 0);
+    cr_assert_eq(h.asked[RF_Q_OPERANDS], 1); /* of the whole element, not of a part */
+    free(x);
+    tear_down(&f);
+}
+
+/* ---- answers ------------------------------------------------------------------------------------- */
+
+/* Every field of a question: an answer to one that differs in it is an answer to nothing. */
+static void alter(rf_question *q, int field)
+{
+    switch (field) {
+    case 0: q->kind = q->kind == RF_Q_LEAF ? RF_Q_HEADER : RF_Q_LEAF; break;
+    case 1: q->parties ^= 4; break;
+    case 2: q->claim--; break;
+    case 3: q->tree ^= 1; break;
+    case 4: q->lo++; break;
+    case 5: q->hi++; break;
+    case 6: q->depth++; break;
+    case 7: q->of.b[31] ^= 1; break;
+    case 8: q->tensor.b[0] ^= 1; break;
+    case 9: q->step++; break;
+    case 10: q->node++; break;
+    case 11: q->output++; break;
+    case 12: q->element++; break;
+    case 13: q->level--; break;
+    case 14: q->index++; break;
+    case 15: q->has_state ^= 1; break;
+    default: q->state.b[5] ^= 1; break;
+    }
+}
+enum { FIELDS = 17 };
+
+/* Every question of a game, before it is answered: altered in each field, from parties that it does
+ * not ask, cut by a byte, longer by one, and with each of some bits flipped. None is accepted, and
+ * the verdict is the same. */
+static uint32_t attack(rf_game *g, const rf_question *q, const uint8_t *right, size_t n)
+{
+    ro_err err = {RO_OK, {0}};
+    int accepted = 1;
+    uint8_t *bytes = malloc(n + 1);
+    memcpy(bytes, right, n);
+    bytes[n] = 0;
+    for (int field = 0; field < FIELDS; field++) {
+        rf_question other = *q;
+        alter(&other, field);
+        must(rf_game_answer(g, &other, RF_NONE, bytes, n, &accepted, &err), &err);
+        cr_assert(!accepted, "%s: field %d", rf_question_name(q->kind), field);
+        rf_game_cannot(g, &other, RF_NONE);
+    }
+    for (uint32_t party = 0; party < 66; party++) {
+        if (party < 64 && q->parties >> party & 1) continue;
+        must(rf_game_answer(g, q, party, bytes, n, &accepted, &err), &err);
+        cr_assert(!accepted, "%s: party %u", rf_question_name(q->kind), party);
+    }
+    must(rf_game_answer(g, q, RF_NONE, NULL, n, &accepted, &err), &err);
+    cr_assert(!accepted);
+    /* The host's own results are its own to get right. */
+    size_t flips = q->kind >= RF_Q_OPERATOR ? 0 : 8;
+    for (size_t k = 0; k < flips; k++) {
+        size_t at = k * (n - 1) / 7;
+        if (q->kind == RF_Q_PARTS) at = at - at % 8 + 3; /* the exponent: it folds to another sum */
+        bytes[at] ^= 0x40;
+        must(rf_game_answer(g, q, RF_NONE, bytes, n, &accepted, &err), &err);
+        cr_assert(!accepted, "%s: byte %zu of %zu", rf_question_name(q->kind), at, n);
+        bytes[at] ^= 0x40;
+    }
+    for (size_t k = 0; k < 2; k++) {
+        must(rf_game_answer(g, q, RF_NONE, bytes, k ? n - 1 : n + 1, &accepted, &err), &err);
+        cr_assert(!accepted, "%s: %zu bytes of %zu", rf_question_name(q->kind), n + 1 - 2 * k, n);
+    }
+    must(rf_game_answer(g, q, RF_NONE, bytes, 0, &accepted, &err), &err);
+    cr_assert(!accepted, "%s: no bytes", rf_question_name(q->kind));
+    free(bytes);
+    return 1;
+}
+
+/* Play with every question attacked first; returns the kinds met, a bit each. */
+static uint32_t play_attacked(real_host *h, uint64_t guilty)
+{
+    rf_question open[RF_OPEN_MAX];
+    uint32_t count, kinds = 0;
+    ro_err err = {RO_OK, {0}};
+    uint8_t *out = malloc(REAL_ROOM);
+    rf_game *g = real_new(h);
+    for (must(rf_game_next(g, open, &count, &err), &err); count;
+         must(rf_game_next(g, open, &count, &err), &err))
+        for (uint32_t k = 0; k < count; k++) {
+            size_t n = 0;
+            for (uint32_t party = 0; party < h->count && n == 0; party++)
+                if (open[k].parties >> party & 1 && !real_deaf(h, &open[k], party))
+                    n = real_says(h, g, party, &open[k], out);
+            if (open[k].parties == 0 && !real_deaf(h, &open[k], RF_NONE))
+                n = open[k].kind == RF_Q_RERUN
+                        ? real_rerun(h, &open[k], out)
+                        : real_operator(h, rf_game_subject(g), &open[k], out);
+            if (n) {
+                attack(g, &open[k], out, n);
+                kinds |= 1u << open[k].kind;
+            }
+            must(real_answer(h, g, &open[k], out, &err), &err);
+        }
+    cr_assert_eq(world_guilty(g), guilty, "%s", rf_game_verdict(g)->why);
+    rf_game_free(g);
+    free(out);
+    return kinds;
+}
+
+Test(game_branches, T13_T14_T16_T17_every_kind_of_question_attacked, .timeout = 120)
+{
+    static const uint64_t parts[2] = {SUM, 40};
+    fixture f = set_up(0, 1), c = set_up(2, 2);
+    real_side *x = faulty(&f, (real_fault){3, REAL_NORM, 0, 3, 1, 0});
+    real_side *y = faulty(&c, (real_fault){AT, REAL_POOL, 1, 2, 1, 0});
+    real_side *z = faulty(&c, (real_fault){0});
+    uint32_t kinds = 0;
+    real_host h = host(&f, x, f.truth);
+    kinds |= play_attacked(&h, 1);
+    h.deaf_kinds = 1u << RF_Q_OPERANDS | 1u << RF_Q_OPERATOR;
+    kinds |= play_attacked(&h, 1);
+    h = host(&c, c.truth, y);
+    kinds |= play_attacked(&h, 2);
+    real_claim(&h, c.truth, c.truth, 2, 1);
+    real_claim(&h, y, y, 2, 1);
+    kinds |= play_attacked(&h, 2);
+    h.deaf_kinds = 1u << RF_Q_OPERANDS;
+    kinds |= play_attacked(&h, 2);
+    forge_body(z, c.job, 1, 1, 5);
+    h = host(&c, z, c.truth);
+    kinds |= play_attacked(&h, 1);
+    summing s;
+    sum_up(&s, parts);
+    kinds |= play_attacked(&s.h, 2);
+    cr_assert_eq(kinds, (1u << (RF_Q_KERNEL + 1)) - 1, "kinds %x", kinds);
+    sum_down(&s);
+    free(x);
+    free(y);
+    free(z);
+    tear_down(&f);
+    tear_down(&c);
+}
+
+/* Leaves and headers longer than any are refused before they are hashed. */
+Test(game_branches, T17_answers_without_end)
+{
+    fixture f = set_up(0, 1);
+    real_side *x = faulty(&f, (real_fault){2, REAL_NEG, 0, 3, 1, 0});
+    real_host h = host(&f, x, f.truth);
+    rf_question open[RF_OPEN_MAX];
+    uint32_t count, met = 0;
+    int accepted;
+    ro_err err = {RO_OK, {0}};
+    uint8_t *out = calloc(1, REAL_ROOM);
+    rf_game *g = real_new(&h);
+    for (must(rf_game_next(g, open, &count, &err), &err); count;
+         must(rf_game_next(g, open, &count, &err), &err))
+        for (uint32_t k = 0; k < count; k++) {
+            must(rf_game_answer(g, &open[k], RF_NONE, out, REAL_ROOM, &accepted, &err), &err);
+            cr_assert(!accepted);
+            must(rf_game_answer(g, &open[k], RF_NONE, out, RF_LEAF_BYTES_MAX + 1, &accepted, &err),
+                 &err);
+            cr_assert(!accepted);
+            met |= 1u << open[k].kind;
+            must(real_answer(&h, g, &open[k], out, &err), &err);
+        }
+    cr_assert_eq(world_guilty(g), 1);
+    cr_assert(met >> RF_Q_LEAF & 1 && met >> RF_Q_HEADER & 1);
+    rf_game_free(g);
+    free(out);
+    free(x);
+    tear_down(&f);
+}
+
+/* Two parties on one side: one that has given up does not close the question for the other, nor
+ * does nobody's row of refusals close it for both. */
+Test(game_branches, T31_refusals_are_counted_for_each)
+{
+    fixture f = set_up(0, 1);
+    real_side *x = faulty(&f, (real_fault){2, REAL_NEG, 0, 3, 1, 0});
+    real_host h = host(&f, x, x);
+    h.sides[2] = f.truth;
+    h.sides[3] = f.truth;
+    h.count = 4;
+    h.online = 1;
+    rf_question open[RF_OPEN_MAX], again[RF_OPEN_MAX];
+    uint32_t count;
+    int accepted;
+    ro_err err = {RO_OK, {0}};
+    uint8_t junk[64] = {0}, *out = malloc(REAL_ROOM);
+    rf_game *g = real_new(&h);
+    must(rf_game_next(g, open, &count, &err), &err);
+    cr_assert_eq(count, 2);
+    uint32_t at = open[0].parties == 3 ? 0 : 1; /* the question to x's side */
+    for (uint32_t k = 0; k < 2 * RF_REFUSALS_MAX; k++)
+        must(rf_game_answer(g, &open[at], RF_NONE, junk, sizeof junk, &accepted, &err), &err);
+    rf_game_cannot(g, &open[at], 0);
+    must(rf_game_next(g, again, &count, &err), &err);
+    cr_assert_eq(count, 2);
+    /* Who has given up is not heard again, nor is nobody; the other one is. */
+    size_t n = real_says(&h, g, 0, &open[at], out);
+    must(rf_game_answer(g, &open[at], 0, out, n, &accepted, &err), &err);
+    cr_assert(!accepted);
+    must(rf_game_answer(g, &open[at], RF_NONE, out, n, &accepted, &err), &err);
+    cr_assert(!accepted);
+    for (uint32_t k = 0; k + 1 < RF_REFUSALS_MAX; k++)
+        must(rf_game_answer(g, &open[at], 1, junk, sizeof junk, &accepted, &err), &err);
+    must(rf_game_answer(g, &open[at], 1, out, n, &accepted, &err), &err);
+    cr_assert(accepted);
+    /* The first question is closed: the second keeps its refusals when it moves up. */
+    for (uint32_t k = 0; k < RF_REFUSALS_MAX; k++)
+        must(rf_game_answer(g, &open[!at], 2 + k % 2 * 0, junk, sizeof junk, &accepted, &err),
+             &err);
+    must(rf_game_next(g, again, &count, &err), &err);
+    cr_assert_eq(count, 1);
+    rf_game_cannot(g, &open[!at], 3);
+    must(rf_game_next(g, again, &count, &err), &err);
+    cr_assert_eq(count, 0);
+    cr_assert_eq(rf_game_verdict(g)->kind, RF_FORFEIT);
+    cr_assert_eq(world_guilty(g), 12);
+    cr_assert(rf_game_stands(g, 0) && rf_game_stands(g, 1) && !rf_game_stands(g, 2));
+    rf_game_free(g);
+    free(out);
+    free(x);
+    tear_down(&f);
+}
+
+/* ---- setting up ----------------------------------------------------------------------------------- */
+
+Test(game_branches, setups_that_are_refused)
+{
+    fixture f = set_up(2, 2);
+    rf_party parties[RF_PARTIES_MAX + 1];
+    rf_claim claims[RF_CLAIMS_MAX + 1];
+    real_host h = host(&f, f.truth, f.truth);
+    real_claim(&h, f.truth, f.truth, 2, 1);
+    for (uint32_t k = 0; k <= RF_PARTIES_MAX; k++) parties[k] = f.truth->w.party;
+    for (uint32_t k = 0; k <= RF_CLAIMS_MAX; k++) claims[k] = h.claims[0];
+    const struct { uint32_t parties, claims; ro_status status; } COUNTS[] = {
+        {0, 0, RO_EUSAGE}, {RF_PARTIES_MAX + 1, 0, RO_EUSAGE}, {1, RF_CLAIMS_MAX + 1, RO_EUSAGE},
+        {1, 0, RO_OK}, {RF_PARTIES_MAX, RF_CLAIMS_MAX, RO_OK},
+    };
+    for (size_t k = 0; k < sizeof COUNTS / sizeof *COUNTS; k++) {
+        rf_setup s = {f.job, parties, COUNTS[k].parties, claims, COUNTS[k].claims, 0, f.job->digest};
+        rf_game *g = NULL;
+        ro_err err = {RO_OK, {0}};
+        cr_assert_eq(rf_game_new(&s, &g, &err), COUNTS[k].status, "%zu: %s", k, err.msg);
+        cr_assert_eq(g != NULL, COUNTS[k].status == RO_OK);
+        rf_game_free(g);
+    }
+    for (int k = 0; k < 6; k++) {
+        rf_claim bad = h.claims[0];
+        rf_setup s = {f.job, parties, 1, &bad, 1, 0, f.job->digest};
+        rf_game *g = NULL;
+        ro_err err = {RO_OK, {0}};
+        if (k == 1) bad.body.job.b[0] ^= 1;
+        if (k == 2) bad.body.steps--;
+        if (k == 3) bad.body.segment = 4;
+        if (k == 4) bad.body.segment = UINT64_MAX;
+        if (k > 0) bad.root = vd_claim_root(&bad.body);
+        if (k == 5) bad.root.b[9] ^= 1;
+        ro_status want = k == 0 ? RO_OK : k == 5 ? RO_EFORMAT : RO_EDIFFER;
+        cr_assert_eq(rf_game_new(&s, &g, &err), want, "claim %d: %s", k, err.msg);
+        rf_game_free(g);
+    }
+    tear_down(&f);
+}
+
+/* ---- many roots ------------------------------------------------------------------------------------- */
+
+/* 64 roots of nothing. Only what the host runs again decides: it does so for every `every`-th pair,
+ * and says nothing else. */
+static rf_game *crowd(const fixture *f, uint32_t every, uint32_t *reruns)
+{
+    rf_party parties[RF_PARTIES_MAX];
+    rf_setup s = {f->job, parties, RF_PARTIES_MAX, NULL, 0, 0, f->job->digest};
+    rf_game *g = NULL;
+    rf_question open[RF_OPEN_MAX];
+    uint32_t count;
+    ro_err err = {RO_OK, {0}};
+    const uint8_t answer[2 * VD_DIGEST + 1] = {[2 * VD_DIGEST] = 1};
+    for (uint32_t k = 0; k < RF_PARTIES_MAX; k++) {
+        vd_trace_body b = f->truth->w.body;
+        b.tree = made_up(k, 1, 2);
+        vd_trace_body_encode(&b, parties[k].body);
+        parties[k].root = vd_trace_root(&b);
+    }
+    must(rf_game_new(&s, &g, &err), &err);
+    *reruns = 0;
+    for (must(rf_game_next(g, open, &count, &err), &err); count;
+         must(rf_game_next(g, open, &count, &err), &err))
+        for (uint32_t k = 0; k < count; k++) {
+            int accepted = 0;
+            if (open[k].kind == RF_Q_RERUN && every && rf_game_pairs(g) % every == 0) {
+                must(rf_game_answer(g, &open[k], RF_NONE, answer, sizeof answer, &accepted, &err),
+                     &err);
+                cr_assert(accepted);
+                (*reruns)++;
+            }
+            rf_game_cannot(g, &open[k], RF_NONE);
+        }
+    return g;
+}
+
+Test(game_branches, T06_a_crowd_that_nothing_decides)
+{
+    fixture f = set_up(0, 1);
+    uint32_t reruns;
+    rf_game *g = crowd(&f, 0, &reruns);
+    cr_assert_eq(rf_game_pairs(g), 32); /* one level without a decision is enough */
+    cr_assert_eq(rf_game_verdict(g)->kind, RF_UNDECIDED);
+    cr_assert_eq(rf_game_verdict(g)->guilty_count, 0);
+    rf_game_free(g);
+    g = crowd(&f, 20, &reruns); /* pairs end at 64, in the middle of the third level */
+    cr_assert_eq(rf_game_pairs(g), RF_PARTIES_MAX);
+    cr_assert_eq(rf_game_verdict(g)->kind, RF_UNDECIDED);
+    cr_assert_eq(reruns, 4);
+    cr_assert_eq(__builtin_popcountll(world_guilty(g)), 8);
+    rf_game_free(g);
+    g = crowd(&f, 1, &reruns); /* the run agrees with nobody: all fall */
+    cr_assert_eq(rf_game_pairs(g), 32);
+    cr_assert_eq(world_guilty(g), UINT64_MAX);
+    cr_assert_eq(rf_game_verdict(g)->kind, RF_OUTPUT);
+    cr_assert_eq(reruns, 32);
+    rf_game_free(g);
+    tear_down(&f);
+}
+
+/* Cost and guilt are of all pairs; the last one decided speaks. */
+Test(game_branches, T23_what_three_roots_add_up_to)
+{
+    fixture f = set_up(0, 1);
+    real_side *x = faulty(&f, (real_fault){2, REAL_NEG, 0, 3, 1, 0});
+    real_side *y = faulty(&f, (real_fault){3, REAL_POOL, 0, 3, 1, 0});
+    real_host h = host(&f, x, f.truth);
+    h.sides[2] = y;
+    h.sides[3] = x;
+    h.count = 4;
+    h.deaf_kinds = 1u << RF_Q_KERNEL;
+    rf_game *g = real_play(&h);
+    const rf_verdict *v = rf_game_verdict(g);
+    uint64_t sum[4] = {0};
+    cr_assert_eq(world_guilty(g), 13);
+    cr_assert_eq(rf_game_pairs(g), 2);
+    for (uint32_t k = 0; k < 2; k++) {
+        const rf_verdict *w = rf_game_pair(g, k);
+        cr_assert_eq(w->kind, RF_OUTPUT);
+        sum[0] += w->elements_recomputed;
+        sum[1] += w->bytes_read;
+        sum[2] += w->questions;
+        sum[3] += w->guilty_count;
+    }
+    cr_assert(v->elements_recomputed == sum[0] && v->bytes_read == sum[1] && sum[1] > 0);
+    cr_assert(v->questions == sum[2] && v->guilty_count == sum[3] && sum[3] == 3);
+    /* Each pair asks for the kernel's opinion, which nobody gives; all other questions count. */
+    cr_assert_eq(v->questions, h.questions);
+    cr_assert(v->provisional && !v->alarm);
+    cr_assert_eq(v->step, rf_game_pair(g, 1)->step);
+    rf_game_free(g);
+    free(x);
+    free(y);
+    tear_down(&f);
+}
