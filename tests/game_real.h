@@ -179,8 +179,9 @@ static inline vd_job *real_mixed(real_tensors *s, uint32_t segment, uint64_t rep
     uint64_t attrs[RO_ATTRS_SIZE_MAX / 8] = {0};
     ro_value in[3], y[4], w;
     ro_err err = {RO_OK, {0}};
-    w = real_slot(j, g, 1);
-    real_ends(j, g, real_floats(s, j, g, 1, (int64_t[]){6}), RO_NO_VALUE, &w, 1);
+    (void)real_slot(j, g, 1);
+    w = real_floats(s, j, g, 1, (int64_t[]){6});
+    real_ends(j, g, w, RO_NO_VALUE, &w, 1);
     g = (ro_graph *)(uintptr_t)j->phases[1].graph;
     w = real_slot(j, g, 1);
     (void)real_slot(j, g, 2);
@@ -222,7 +223,8 @@ typedef struct {
 
 typedef struct {
     world_side w; /* first: a side is one of game_world.h's too */
-    uint8_t segment[WORLD_STEPS_MAX][VD_SEGMENT_LEAF_BYTES];
+    uint8_t segment[WORLD_STEPS_MAX][VD_SEGMENT_LEAF_BYTES + 1];
+    size_t segment_size[WORLD_STEPS_MAX];
     uint8_t segment_hash[WORLD_STEPS_MAX][VD_DIGEST];
 } real_side;
 
@@ -311,8 +313,8 @@ static inline void real_body(real_side *x, const vd_job *j)
         vd_step_leaf_decode(x->w.step[l.first + l.count - 1].bytes, &last);
         l.state = last.state;
         vd_tree_root(VD_TREE_OUTPUTS, x->w.output_hash[l.first], l.count, l.outputs.b);
-        vd_segment_leaf_encode(&l, x->segment[k]);
-        vd_leaf_hash(VD_TREE_SEGMENTS, x->segment[k], VD_SEGMENT_LEAF_BYTES, x->segment_hash[k]);
+        x->segment_size[k] = vd_segment_leaf_encode(&l, x->segment[k]);
+        vd_leaf_hash(VD_TREE_SEGMENTS, x->segment[k], x->segment_size[k], x->segment_hash[k]);
     }
     x->w.body.node_count = 0;
     vd_tree_root(VD_TREE_SEGMENTS, x->segment_hash[0], n, x->w.body.tree.b);
@@ -342,11 +344,12 @@ static inline real_side *real_run(real_tensors *s, const vd_job *j, const real_f
     return x;
 }
 
-/* The tree over one more forged segment leaf. */
+/* One byte of a segment's leaf altered (or one more appended) and all above it hashed again. */
 static inline void real_forge_segment(real_side *x, const vd_job *j, uint64_t segment, size_t at)
 {
     x->segment[segment][at] ^= 1;
-    vd_leaf_hash(VD_TREE_SEGMENTS, x->segment[segment], VD_SEGMENT_LEAF_BYTES,
+    if (at == VD_SEGMENT_LEAF_BYTES) x->segment_size[segment]++;
+    vd_leaf_hash(VD_TREE_SEGMENTS, x->segment[segment], x->segment_size[segment],
                  x->segment_hash[segment]);
     vd_tree_root(VD_TREE_SEGMENTS, x->segment_hash[0], vd_job_segments(j), x->w.body.tree.b);
     world_seal(&x->w);
@@ -371,7 +374,7 @@ typedef struct {
     const uint64_t *parts[4]; /* a party's explanation of the element      */
     uint64_t parts_count[RO_LEVELS_MAX];
     uint32_t asked[RF_Q_KERNEL + 1], questions;
-    int may_fail; /* allocations fail: an error is passed on, not fatal */
+    int no_memory; /* the host's own: an answer could not be written     */
 } real_host;
 
 /* Hand in a claim of x's segment for the trace of `trace`. */
@@ -443,8 +446,8 @@ static inline size_t real_leaf(const real_host *h, const real_side *x, const rf_
         return l->size;
     }
     if (q->tree == VD_TREE_SEGMENTS) {
-        memcpy(out, x->segment[q->lo], VD_SEGMENT_LEAF_BYTES);
-        return VD_SEGMENT_LEAF_BYTES;
+        memcpy(out, x->segment[q->lo], x->segment_size[q->lo]);
+        return x->segment_size[q->lo];
     }
     t = real_find(h->tensors, &q->tensor);
     if (!t) return 0;
@@ -454,7 +457,7 @@ static inline size_t real_leaf(const real_host *h, const real_side *x, const rf_
 
 /* What party k says into out (of REAL_ROOM bytes); 0: it has no answer. */
 #define REAL_ROOM ((size_t)2 << 20)
-static inline size_t real_says(const real_host *h, rf_game *g, uint32_t k, const rf_question *q,
+static inline size_t real_says(real_host *h, rf_game *g, uint32_t k, const rf_question *q,
                                uint8_t *out)
 {
     const real_side *x = h->sides[k];
@@ -489,12 +492,15 @@ static inline size_t real_says(const real_host *h, rf_game *g, uint32_t k, const
         if (t) memcpy(out, t->header, t->header_size);
         return t ? t->header_size : 0;
     case RF_Q_OPERANDS:
-        if (rf_operands_write(rf_game_subject(g), q, &source, &answer, &size, &why)) return 0;
+        h->no_memory = rf_operands_write(rf_game_subject(g), q, &source, &answer, &size, &why) ==
+                       RO_ENOMEM;
+        if (why.code) return 0;
         break;
     case RF_Q_PARTS:
-        if (!h->parts[k] || rf_parts_write(rf_game_subject(g), q, h->parts[k], h->parts_count,
-                                           &answer, &size, &why))
-            return 0;
+        if (!h->parts[k]) return 0;
+        h->no_memory = rf_parts_write(rf_game_subject(g), q, h->parts[k], h->parts_count, &answer,
+                                      &size, &why) == RO_ENOMEM;
+        if (why.code) return 0;
         break;
     default: return 0;
     }
@@ -565,6 +571,7 @@ static inline ro_status real_answer(real_host *h, rf_game *g, const rf_question 
     for (uint32_t k = 0; !accepted && k < h->count; k++) {
         if (!(q->parties >> k & 1) || real_deaf(h, q, k)) continue;
         size_t n = real_says(h, g, k, q, out);
+        if (h->no_memory) return RO_FAIL(err, RO_ENOMEM, "no memory to write an answer");
         if (n) RO_TRY(rf_game_answer(g, q, k, out, n, &accepted, err));
     }
     if (q->parties == 0 && !real_deaf(h, q, RF_NONE)) {

@@ -340,8 +340,7 @@ Test(game_branches, T26_a_step_body_whose_sources_nobody_shows)
     } CASES[] = {
         {2, LIE_OUTPUTS, RF_Q_HASHES, VD_TREE_NODES}, {2, LIE_OUTPUTS, RF_Q_LEAF, VD_TREE_NODES},
         {2, LIE_OUTPUTS, RF_Q_STATE, 0},              {2, LIE_OUTPUTS, RF_Q_LEAF, VD_TREE_STEPS},
-        {0, LIE_OUTPUTS, RF_Q_STATE, 0},              {0, LIE_STATE, RF_Q_STATE, 0},
-        {2, LIE_STATE, RF_Q_LEAF, VD_TREE_NODES},
+        {0, LIE_STATE, RF_Q_STATE, 0},                {2, LIE_STATE, RF_Q_LEAF, VD_TREE_NODES},
     };
     fixture f = set_up(0, 1);
     deaf_parties = 3;
@@ -405,6 +404,19 @@ Test(game_branches, T62_a_step_without_nodes_has_no_node_root)
     tear_down(&f);
 }
 
+/* Alter a byte of a node's record and hash all above it again. */
+static void forge_record(real_side *x, const vd_job *j, uint64_t step, uint32_t node, size_t at,
+                         uint8_t flip)
+{
+    world_leaf *l = &x->w.node[step][node];
+    l->bytes[at] ^= flip;
+    vd_leaf_hash(VD_TREE_NODES, l->bytes, l->size, x->w.node_hash[step][node]);
+    vd_tree_root(VD_TREE_NODES, x->w.node_hash[step][0], REAL_NODES, x->w.step[step].bytes + 92);
+    vd_leaf_hash(VD_TREE_STEPS, x->w.step[step].bytes, x->w.step[step].size, x->w.step_hash[step]);
+    real_body(x, j);
+    world_seal(&x->w);
+}
+
 /* An input of each kind altered in the record: what it must be is agreed, and named. */
 Test(game_branches, T18_inputs_of_every_kind)
 {
@@ -415,18 +427,61 @@ Test(game_branches, T18_inputs_of_every_kind)
     fixture f = set_up(0, 1);
     for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
         real_side *x = lying(&f, (world_plan){0});
-        world_leaf *l = &x->w.node[2][CASES[k].node];
-        l->bytes[48 + 32 * CASES[k].at] ^= 1;
-        vd_leaf_hash(VD_TREE_NODES, l->bytes, l->size, x->w.node_hash[2][CASES[k].node]);
-        vd_tree_root(VD_TREE_NODES, x->w.node_hash[2][0], REAL_NODES, x->w.step[2].bytes + 92);
-        vd_leaf_hash(VD_TREE_STEPS, x->w.step[2].bytes, x->w.step[2].size, x->w.step_hash[2]);
-        real_body(x, f.job);
-        world_seal(&x->w);
+        forge_record(x, f.job, 2, CASES[k].node, 48 + 32 * CASES[k].at, 1);
         for (uint32_t liar = 0; liar < 2; liar++) {
             real_host h = host(&f, liar ? f.truth : x, liar ? x : f.truth);
             rf_verdict v = expect(&h, (want){RF_INPUTS, RF_BY_NONE, 1u << liar});
             cr_assert(v.node == CASES[k].node && v.input == CASES[k].input, "case %zu", k);
         }
+        free(x);
+    }
+    tear_down(&f);
+}
+
+/* The first input that is wrong on any side is named, whoever's it is. */
+Test(game_branches, T23_each_side_alters_another_input)
+{
+    fixture f = set_up(0, 1);
+    real_side *x = lying(&f, (world_plan){0}), *y = lying(&f, (world_plan){0});
+    forge_record(x, f.job, 2, REAL_NORM, 48, 1);
+    forge_record(y, f.job, 2, REAL_NORM, 48 + 32, 1);
+    for (int swap = 0; swap < 2; swap++) {
+        real_host h = host(&f, swap ? y : x, swap ? x : y);
+        rf_verdict v = expect(&h, (want){RF_INPUTS, RF_BY_NONE, 3});
+        cr_assert_eq(v.input, 0);
+    }
+    free(x);
+    free(y);
+    tear_down(&f);
+}
+
+/* A record as long as the job's, in which an input is passed off as an output; and records of
+ * another step, another node, another operator, too long. */
+Test(game_branches, T20_records_that_are_not_the_nodes)
+{
+    fixture f = set_up(0, 1);
+    real_side *x = lying(&f, (world_plan){0});
+    world_leaf *l = &x->w.node[2][REAL_ADD]; /* two inputs, one output */
+    uint8_t moved[32];
+    memcpy(moved, l->bytes + 48 + 32, 32);
+    l->bytes[44] = 1;
+    memset(l->bytes + 48 + 32, 0, 4);
+    l->bytes[48 + 32] = 2;
+    memcpy(l->bytes + 48 + 32 + 4, moved, 32);
+    forge_record(x, f.job, 2, REAL_ADD, 0, 0);
+    for (uint32_t liar = 0; liar < 2; liar++) {
+        real_host h = host(&f, liar ? f.truth : x, liar ? x : f.truth);
+        rf_verdict v = expect(&h, (want){RF_STRUCTURE, RF_BY_NONE, 1u << liar});
+        cr_assert(v.node == REAL_ADD && v.step == 2);
+    }
+    free(x);
+    static const world_lie LIES[] = {LIE_DESCRIPTOR, LIE_NODE_STEP, LIE_NODE_INDEX, LIE_NODE_COUNT,
+                                     LIE_NODE_LONG};
+    for (size_t k = 0; k < sizeof LIES / sizeof *LIES; k++) {
+        x = lying(&f, (world_plan){2, REAL_NORM, LIES[k], 1});
+        real_host h = host(&f, x, f.truth);
+        rf_verdict v = expect(&h, (want){RF_STRUCTURE, RF_BY_NONE, 1});
+        cr_assert(v.node == REAL_NORM && v.step == 2);
         free(x);
     }
     tear_down(&f);
@@ -614,7 +669,7 @@ Test(game_branches, T18_segment_leaves_that_are_malformed)
     static const struct { size_t at; want want; } CASES[] = {
         {0, {RF_STRUCTURE, RF_BY_NONE, 0}},  {8, {RF_STRUCTURE, RF_BY_NONE, 0}},
         {16, {RF_STRUCTURE, RF_BY_NONE, 0}}, {24, {RF_OUTPUT, RF_BY_SEGMENT, 0}},
-        {56, {RF_OUTPUT, RF_BY_SEGMENT, 0}},
+        {56, {RF_OUTPUT, RF_BY_SEGMENT, 0}}, {VD_SEGMENT_LEAF_BYTES, {RF_STRUCTURE, RF_BY_NONE, 0}},
     };
     fixture f = set_up(2, 2);
     for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++)
@@ -839,24 +894,38 @@ Test(game_branches, T23_shared_malformed_ends)
 
 /* ---- trees of more than one answer -------------------------------------------------------------- */
 
-/* A line of steps that takes two answers. Its leaves are made up: what counts is what is asked. */
+/* A line of steps, or of segments of one step, that takes two answers. Its leaves are made up: what
+ * counts is what is asked. */
 enum { LONG = 5000, LATE = 4090 }; /* right of 4,096 leaves are one answer deep */
-typedef struct { uint8_t leaf[LONG][VD_STEP_LEAF_BYTES], hash[LONG][VD_DIGEST]; } long_side;
+typedef struct {
+    uint8_t leaf[LONG][VD_STEP_LEAF_BYTES], hash[LONG][VD_DIGEST];
+    vd_tree_kind tree;
+    size_t size;
+} long_side;
 
-static void long_run(long_side *x, const vd_job *j, uint64_t wrong, size_t at, rf_party *party)
+static void long_leaf(long_side *x, const vd_job *j, uint64_t s)
 {
-    vd_trace_body b = {j->record, 0, j->digest, j->steps, 0, j->first_state, {{0}}, {{0}}, {{0}}};
-    for (uint32_t p = 0; p < j->phase_count; p++)
+    vd_place place = vd_job_locate(j, s);
+    vd_step_leaf l = {place.repeat, place.phase, place.step, s, made_up(s, 0, 0),
+                      made_up(s, 1, 0), made_up(s, 2, 0)};
+    vd_segment_leaf g = {s, s, 1, made_up(s, 0, 0), made_up(s, 1, 0)};
+    x->size = j->segment ? vd_segment_leaf_encode(&g, x->leaf[s]) : vd_step_leaf_encode(&l, x->leaf[s]);
+}
+
+/* wrong[k]: leaves of nothing; LONG: none. */
+static void long_run(long_side *x, const vd_job *j, const uint64_t wrong[2], rf_party *party)
+{
+    vd_trace_body b = {j->record, j->segment, j->digest, j->steps, 0, j->first_state, {{0}}, {{0}},
+                       {{0}}};
+    for (uint32_t p = 0; p < j->phase_count && !j->segment; p++)
         b.node_count += j->phases[p].steps * j->phases[p].graph->node_count;
+    x->tree = j->segment ? VD_TREE_SEGMENTS : VD_TREE_STEPS;
     for (uint64_t s = 0; s < LONG; s++) {
-        vd_place place = vd_job_locate(j, s);
-        vd_step_leaf l = {place.repeat, place.phase, place.step, s, made_up(s, 0, 0),
-                          made_up(s, 1, 0), made_up(s, 2, 0)};
-        vd_step_leaf_encode(&l, x->leaf[s]);
-        if (s == wrong) x->leaf[s][at] ^= 1;
-        vd_leaf_hash(VD_TREE_STEPS, x->leaf[s], VD_STEP_LEAF_BYTES, x->hash[s]);
+        long_leaf(x, j, s);
+        if (s == wrong[0] || s == wrong[1]) x->leaf[s][0] ^= 1;
+        vd_leaf_hash(x->tree, x->leaf[s], x->size, x->hash[s]);
     }
-    vd_tree_root(VD_TREE_STEPS, x->hash[0], LONG, b.tree.b);
+    vd_tree_root(x->tree, x->hash[0], LONG, b.tree.b);
     vd_trace_body_encode(&b, party->body);
     party->root = vd_trace_root(&b);
 }
@@ -869,17 +938,17 @@ static void long_answer(const long_side *x, rf_game *g, const rf_question *q, in
     size_t n = 0;
     ro_err err = {RO_OK, {0}};
     int deep = q->lo > 0 || q->hi < LONG, joint = q->parties == 3;
-    if (q->kind == RF_Q_HASHES && q->tree == VD_TREE_STEPS && !(deep && mode && !(joint && mode == 1)))
+    if (q->kind == RF_Q_HASHES && (!deep || mode == 0 || (joint && mode == 1)))
         n = VD_DIGEST * (size_t)vd_descend_from_leaves(q->tree, x->hash[0], LONG, q->lo, q->hi,
                                                        q->depth, out);
-    if (q->kind == RF_Q_LEAF && q->tree == VD_TREE_STEPS) {
-        n = VD_STEP_LEAF_BYTES;
+    if (q->kind == RF_Q_LEAF) {
+        n = x->size;
         memcpy(out, x->leaf[q->lo], n);
     }
     if (q->kind == RF_Q_RERUN) {
-        cr_assert(q->tree == VD_TREE_STEPS && q->lo == LATE && q->hi == LATE + 2);
+        cr_assert(q->tree == x->tree && q->lo == LATE && q->hi == LATE + 2);
         cr_assert_eq(q->has_state, mode == 1);
-        vd_tree_root(VD_TREE_STEPS, x->hash[q->lo], 2, out);
+        vd_tree_root(x->tree, x->hash[q->lo], 2, out);
         memset(out + VD_DIGEST, 1, VD_DIGEST + 1);
         n = 2 * VD_DIGEST + 1;
     }
@@ -887,48 +956,49 @@ static void long_answer(const long_side *x, rf_game *g, const rf_question *q, in
     rf_game_cannot(g, q, RF_NONE);
 }
 
-Test(game_branches, T25_T26_a_step_behind_two_answers, .timeout = 60)
+/* The leaf LATE of one side is of no step; where `shared`, so is the leaf before it, of both. */
+static void check_long(const vd_job *j, long_side *x[2], int mode, int shared)
 {
-    ro_arena *a = ro_arena_new();
-    vd_job *j = NULL;
-    ro_err err = {RO_OK, {0}};
-    long_side *x[2] = {malloc(sizeof *x[0]), malloc(sizeof *x[1])};
     rf_party parties[2];
-    must(small_job(a, 1, LONG - 1, 0, 0, &j, &err), &err);
-    for (int mode = 0; mode < 3; mode++)
-        for (int shared = 0; shared < 2; shared++) {
-            rf_question open[RF_OPEN_MAX];
-            uint32_t count;
-            rf_game *g = NULL;
-            long_run(x[0], j, shared ? LATE - 1 : LONG, 20, &parties[0]);
-            /* the other one's leaf of step LATE is of no step */
-            long_run(x[1], j, shared ? LATE - 1 : LONG, 20, &parties[1]);
-            x[1]->leaf[LATE][0] ^= 1;
-            vd_leaf_hash(VD_TREE_STEPS, x[1]->leaf[LATE], VD_STEP_LEAF_BYTES, x[1]->hash[LATE]);
-            vd_trace_body b;
-            must(vd_trace_body_decode(parties[1].body, &b, &err), &err);
-            vd_tree_root(VD_TREE_STEPS, x[1]->hash[0], LONG, b.tree.b);
-            vd_trace_body_encode(&b, parties[1].body);
-            parties[1].root = vd_trace_root(&b);
-            rf_setup s = {j, parties, 2, NULL, 0, 0, j->digest};
-            must(rf_game_new(&s, &g, &err), &err);
-            for (must(rf_game_next(g, open, &count, &err), &err); count;
-                 must(rf_game_next(g, open, &count, &err), &err))
-                for (uint32_t k = 0; k < count; k++)
-                    long_answer(x[open[k].parties == 2], g, &open[k], mode);
-            const rf_verdict *v = rf_game_verdict(g);
-            int both = mode == 1 && shared; /* the agreed leaf before is of no step either */
-            cr_assert_eq(world_guilty(g), both ? 3 : 2, "mode %d, shared %d: %s", mode, shared,
-                         v->why);
-            cr_assert_eq(v->kind, mode == 0 || both ? RF_STRUCTURE : RF_OUTPUT, "mode %d, %d: %s",
-                         mode, shared, v->why);
-            cr_assert_eq(v->method, mode == 0 || both ? RF_BY_NONE : RF_BY_SEGMENT);
-            if (mode == 0) cr_assert_eq(v->step, LATE);
-            rf_game_free(g);
-        }
+    rf_setup s = {j, parties, 2, NULL, 0, 0, j->digest};
+    rf_question open[RF_OPEN_MAX];
+    uint32_t count;
+    rf_game *g = NULL;
+    ro_err err = {RO_OK, {0}};
+    uint64_t wrong[2] = {shared ? LATE - 1 : LONG, LONG};
+    long_run(x[0], j, wrong, &parties[0]);
+    wrong[1] = LATE;
+    long_run(x[1], j, wrong, &parties[1]);
+    must(rf_game_new(&s, &g, &err), &err);
+    for (must(rf_game_next(g, open, &count, &err), &err); count;
+         must(rf_game_next(g, open, &count, &err), &err))
+        for (uint32_t k = 0; k < count; k++)
+            long_answer(x[open[k].parties == 2], g, &open[k], mode);
+    const rf_verdict *v = rf_game_verdict(g);
+    int both = mode == 1 && shared, structure = mode == 0 || both;
+    cr_assert_eq(world_guilty(g), both ? 3 : 2, "mode %d, %d: %s", mode, shared, v->why);
+    cr_assert_eq(v->kind, structure ? RF_STRUCTURE : RF_OUTPUT, "mode %d, %d: %s", mode, shared,
+                 v->why);
+    cr_assert_eq(v->method, structure ? RF_BY_NONE : RF_BY_SEGMENT);
+    if (mode == 0 && !j->segment) cr_assert(v->has_step && v->step == LATE);
+    if (!structure) cr_assert(v->lo == LATE && v->hi == LATE + 2);
+    rf_game_free(g);
+}
+
+Test(game_branches, T25_T26_a_leaf_behind_two_answers, .timeout = 60)
+{
+    long_side *x[2] = {malloc(sizeof *x[0]), malloc(sizeof *x[1])};
+    for (uint32_t segment = 0; segment < 2; segment++) {
+        ro_arena *a = ro_arena_new();
+        vd_job *j = NULL;
+        ro_err err = {RO_OK, {0}};
+        must(small_job(a, 1, LONG - 1, segment, 0, &j, &err), &err);
+        for (int mode = 0; mode < 3; mode++)
+            for (int shared = 0; shared < 2; shared++) check_long(j, x, mode, shared);
+        ro_arena_free(a);
+    }
     free(x[0]);
     free(x[1]);
-    ro_arena_free(a);
 }
 
 /* ---- one element explained by parts ------------------------------------------------------------ */
@@ -1445,6 +1515,11 @@ Test(game_branches, T23_what_three_roots_add_up_to)
     cr_assert_eq(v->questions, h.questions);
     cr_assert(v->provisional && !v->alarm);
     cr_assert_eq(v->step, rf_game_pair(g, 1)->step);
+    rf_question open[RF_OPEN_MAX];
+    uint32_t count = 9;
+    ro_err err = {RO_OK, {0}};
+    must(rf_game_next(g, open, &count, &err), &err); /* what is over stays over */
+    cr_assert(count == 0 && rf_game_verdict(g) == v && rf_game_pairs(g) == 2);
     rf_game_free(g);
     free(x);
     free(y);

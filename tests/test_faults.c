@@ -1,0 +1,202 @@
+/* test_faults.c - whole disputes in which the n-th allocation fails, for n = 1, 2, ... until none
+ * does, once and for good: the error is "no memory" and a sentence, never a verdict, and nothing
+ * leaks. V-011 of docs/PROTOCOL.md. */
+#include <criterion/criterion.h>
+
+#include "game_real.h"
+
+/* ---- disputes that meet every place where memory is taken --------------------------------------- */
+
+typedef struct {
+    real_tensors *tensors;
+    vd_job *job;
+    real_side *truth, *liar;
+    real_host h;
+    uint64_t *parts; /* the liar's */
+} dispute;
+
+enum { SUM = 300001 }; /* over RF_PARTIAL_BYTES: explained by parts */
+
+static dispute begin(void)
+{
+    dispute d;
+    memset(&d, 0, sizeof d);
+    d.tensors = calloc(1, sizeof *d.tensors);
+    d.tensors->arena = ro_arena_new();
+    return d;
+}
+
+/* Party 0 lies. */
+static void meet(dispute *d, real_side *liar)
+{
+    d->liar = liar;
+    d->h.job = d->job;
+    d->h.tensors = d->tensors;
+    d->h.truth = d->truth;
+    d->h.sides[0] = liar;
+    d->h.sides[1] = d->truth;
+    d->h.count = 2;
+}
+
+static void end(dispute *d)
+{
+    free(d->liar);
+    free(d->truth);
+    ro_free(d->parts);
+    ro_arena_free(d->tensors->arena);
+    free(d->tensors);
+}
+
+static dispute mixed(uint32_t segment, real_fault fault, world_plan plan)
+{
+    dispute d = begin();
+    d.job = real_mixed(d.tensors, segment, 2);
+    d.truth = real_run(d.tensors, d.job, NULL, 0, NULL, 0);
+    meet(&d, real_run(d.tensors, d.job, &fault, 1, &plan, 1));
+    return d;
+}
+
+static dispute by_element(void)
+{
+    return mixed(0, (real_fault){2, REAL_ADD, 0, 1300, 1, 0}, (world_plan){0});
+}
+static dispute by_wiring(void) { return mixed(0, (real_fault){0}, (world_plan){4, 0, LIE_STATE, 1}); }
+static dispute by_operator(void)
+{
+    dispute d = mixed(0, (real_fault){3, REAL_POOL, 1, 2, 1, 0}, (world_plan){0});
+    d.h.deaf_kinds = 1u << RF_Q_OPERANDS;
+    return d;
+}
+static dispute by_claims(void)
+{
+    dispute d = mixed(2, (real_fault){5, REAL_NEG, 0, 2, 1, 0}, (world_plan){0});
+    real_claim(&d.h, d.liar, d.liar, 2, 1);
+    real_claim(&d.h, d.truth, d.truth, 2, 1);
+    return d;
+}
+static dispute by_body(void)
+{
+    dispute d = mixed(2, (real_fault){0}, (world_plan){0});
+    d.liar->w.body.last_state.b[0] ^= 1;
+    world_seal(&d.liar->w);
+    return d;
+}
+/* Nobody shows anything: what is recorded is absences. */
+static dispute by_silence(void)
+{
+    dispute d = mixed(0, (real_fault){2, REAL_ADD, 0, 1300, 1, 0}, (world_plan){0});
+    d.h.deaf_kinds = 1u << RF_Q_HASHES;
+    return d;
+}
+
+static dispute by_parts(void)
+{
+    static float x[SUM];
+    const ro_type type = ro_type_of(RO_F32, 1, (int64_t[]){SUM});
+    ro_err err = {RO_OK, {0}};
+    dispute d = begin();
+    d.job = real_job(d.tensors, 1, 1, 0);
+    ro_graph *g = (ro_graph *)(uintptr_t)d.job->phases[0].graph;
+    for (uint32_t k = 0; k < SUM; k++) x[k] = 1.0f + (float)(k % 7);
+    ro_value c = real_constant(d.tensors, d.job, g, &type, x);
+    (void)real_slot(d.job, g, 2);
+    ro_value y = real_emit(g, RO_OP_ReduceSum, NULL, &c, 1, 1);
+    real_ends(d.job, g, RO_NO_VALUE, y, &y, 1);
+    must(vd_job_seal(d.job, &err), &err);
+    d.truth = real_run(d.tensors, d.job, NULL, 0, NULL, 0);
+    const void *data[1] = {x};
+    rf_node n;
+    rf_node_init(&n, d.job, 0, 0, &d.job->constants[0].digest);
+    const ro_reader r = {n.in, n.out, 1, 1, data, NULL, NULL};
+    uint32_t levels;
+    must(ro_explain_all(n.node->op, &r, n.node->attrs, 0, 0, &levels, d.h.parts_count, &d.parts,
+                        &err), &err);
+    meet(&d, real_run(d.tensors, d.job, &(real_fault){0, 0, 0, 0, 1u << 10, 0}, 1, NULL, 0));
+    d.h.parts[1] = d.parts; /* the liar explains nothing: then the element is computed whole */
+    return d;
+}
+
+/* ---- playing with failures ----------------------------------------------------------------------- */
+
+static ro_status play(real_host *h, uint8_t *out, rf_game **g, ro_err *err)
+{
+    rf_party parties[4];
+    rf_question open[RF_OPEN_MAX];
+    uint32_t count;
+    *g = NULL;
+    for (uint32_t k = 0; k < h->count; k++) parties[k] = h->sides[k]->w.party;
+    const rf_setup s = {h->job,         parties,   h->count,      h->claims,
+                        h->claim_count, h->online, h->job->digest};
+    RO_TRY(rf_game_new(&s, g, err));
+    for (;;) {
+        uint32_t before = h->questions;
+        RO_TRY(rf_game_next(*g, open, &count, err));
+        if (count == 0) return RO_OK;
+        for (uint32_t k = 0; k < count; k++) RO_TRY(real_answer(h, *g, &open[k], out, err));
+        /* Without memory for an absence a question stays open, and would for ever. */
+        if (before > 1000) return RO_FAIL(err, RO_ENOMEM, "no memory for an absence");
+    }
+}
+
+/* And then the evidence, where there is any. */
+static ro_status play_and_write(real_host *h, uint8_t *out, rf_game **g, ro_err *err)
+{
+    rf_signer traces[2], claims[2];
+    uint32_t sides[2], used[2];
+    uint8_t *bytes = NULL;
+    size_t size;
+    rf_evidence e;
+    RO_TRY(play(h, out, g, err));
+    if (!rf_evidence_sides(*g, sides, used)) return RO_OK;
+    memset(traces, 0, sizeof traces);
+    memset(claims, 0, sizeof claims);
+    for (int k = 0; k < 2; k++) traces[k].backend[0] = claims[k].backend[0] = 'x';
+    RO_TRY(rf_evidence_write(*g, traces, claims, &bytes, &size, err));
+    ro_status st = rf_evidence_check(bytes, size, &e, err);
+    ro_free(bytes);
+    return st;
+}
+
+/* The n-th allocation fails, alone or with all that follow. */
+static ro_status fail_at(dispute *d, uint8_t *out, uint64_t n, int persistent, rf_method method)
+{
+    rf_game *g = NULL;
+    ro_err err = {RO_OK, {0}};
+    d->h.questions = 0;
+    d->h.no_memory = 0;
+    ro_alloc_fail_at(n, persistent);
+    ro_status st = play_and_write(&d->h, out, &g, &err);
+    ro_alloc_fail_at(0, 0);
+    cr_assert(st == RO_OK || st == RO_ENOMEM, "allocation %u: %s", (unsigned)n, err.msg);
+    if (st) {
+        cr_assert(err.code == RO_ENOMEM && err.msg[0], "allocation %u", (unsigned)n);
+    } else {
+        const rf_verdict *v = rf_game_verdict(g);
+        cr_assert_eq(world_guilty(g), 1, "allocation %u: %s", (unsigned)n, v->why);
+        cr_assert_eq(v->method, method, "allocation %u: %s", (unsigned)n, v->why);
+    }
+    rf_game_free(g);
+    return st;
+}
+
+/* For good first: the first n that nothing meets is one more than the allocations there are. Of a
+ * single failure an absence makes nothing but a question asked again, so that may end well. */
+static void fail_each(dispute (*make)(void), rf_method method)
+{
+    dispute d = make();
+    uint8_t *out = malloc(REAL_ROOM);
+    uint64_t all = 1, failed = 0;
+    while (fail_at(&d, out, all, 1, method) == RO_ENOMEM) all++;
+    for (uint64_t n = 1; n < all; n++) failed += fail_at(&d, out, n, 0, method) == RO_ENOMEM;
+    cr_assert(all >= 10 && failed + 4 > all, "%u of %u", (unsigned)failed, (unsigned)all);
+    free(out);
+    end(&d);
+}
+
+Test(faults, by_element, .timeout = 120) { fail_each(by_element, RF_BY_ELEMENT); }
+Test(faults, by_wiring, .timeout = 120) { fail_each(by_wiring, RF_BY_NONE); }
+Test(faults, by_operator, .timeout = 120) { fail_each(by_operator, RF_BY_OPERATOR); }
+Test(faults, by_claims, .timeout = 120) { fail_each(by_claims, RF_BY_ELEMENT); }
+Test(faults, by_body, .timeout = 120) { fail_each(by_body, RF_BY_NONE); }
+Test(faults, by_silence, .timeout = 120) { fail_each(by_silence, RF_BY_SEGMENT); }
+Test(faults, by_parts, .timeout = 300) { fail_each(by_parts, RF_BY_ELEMENT); }
