@@ -1157,6 +1157,7 @@ Test(game_branches, an_element_of_too_many_parts)
     f.truth = real_run(f.tensors, f.job, NULL, 0, NULL, 0);
     real_side *x = faulty(&f, (real_fault){0, 0, 0, 0, 5, 0});
     real_host h = host(&f, x, f.truth);
+    h.deaf_kinds = 1u << RF_Q_OPERANDS; /* to find that it has none, a host reads all 2^31 */
     expect(&h, (want){RF_OUTPUT, RF_BY_STEP, 1});
     cr_assert_eq(h.asked[RF_Q_PARTS], 0);
     cr_assert_eq(h.asked[RF_Q_OPERANDS], 1); /* of the whole element, not of a part */
