@@ -104,6 +104,8 @@ Test(game_branches, a_fault_in_every_output_is_found_at_its_element)
             cr_assert(v.output == FAULTS[k].output && v.element == FAULTS[k].element);
             cr_assert_eq(v.chunk, FAULTS[k].element * ro_dtypes[v.type.dtype].size / 4096);
             cr_assert_eq(v.elements_recomputed, 1);
+            cr_assert_eq(v.phase, 1);
+            cr_assert_eq(v.op, f.job->phases[1].graph->nodes[v.node].op);
             uint32_t side = v.sides[1] == liar;
             cr_assert_eq(v.claimed[side], v.claimed[!side] ^ FAULTS[k].flip);
             cr_assert_eq(v.recomputed, v.claimed[!side]);
@@ -1041,7 +1043,7 @@ typedef struct {
     uint64_t *parts[2];
 } summing;
 
-/* A job of one step that sums; side k altered part[k] (SUM: none). */
+/* A job of two steps that sum, as node 1; side k altered part[k] of the second (SUM: none). */
 static void sum_up(summing *s, const uint64_t part[2])
 {
     static float x[SUM];
@@ -1054,19 +1056,21 @@ static void sum_up(summing *s, const uint64_t part[2])
     ro_type type = ro_type_of(RO_F32, 1, (int64_t[]){SUM});
     for (uint32_t k = 0; k < SUM; k++) x[k] = 1.0f + (float)(k % 7);
     ro_value c = real_constant(s->f.tensors, j, g, &type, x);
-    (void)real_slot(j, g, 2);
+    ro_value v = real_slot(j, g, 2);
+    (void)real_emit(g, RO_OP_Neg, NULL, &v, 1, 1);
     ro_value y = real_emit(g, RO_OP_ReduceSum, NULL, &c, 1, 1);
     real_ends(j, g, RO_NO_VALUE, y, &y, 1);
+    j->phases[0].steps = 2;
     must(vd_job_seal(j, &err), &err);
     s->f.truth = real_run(s->f.tensors, j, NULL, 0, NULL, 0);
     rf_node n;
-    rf_node_init(&n, j, 0, 0, &j->constants[0].digest);
+    rf_node_init(&n, j, 0, 1, &j->constants[0].digest);
     cr_assert(rf_is_partial(&n, 0));
     s->h = host(&s->f, NULL, NULL);
     for (uint32_t k = 0; k < 2; k++) {
         uint64_t value, right, *told = fold(&n, x, part[k], 22 - k, s->h.parts_count, &value);
         ro_free(fold(&n, x, SUM, 0, s->h.parts_count, &right));
-        s->h.sides[k] = s->side[k] = faulty(&s->f, (real_fault){0, 0, 0, 0, value ^ right, 0});
+        s->h.sides[k] = s->side[k] = faulty(&s->f, (real_fault){1, 1, 0, 0, value ^ right, 0});
         s->h.parts[k] = s->parts[k] = told;
     }
 }
@@ -1383,6 +1387,135 @@ Test(game_branches, T31_refusals_are_counted_for_each)
     free(out);
     free(x);
     tear_down(&f);
+}
+
+/* ---- what a question says ------------------------------------------------------------------------ */
+
+/* Where the difference lies that a game's questions are about. */
+typedef struct {
+    uint64_t step, element;
+    uint32_t node, output;
+    uint64_t first; /* of the line: 0, or the claim's */
+} place;
+
+static void check_tensor_question(const real_host *h, const rf_question *q, const place *at)
+{
+    uint32_t k = q->parties == 2;
+    const world_leaf *l = &h->sides[k]->w.node[at->step][at->node];
+    cr_assert(q->parties == 1 || q->parties == 2);
+    cr_assert(q->step == at->step && q->node == at->node && q->output == at->output);
+    cr_assert_eq(memcmp(q->tensor.b, l->bytes + 52 + 32 * l->bytes[44] + 32 * at->output, 32), 0);
+    if (q->kind == RF_Q_HEADER) cr_assert(vd_digest_equal(&q->of, &q->tensor));
+    if (q->kind == RF_Q_LEAF) cr_assert_eq(q->hi, q->lo + 1);
+}
+
+static void check_tree_question(const real_host *h, const rf_question *q, const place *at)
+{
+    cr_assert(q->parties == 1 || q->parties == 2 || q->parties == 3);
+    cr_assert_eq(q->step, q->tree == VD_TREE_NODES   ? at->step
+                          : q->tree == VD_TREE_STEPS ? at->first : 0);
+    if (q->kind == RF_Q_HASHES) cr_assert_eq(q->depth, VD_DESCEND_DEPTH_MAX);
+    if (q->kind == RF_Q_LEAF && q->tree == VD_TREE_NODES && q->parties != 3)
+        cr_assert_eq(q->lo, at->node);
+    int of_claim = h->claim_count && q->tree != VD_TREE_SEGMENTS;
+    cr_assert_eq(q->claim != RF_NONE, of_claim);
+    if (of_claim && q->parties != 3)
+        cr_assert(vd_digest_equal(&h->claims[q->claim].body.trace,
+                                  &h->sides[q->parties == 2]->w.party.root));
+}
+
+static void check_question(const real_host *h, const rf_question *q, const place *at)
+{
+    const vd_digest *slots = h->truth->w.slots[at->step];
+    vd_digest state = vd_state_root(slots, 3);
+    int hosts = q->kind >= RF_Q_OPERATOR, joint = q->kind == RF_Q_STATE || q->kind == RF_Q_OPERANDS;
+    if (hosts) cr_assert_eq(q->parties, 0);
+    if (joint) cr_assert_eq(q->parties, 3);
+    switch (q->kind) {
+    case RF_Q_HASHES:
+    case RF_Q_LEAF:
+        if (q->tree == VD_TREE_CHUNKS) check_tensor_question(h, q, at);
+        else check_tree_question(h, q, at);
+        break;
+    case RF_Q_HEADER: check_tensor_question(h, q, at); break;
+    case RF_Q_STATE:
+        cr_assert(q->tree == VD_TREE_STATE && q->lo == 0 && q->hi == 3 && q->step == at->step);
+        cr_assert(vd_digest_equal(&q->of, &state));
+        break;
+    case RF_Q_STEP_LEAVES:
+        cr_assert(q->tree == VD_TREE_STEPS && q->lo == 0 && q->hi == 2 && q->step == at->first);
+        cr_assert(vd_digest_equal(&q->of, &h->claims[q->claim].body.tree));
+        cr_assert(vd_digest_equal(&h->claims[q->claim].body.trace,
+                                  &h->sides[q->parties == 2]->w.party.root));
+        break;
+    case RF_Q_PARTS:
+        cr_assert_eq(memcmp(q->tensor.b, h->sides[q->parties == 2]->w.node[at->step][at->node].bytes +
+                                             52 + 32, 32), 0);
+        /* fall through */
+    case RF_Q_OPERANDS:
+    case RF_Q_KERNEL: cr_assert(q->output == at->output && q->element == at->element);
+        /* fall through */
+    case RF_Q_OPERATOR: cr_assert(q->step == at->step && q->node == at->node); break;
+    case RF_Q_RERUN:
+        cr_assert(q->has_state && vd_digest_equal(&q->state, &state));
+        cr_assert(q->tree == VD_TREE_STEPS && q->lo == at->step && q->hi == at->step + 1);
+        break;
+    case RF_Q_OUTPUTS: cr_assert(0); break;
+    }
+}
+
+static void check_questions(real_host *h, const place *at)
+{
+    rf_question open[RF_OPEN_MAX];
+    uint32_t count;
+    ro_err err = {RO_OK, {0}};
+    uint8_t *out = malloc(REAL_ROOM);
+    rf_game *g = real_new(h);
+    h->questions = 0;
+    for (must(rf_game_next(g, open, &count, &err), &err); count;
+         must(rf_game_next(g, open, &count, &err), &err))
+        for (uint32_t k = 0; k < count; k++) {
+            check_question(h, &open[k], at);
+            must(real_answer(h, g, &open[k], out, &err), &err);
+        }
+    const rf_verdict *v = rf_game_verdict(g);
+    cr_assert(v->kind == RF_OUTPUT && v->step == at->step && v->guilty_count == 1, "%s", v->why);
+    cr_assert_eq(v->questions, h->questions);
+    rf_game_free(g);
+    free(out);
+}
+
+Test(game_branches, T16_a_question_says_what_it_is_about, .timeout = 60)
+{
+    static const uint64_t parts[2] = {SUM, 40};
+    static const place AT_NORM = {3, 3, REAL_NORM, 0, 0}, AT_POOL = {2, 2, REAL_POOL, 1, 0},
+                       AT_ADD = {AT, 1300, REAL_ADD, 0, 4}, AT_SUM = {1, 0, 1, 0, 0};
+    fixture f = set_up(0, 1), c = set_up(2, 2);
+    real_side *x = faulty(&f, (real_fault){3, REAL_NORM, 0, 3, 1, 0});
+    real_side *y = faulty(&f, (real_fault){2, REAL_POOL, 1, 2, 1, 0});
+    real_side *z = faulty(&c, (real_fault){AT, REAL_ADD, 0, 1300, 1, 0});
+    for (int swap = 0; swap < 2; swap++) {
+        real_host h = host(&f, swap ? f.truth : x, swap ? x : f.truth);
+        check_questions(&h, &AT_NORM);
+        h = host(&f, swap ? f.truth : y, swap ? y : f.truth);
+        check_questions(&h, &AT_POOL);
+        h.deaf_kinds = 1u << RF_Q_OPERANDS;
+        check_questions(&h, &AT_POOL);
+        h.deaf_kinds |= 1u << RF_Q_OPERATOR;
+        check_questions(&h, &AT_POOL);
+        h = host(&c, swap ? c.truth : z, swap ? z : c.truth);
+        for (int k = 0; k < 2; k++) real_claim(&h, h.sides[k], h.sides[k], 2, 1);
+        check_questions(&h, &AT_ADD);
+    }
+    summing s;
+    sum_up(&s, parts);
+    check_questions(&s.h, &AT_SUM);
+    sum_down(&s);
+    free(x);
+    free(y);
+    free(z);
+    tear_down(&f);
+    tear_down(&c);
 }
 
 /* ---- setting up ----------------------------------------------------------------------------------- */
