@@ -22,7 +22,7 @@ static uint8_t next(tape *t)
     return *t->p++;
 }
 
-/* ---- the jobs: one at each level, their honest runs made once ----------------------------------- */
+/* ---- the jobs: one at each level, their honest runs made once ------------------------ */
 
 typedef struct { real_tensors *tensors; vd_job *job; real_side *truth; } world;
 
@@ -39,7 +39,7 @@ static world *worlds(void)
     return w;
 }
 
-/* ---- a liar --------------------------------------------------------------------------------------- */
+/* ---- a liar -------------------------------------------------------------------------- */
 
 enum { STEPS = 8 };
 
@@ -106,7 +106,7 @@ static real_side *make_liar(world *w, tape *t)
     return x;
 }
 
-/* ---- what is said ---------------------------------------------------------------------------------- */
+/* ---- what is said -------------------------------------------------------------------- */
 
 static void alter_question(rf_question *q, uint8_t by)
 {
@@ -153,7 +153,7 @@ static void answer(real_host *h, rf_game *g, const rf_question *q, uint8_t *out,
     must(real_answer(h, g, q, out, &err), &err);
 }
 
-/* ---- the game --------------------------------------------------------------------------------------- */
+/* ---- the game ------------------------------------------------------------------------ */
 
 static void check(const real_host *h, const rf_game *g, int host_silent)
 {

@@ -14,7 +14,7 @@
 #define REAL_TENSORS_MAX 2048u
 #define REAL_CLAIMS_MAX 6u
 
-/* ---- tensors by digest ------------------------------------------------------------------- */
+/* ---- tensors by digest --------------------------------------------------------------- */
 
 typedef enum {
     FORGE_NONE, FORGE_TYPE, FORGE_HEADER, FORGE_SHORT_CHUNK, FORGE_LONG_CHUNK, FORGE_ROOT
@@ -87,7 +87,7 @@ static inline vd_digest real_put(real_tensors *s, const ro_type *type, const voi
     return t->digest;
 }
 
-/* ---- jobs -------------------------------------------------------------------------------- */
+/* ---- jobs ---------------------------------------------------------------------------- */
 
 static inline ro_value real_constant(real_tensors *s, vd_job *j, ro_graph *g, const ro_type *type,
                                      const void *bytes)
@@ -211,7 +211,7 @@ static inline vd_job *real_mixed(real_tensors *s, uint32_t segment, uint64_t rep
     return j;
 }
 
-/* ---- runs -------------------------------------------------------------------------------- */
+/* ---- runs ---------------------------------------------------------------------------- */
 
 typedef struct {
     uint64_t step;
@@ -355,7 +355,7 @@ static inline void real_forge_segment(real_side *x, const vd_job *j, uint64_t se
     world_seal(&x->w);
 }
 
-/* ---- the host ---------------------------------------------------------------------------- */
+/* ---- the host ------------------------------------------------------------------------ */
 
 typedef struct {
     const vd_job *job;
@@ -548,7 +548,8 @@ static inline size_t real_rerun(const real_host *h, const rf_question *q, uint8_
                             : q->tree == VD_TREE_OUTPUTS ? t->w.output_hash[q->lo]
                                                          : t->segment_hash[q->lo];
     vd_tree_root(q->tree, leaves, q->hi - q->lo, out);
-    vd_digest state = vd_state_root(t->w.slots[end], 3), before = vd_state_root(t->w.slots[first], 3);
+    vd_digest state = vd_state_root(t->w.slots[end], 3);
+    vd_digest before = vd_state_root(t->w.slots[first], 3);
     out[0] ^= h->rerun_flip;
     memcpy(out + VD_DIGEST, state.b, VD_DIGEST);
     out[2 * VD_DIGEST] =

@@ -5,7 +5,7 @@
 
 #include "game_real.h"
 
-/* ---- disputes that meet every place where memory is taken --------------------------------------- */
+/* ---- disputes that meet every place where memory is taken ---------------------------- */
 
 typedef struct {
     real_tensors *tensors;
@@ -60,7 +60,10 @@ static dispute by_element(void)
 {
     return mixed(0, (real_fault){2, REAL_ADD, 0, 1300, 1, 0}, (world_plan){0});
 }
-static dispute by_wiring(void) { return mixed(0, (real_fault){0}, (world_plan){4, 0, LIE_STATE, 1}); }
+static dispute by_wiring(void)
+{
+    return mixed(0, (real_fault){0}, (world_plan){4, 0, LIE_STATE, 1});
+}
 static dispute by_operator(void)
 {
     dispute d = mixed(0, (real_fault){3, REAL_POOL, 1, 2, 1, 0}, (world_plan){0});
@@ -116,7 +119,7 @@ static dispute by_parts(void)
     return d;
 }
 
-/* ---- playing with failures ----------------------------------------------------------------------- */
+/* ---- playing with failures ----------------------------------------------------------- */
 
 static ro_status play(real_host *h, uint8_t *out, rf_game **g, ro_err *err)
 {
