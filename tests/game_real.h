@@ -167,7 +167,20 @@ static inline ro_value real_floats(real_tensors *s, vd_job *j, ro_graph *g, uint
 }
 
 /* Nodes of the phase that computes. */
-enum { REAL_ADD, REAL_SUM, REAL_POOL, REAL_EMPTY, REAL_NORM, REAL_NEG, REAL_NODES };
+enum { REAL_ADD, REAL_SUM, REAL_POOL, REAL_EMPTY, REAL_NORM, REAL_NEG, REAL_LOSS, REAL_NODES };
+
+/* A scalar and a tensor put out by one node. */
+static inline void real_loss(real_tensors *s, vd_job *j, ro_graph *g)
+{
+    static const int64_t labels[2] = {2, 0};
+    const ro_type type = ro_type_of(RO_I64, 1, (int64_t[]){2});
+    ro_value in[2] = {real_floats(s, j, g, 2, (int64_t[]){2, 3}),
+                      real_constant(s, j, g, &type, labels)};
+    uint64_t attrs[RO_ATTRS_SIZE_MAX / 8] = {0};
+    ro_err err = {RO_OK, {0}};
+    must(ro_attr_set_int(RO_OP_SoftmaxCrossEntropyLoss, attrs, "reduction", 1, &err), &err);
+    (void)real_emit(g, RO_OP_SoftmaxCrossEntropyLoss, attrs, in, 2, 2);
+}
 
 /* Two phases of one and of three steps: one without nodes that sets w to a constant; one of nodes
  * of every shape that the rules tell apart: an output of two chunks, a scalar, two outputs, no
@@ -205,7 +218,9 @@ static inline vd_job *real_mixed(real_tensors *s, uint32_t segment, uint64_t rep
     in[1] = RO_NO_VALUE;
     in[2] = real_floats(s, j, g, 1, (int64_t[]){6});
     in[0] = real_emit(g, RO_OP_LayerNormalization, attrs, in, 3, 1);
-    real_ends(j, g, real_emit(g, RO_OP_Neg, NULL, in, 1, 1), sum, y, 4);
+    ro_value neg = real_emit(g, RO_OP_Neg, NULL, in, 1, 1);
+    real_loss(s, j, g);
+    real_ends(j, g, neg, sum, y, 4);
     j->phases[1].steps = 3;
     must(vd_job_seal(j, &err), &err);
     return j;

@@ -190,10 +190,14 @@ def flags(build):
     return shlex.split(of("C_DEFINES") + " " + of("C_INCLUDES") + " " + of("C_FLAGS"))
 
 
-def compile_one(build, source, out, level):
-    return run(["cc"] + flags(build) + [level, "-w", "-Werror=int-conversion",
-                                        "-Werror=incompatible-pointer-types", "-I", os.path.join(ROOT, "referee"), "-c",
-                                        source, "-o", out], ROOT)
+# What goes out of bounds or shifts too far traps: the tests run under the sanitizers too.
+TRAPS = ["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"]
+
+
+def compile_one(build, source, out, level, more=()):
+    strict = ["-w", "-Werror=int-conversion", "-Werror=incompatible-pointer-types"]
+    where = ["-I", os.path.join(ROOT, "referee"), "-c", source, "-o", out]
+    return run(["cc"] + flags(build) + [level] + strict + list(more) + where, ROOT)
 
 
 def link_one(build, program, replaced, out):
@@ -215,7 +219,7 @@ def attempt(build, folder, name, m):
     lines[m.line - 1] = m.new
     open(source, "w", encoding="utf-8").write("\n".join(lines))
     try:
-        if compile_one(build, source, source + ".o", "-O0") != 0:
+        if compile_one(build, source, source + ".o", "-O0", TRAPS) != 0:
             return "does not compile"
         for p in programs(m.file):
             if link_one(build, p, source + ".o", source + ".bin") != 0:

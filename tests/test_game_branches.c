@@ -92,6 +92,7 @@ Test(game_branches, a_fault_in_every_output_is_found_at_its_element)
         {2, REAL_ADD, 0, 1300, 1, 0}, /* the second chunk */
         {1, REAL_ADD, 0, 0, 0x80, 0},    {3, REAL_SUM, 0, 0, 1, 0}, {2, REAL_POOL, 0, 7, 1, 0},
         {2, REAL_POOL, 1, 5, 1, 0},      {1, REAL_NORM, 0, 4, 1, 0}, {3, REAL_NEG, 0, 5, 1, 0},
+        {1, REAL_LOSS, 0, 0, 1, 0},      {2, REAL_LOSS, 1, 3, 1, 0},
     };
     fixture f = set_up(0, 1);
     for (size_t k = 0; k < sizeof FAULTS / sizeof *FAULTS; k++)
@@ -121,11 +122,13 @@ Test(game_branches, the_first_difference_among_several_outputs)
 {
     static const struct { uint64_t element[2]; uint32_t output; } CASES[] = {
         {{9, 1}, 1}, {{1, 9}, 0}, {{6, 5}, 0}, {{4, 3}, 1},
+        {{0, 2}, 0}, {{0, 5}, 0}, /* of the loss: a scalar stands before every row */
     };
     fixture f = set_up(0, 1);
     for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
-        real_fault faults[2] = {{2, REAL_POOL, 0, CASES[k].element[0], 1, 0},
-                                {2, REAL_POOL, 1, CASES[k].element[1], 1, 0}};
+        uint32_t node = k < 4 ? REAL_POOL : REAL_LOSS;
+        real_fault faults[2] = {{2, node, 0, CASES[k].element[0], 1, 0},
+                                {2, node, 1, CASES[k].element[1], 1, 0}};
         real_side *x = real_run(f.tensors, f.job, faults, 2, NULL, 0);
         real_host h = host(&f, x, f.truth);
         rf_verdict v = expect(&h, (want){RF_OUTPUT, RF_BY_ELEMENT, 1});
@@ -1038,7 +1041,7 @@ Test(game_branches, T25_T26_a_leaf_behind_two_answers, .timeout = 60)
 
 /* ---- one element explained by parts -------------------------------------------------- */
 
-enum { SUM = 300001 }; /* 1.2 MB: over RF_PARTIAL_BYTES */
+enum { SUM = 300001, ROW = 1 }; /* of two rows of 1.2 MB: over RF_PARTIAL_BYTES; row 1 is disputed */
 
 typedef struct { const uint64_t *parts, *first; } parts_table;
 static uint64_t from_parts(const ro_claims *c, uint32_t level, uint64_t index)
@@ -1057,14 +1060,15 @@ static uint64_t *fold(const rf_node *n, const float *x, uint64_t altered, uint32
     uint64_t *parts, first[RO_LEVELS_MAX + 1] = {0};
     uint32_t levels;
     ro_err err = {RO_OK, {0}};
-    must(ro_explain_all(n->node->op, &r, n->node->attrs, 0, 0, &levels, count, &parts, &err), &err);
+    must(ro_explain_all(n->node->op, &r, n->node->attrs, 0, ROW, &levels, count, &parts, &err),
+         &err);
     for (uint32_t l = 0; l < levels; l++) first[l + 1] = first[l] + count[l];
     parts_table t = {parts, first};
     const ro_claims claims = {from_parts, &t};
     if (altered < SUM) parts[altered] ^= UINT64_C(1) << bit;
     for (uint32_t l = 1; l < levels; l++)
         for (uint64_t k = 0; k < count[l]; k++)
-            parts[first[l] + k] = e->part(&r, n->node->attrs, 0, 0, l, k, &claims);
+            parts[first[l] + k] = e->part(&r, n->node->attrs, 0, ROW, l, k, &claims);
     *value = parts[first[levels] - 1];
     return parts;
 }
@@ -1079,20 +1083,22 @@ typedef struct {
 /* A job of two steps that sum, as node 1; side k altered part[k] of the second (SUM: none). */
 static void sum_up(summing *s, const uint64_t part[2])
 {
-    static float x[SUM];
+    static float x[2 * SUM];
+    uint64_t attrs[RO_ATTRS_SIZE_MAX / 8] = {0};
     ro_err err = {RO_OK, {0}};
     memset(s, 0, sizeof *s);
     s->f.tensors = calloc(1, sizeof *s->f.tensors);
     s->f.tensors->arena = ro_arena_new();
     vd_job *j = s->f.job = real_job(s->f.tensors, 1, 1, 0);
     ro_graph *g = (ro_graph *)(uintptr_t)j->phases[0].graph;
-    ro_type type = ro_type_of(RO_F32, 1, (int64_t[]){SUM});
-    for (uint32_t k = 0; k < SUM; k++) x[k] = 1.0f + (float)(k % 7);
+    ro_type type = ro_type_of(RO_F32, 2, (int64_t[]){2, SUM});
+    must(ro_attr_set_ints(RO_OP_ReduceSum, attrs, "axes", (int64_t[]){1}, 1, &err), &err);
+    for (uint32_t k = 0; k < 2 * SUM; k++) x[k] = 1.0f + (float)(k % 7);
     ro_value c = real_constant(s->f.tensors, j, g, &type, x);
     ro_value v = real_slot(j, g, 2);
     (void)real_emit(g, RO_OP_Neg, NULL, &v, 1, 1);
-    ro_value y = real_emit(g, RO_OP_ReduceSum, NULL, &c, 1, 1);
-    real_ends(j, g, RO_NO_VALUE, y, &y, 1);
+    ro_value y = real_emit(g, RO_OP_ReduceSum, attrs, &c, 1, 1);
+    real_ends(j, g, RO_NO_VALUE, RO_NO_VALUE, &y, 1);
     j->phases[0].steps = 2;
     must(vd_job_seal(j, &err), &err);
     s->f.truth = real_run(s->f.tensors, j, NULL, 0, NULL, 0);
@@ -1103,7 +1109,7 @@ static void sum_up(summing *s, const uint64_t part[2])
     for (uint32_t k = 0; k < 2; k++) {
         uint64_t value, right, *told = fold(&n, x, part[k], 22 - k, s->h.parts_count, &value);
         ro_free(fold(&n, x, SUM, 0, s->h.parts_count, &right));
-        s->h.sides[k] = s->side[k] = faulty(&s->f, (real_fault){1, 1, 0, 0, value ^ right, 0});
+        s->h.sides[k] = s->side[k] = faulty(&s->f, (real_fault){1, 1, 0, ROW, value ^ right, 0});
         s->h.parts[k] = s->parts[k] = told;
     }
 }
@@ -1448,6 +1454,7 @@ static void check_tree_question(const real_host *h, const rf_question *q, const 
     cr_assert_eq(q->step, q->tree == VD_TREE_NODES   ? at->step
                           : q->tree == VD_TREE_STEPS ? at->first : 0);
     if (q->kind == RF_Q_HASHES) cr_assert_eq(q->depth, VD_DESCEND_DEPTH_MAX);
+    else cr_assert_eq(q->hi, q->lo + 1);
     if (q->kind == RF_Q_LEAF && q->tree == VD_TREE_NODES && q->parties != 3)
         cr_assert_eq(q->lo, at->node);
     int of_claim = h->claim_count && q->tree != VD_TREE_SEGMENTS;
@@ -1519,7 +1526,7 @@ Test(game_branches, T16_a_question_says_what_it_is_about, .timeout = 60)
 {
     static const uint64_t parts[2] = {SUM, 40};
     static const place AT_NORM = {3, 3, REAL_NORM, 0, 0}, AT_POOL = {2, 2, REAL_POOL, 1, 0},
-                       AT_ADD = {AT, 1300, REAL_ADD, 0, 4}, AT_SUM = {1, 0, 1, 0, 0};
+                       AT_ADD = {AT, 1300, REAL_ADD, 0, 4}, AT_SUM = {1, ROW, 1, 0, 0};
     fixture f = set_up(0, 1), c = set_up(2, 2);
     real_side *x = faulty(&f, (real_fault){3, REAL_NORM, 0, 3, 1, 0});
     real_side *y = faulty(&f, (real_fault){2, REAL_POOL, 1, 2, 1, 0});
