@@ -21,7 +21,7 @@ GAME = ["test_game_branches", "test_game", "test_evidence"]
 FILES = {
     "referee/judge.c": (GAME, None, False),
     "referee/game.c": (GAME + ["test_faults"], "/* ---- setting up", True),
-    "referee/evidence.c": (["test_evidence"], "/* ---- reading", False),
+    "referee/evidence.c": (["test_evidence_shapes", "test_evidence"], "/* ---- reading", False),
     "referee/money.c": ([], None, False),
     "referee/task.c": ([], None, True),
     "referee/message.c": ([], None, True),
