@@ -272,6 +272,129 @@ Test(evidence_shapes, T52_what_every_byte_is_refused_for_at_checkpoint)
     tear_down(&f);
 }
 
+/* ---- what is false and hashes up ------------------------------------------------------------ */
+
+/* Where a side's claims stand in the evidence of a job at full; a path begins with its count. */
+typedef struct {
+    uint8_t *body, *step, *step_path, *node, *node_path, *header, *chunk_path;
+    size_t node_size, header_size, chunk_size;
+} places;
+
+static uint8_t *find(uint8_t *bytes, size_t size, const void *what, size_t n)
+{
+    for (size_t at = 0; at + n <= size; at++)
+        if (memcmp(bytes + at, what, n) == 0) return bytes + at;
+    cr_assert(0, "it is not there");
+    return NULL;
+}
+
+static places locate(uint8_t *bytes, size_t size, const fixture *f, const real_side *x,
+                     const real_fault *at)
+{
+    places p;
+    const world_leaf *l = &x->w.node[at->step][at->node];
+    const uint8_t *out = l->bytes + l->size - 32; /* the last output */
+    vd_digest d;
+    memcpy(d.b, out, 32);
+    const real_tensor *t = real_find(f->tensors, &d);
+    p.body = find(bytes, size, x->w.party.body, VD_TRACE_BODY_BYTES);
+    p.step = find(bytes, size, x->w.step[at->step].bytes, VD_STEP_LEAF_BYTES);
+    p.step_path = p.step + VD_STEP_LEAF_BYTES;
+    p.node_size = l->size;
+    p.node = find(bytes, size, l->bytes, l->size);
+    p.node_path = p.node + l->size;
+    p.header_size = t->header_size;
+    p.header = find(bytes, size, t->header, t->header_size);
+    p.chunk_size = vd_tensor_chunk_bytes(&t->type, at->element * 4 / VD_CHUNK_BYTES);
+    p.chunk_path = p.header + p.header_size + 4 + p.chunk_size;
+    return p;
+}
+
+static void root_over(vd_tree_kind kind, uint64_t n, uint64_t i, const uint8_t *leaf,
+                      const uint8_t *path, uint8_t *root)
+{
+    cr_assert(vd_proof_root(kind, n, i, leaf, path + 4, vd_get_u32(path), root));
+}
+
+/* Hash again what lies above a chunk, a record and a step leaf, up to the body. */
+static void hash_up(const places *p, const fixture *f, const real_fault *at)
+{
+    uint8_t hash[32];
+    vd_tensor_header_digest(p->header, p->header_size, p->node + p->node_size - 32);
+    vd_leaf_hash(VD_TREE_NODES, p->node, p->node_size, hash);
+    root_over(VD_TREE_NODES, REAL_NODES, at->node, hash, p->node_path, p->step + 92);
+    vd_leaf_hash(VD_TREE_STEPS, p->step, VD_STEP_LEAF_BYTES, hash);
+    root_over(VD_TREE_STEPS, f->job->steps, at->step, hash, p->step_path, p->body + 160);
+}
+
+enum { STEP_LEAF, NODE_LEAF, STEP_PATH, NODE_PATH, CHUNK_PATH };
+static const struct {
+    real_fault fault;
+    int what;
+    size_t at;
+    const char *says; /* NULL: it holds */
+} FORGERIES[] = {
+    {{6, REAL_ADD, 0, 1301, 1, 0}, STEP_LEAF, 0, "a step leaf is not of its step"},
+    {{6, REAL_ADD, 0, 1301, 1, 0}, STEP_LEAF, 8, "a step leaf is not of its step"},
+    {{6, REAL_ADD, 0, 1301, 1, 0}, STEP_LEAF, 12, "a step leaf is not of its step"},
+    {{6, REAL_ADD, 0, 1301, 1, 0}, STEP_LEAF, 20, "a step leaf is not of its step"},
+    {{6, REAL_ADD, 0, 1301, 1, 0}, NODE_LEAF, 0, "a node leaf is not what the job prescribes"},
+    {{6, REAL_ADD, 0, 1301, 1, 0}, NODE_LEAF, 8, "a node leaf is not what the job prescribes"},
+    {{6, REAL_ADD, 0, 1301, 1, 0}, NODE_LEAF, 12, "a node leaf is not what the job prescribes"},
+    {{6, REAL_ADD, 0, 1301, 1, 0}, NODE_LEAF, 48, "an input is not agreed"},
+    {{6, REAL_ADD, 0, 1301, 1, 0}, NODE_LEAF, 80, "an input is not agreed"},
+    /* of step 6 in 12: right of it, left, left, right; of node 2 in 7: right, left, right */
+    {{6, REAL_ADD, 0, 7, 1, 0}, STEP_PATH, 0, NULL},
+    {{6, REAL_ADD, 0, 7, 1, 0}, STEP_PATH, 1, "the step is not the first that differs"},
+    {{6, REAL_ADD, 0, 7, 1, 0}, STEP_PATH, 2, "the step is not the first that differs"},
+    {{6, REAL_ADD, 0, 7, 1, 0}, STEP_PATH, 3, NULL},
+    {{6, REAL_POOL, 1, 3, 1, 0}, NODE_PATH, 0, NULL},
+    {{6, REAL_POOL, 1, 3, 1, 0}, NODE_PATH, 1, "the node is not the first that differs"},
+    {{6, REAL_POOL, 1, 3, 1, 0}, NODE_PATH, 2, NULL},
+    {{6, REAL_ADD, 0, 1301, 1, 0}, CHUNK_PATH, 0, "the chunk is not the first that differs"},
+    {{6, REAL_ADD, 0, 7, 1, 0}, CHUNK_PATH, 0, NULL},
+};
+
+Test(evidence_shapes, T52_forgeries_that_hash_up, .timeout = 60)
+{
+    for (size_t k = 0; k < sizeof FORGERIES / sizeof *FORGERIES; k++)
+        for (int side = 0; side < 2; side++)
+            for (int truth_first = 0; truth_first < 2; truth_first++) {
+                fixture f = set_up(0, 3);
+                const real_fault *at = &FORGERIES[k].fault;
+                real_side *x = real_run(f.tensors, f.job, at, 1, NULL, 0);
+                rf_verdict v;
+                rf_evidence e, honest;
+                ro_err err = {RO_OK, {0}};
+                uint8_t hash[32];
+                size_t size;
+                uint8_t *bytes = evidence(&f, *at, truth_first, &size, &v);
+                must(rf_evidence_check(bytes, size, &honest, &err), &err);
+                places p = locate(bytes, size, &f, side ? x : f.truth, at);
+                size_t n = FORGERIES[k].at;
+                switch (FORGERIES[k].what) {
+                case STEP_LEAF: p.step[n] ^= 1; break;
+                case NODE_LEAF: p.node[n] ^= 1; break;
+                case STEP_PATH: p.step_path[4 + 32 * n] ^= 1; break;
+                case NODE_PATH: p.node_path[4 + 32 * n] ^= 1; break;
+                default:
+                    p.chunk_path[4 + 32 * n] ^= 1;
+                    vd_leaf_hash(VD_TREE_CHUNKS, p.chunk_path - p.chunk_size, p.chunk_size, hash);
+                    root_over(VD_TREE_CHUNKS, 2, at->element / 1024, hash, p.chunk_path,
+                              p.header + p.header_size - 32);
+                }
+                hash_up(&p, &f, at);
+                ro_status st = rf_evidence_check(bytes, size, &e, &err);
+                cr_assert_eq(st == RO_OK, FORGERIES[k].says == NULL, "forgery %zu: %s", k, err.msg);
+                if (st) cr_assert(strstr(err.msg, FORGERIES[k].says), "%zu: %s", k, err.msg);
+                else cr_assert(e.guilty[0] == honest.guilty[0] && e.step == honest.step &&
+                               e.guilty[1] == honest.guilty[1] && e.element == honest.element);
+                ro_free(bytes);
+                free(x);
+                tear_down(&f);
+            }
+}
+
 /* Cut anywhere, it is refused; by a byte longer, too. */
 Test(evidence_shapes, T52_every_length)
 {

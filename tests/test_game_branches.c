@@ -1041,7 +1041,7 @@ Test(game_branches, T25_T26_a_leaf_behind_two_answers, .timeout = 60)
 
 /* ---- one element explained by parts -------------------------------------------------- */
 
-enum { SUM = 300001, ROW = 1 }; /* of two rows of 1.2 MB: over RF_PARTIAL_BYTES; row 1 is disputed */
+enum { SUM = 300001, ROW = 1 }; /* two rows of 1.2 MB: over RF_PARTIAL_BYTES; row 1 is disputed */
 
 typedef struct { const uint64_t *parts, *first; } parts_table;
 static uint64_t from_parts(const ro_claims *c, uint32_t level, uint64_t index)
