@@ -349,6 +349,8 @@ static void check_sum(size_t k, const float *x)
         uint8_t *bytes = evidence_of(&f, &files, g, &size);
         must(rf_evidence_check(bytes, size, &e, &f.err), &f.err);
         cr_assert_eq(e.method, RF_BY_PARTIAL);
+        cr_assert(e.part_level == v->part_level && e.part_index == v->part_index);
+        cr_assert(e.claimed[0] == v->claimed[0] && e.recomputed == v->recomputed);
         for (uint32_t i = 0; i < 2; i++)
             cr_assert_eq(e.guilty[i], (int)(SUMS[k].guilty >> v->sides[i] & 1));
         for (size_t at = 0; at < size; at += 7) { /* a prime step: every kind of field is met */

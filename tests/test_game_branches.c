@@ -4,6 +4,7 @@
  *
  * Names carry the threats of docs/THREATS.md that they test. */
 #include <criterion/criterion.h>
+#include <fenv.h>
 
 #include "game_real.h"
 
@@ -73,6 +74,16 @@ static rf_verdict expect(real_host *h, want w)
 }
 
 /* ---- names --------------------------------------------------------------------------- */
+
+Test(game_branches, one_root_is_agreement)
+{
+    fixture f = set_up(0, 1);
+    real_host h = host(&f, f.truth, f.truth);
+    rf_verdict v = expect(&h, (want){RF_AGREE, RF_BY_NONE, 0});
+    cr_assert_str_eq(v.why, "all parties committed to one root");
+    cr_assert_eq(h.questions, 0);
+    tear_down(&f);
+}
 
 Test(game_branches, names)
 {
@@ -1654,6 +1665,128 @@ Test(game_branches, T06_a_crowd_that_nothing_decides)
     cr_assert_eq(rf_game_verdict(g)->kind, RF_OUTPUT);
     cr_assert_eq(reruns, 32);
     rf_game_free(g);
+    tear_down(&f);
+}
+
+/* The order of pairing by its rule: H(tag, task, H(tag, all sorted roots), root), ascending. */
+Test(game_branches, T33_pairs_meet_in_the_order_of_the_rule)
+{
+    enum { N = 5 };
+    fixture f = set_up(0, 1);
+    rf_party parties[N];
+    vd_digest roots[N], order[N], key[3] = {made_up(9, 9, 9)};
+    uint32_t count, first = 0, second = N;
+    rf_game *g = NULL;
+    rf_question open[RF_OPEN_MAX];
+    ro_err err = {RO_OK, {0}};
+    for (uint32_t k = 0; k < N; k++) {
+        vd_trace_body b = f.truth->w.body;
+        b.tree = made_up(k, 3, 4);
+        vd_trace_body_encode(&b, parties[k].body);
+        roots[k] = parties[k].root = vd_trace_root(&b);
+    }
+    for (uint32_t i = 1; i < N; i++)
+        for (uint32_t k = i; k > 0 && memcmp(roots[k - 1].b, roots[k].b, 32) > 0; k--) {
+            vd_digest d = roots[k];
+            roots[k] = roots[k - 1];
+            roots[k - 1] = d;
+        }
+    vd_tagged_hash("verde/1 roots", roots, sizeof roots, key[1].b);
+    for (uint32_t k = 0; k < N; k++) {
+        key[2] = parties[k].root;
+        vd_tagged_hash("verde/1 pairing", key, sizeof key, order[k].b);
+        if (memcmp(order[k].b, order[first].b, 32) < 0) first = k;
+    }
+    for (uint32_t k = 0; k < N; k++)
+        if (k != first && (second == N || memcmp(order[k].b, order[second].b, 32) < 0)) second = k;
+    rf_setup s = {f.job, parties, N, NULL, 0, 0, key[0]};
+    must(rf_game_new(&s, &g, &err), &err);
+    must(rf_game_next(g, open, &count, &err), &err);
+    cr_assert_eq(count, 2);
+    cr_assert_eq(open[0].parties, UINT64_C(1) << first);
+    cr_assert_eq(open[1].parties, UINT64_C(1) << second);
+    rf_game_free(g);
+    tear_down(&f);
+}
+
+/* What was struck in each pair's segment adds up. */
+Test(game_branches, T24_struck_claims_of_all_pairs)
+{
+    fixture f = set_up(2, 2);
+    real_side *x = faulty(&f, (real_fault){AT, REAL_NEG, 0, 2, 1, 0});
+    real_side *y = faulty(&f, (real_fault){AT, REAL_NEG, 0, 3, 1, 0});
+    real_host h = host(&f, x, f.truth);
+    h.sides[2] = y;
+    h.count = 3;
+    for (int k = 0; k < 3; k++) real_claim(&h, h.sides[k], h.sides[k], 2, 1);
+    rf_game *g = real_play(&h);
+    uint32_t struck = 0;
+    for (uint32_t k = 0; k < rf_game_pairs(g); k++) struck += rf_game_pair(g, k)->struck_claims;
+    cr_assert_eq(world_guilty(g), 5);
+    cr_assert(struck == 2 && rf_game_verdict(g)->struck_claims == 2);
+    cr_assert_eq(first_claims(&h, g), 2);
+    rf_game_free(g);
+    free(x);
+    free(y);
+    tear_down(&f);
+}
+
+/* Whatever the caller's thread did to the processor's rounding before each call. */
+Test(game_branches, T60_bodies_round_as_they_must)
+{
+    fixture f = set_up(0, 1);
+    real_side *x = faulty(&f, (real_fault){2, REAL_NORM, 0, 3, 1, 0});
+    real_host h = host(&f, x, f.truth);
+    rf_question open[RF_OPEN_MAX];
+    uint32_t count = 1;
+    ro_err err = {RO_OK, {0}};
+    uint8_t *out = malloc(REAL_ROOM);
+    rf_game *g = real_new(&h);
+    h.deaf_kinds = 1u << RF_Q_KERNEL;
+    while (count) {
+        fesetround(FE_UPWARD);
+        must(rf_game_next(g, open, &count, &err), &err);
+        for (uint32_t k = 0; k < count; k++) {
+            fesetround(FE_TOWARDZERO);
+            must(real_answer(&h, g, &open[k], out, &err), &err);
+        }
+    }
+    cr_assert_eq(rf_game_verdict(g)->method, RF_BY_ELEMENT);
+    cr_assert_eq(world_guilty(g), 1);
+    rf_game_free(g);
+    free(out);
+    free(x);
+    tear_down(&f);
+}
+
+/* A question that moves up when the one before it is answered keeps its count of refusals. */
+Test(game_branches, T31_refusals_stay_with_their_question)
+{
+    fixture f = set_up(0, 1);
+    real_side *x = faulty(&f, (real_fault){2, REAL_NEG, 0, 3, 1, 0});
+    for (int swap = 0; swap < 2; swap++) {
+        real_host h = host(&f, swap ? x : f.truth, swap ? f.truth : x);
+        rf_question open[RF_OPEN_MAX], left[RF_OPEN_MAX];
+        uint32_t count;
+        int accepted;
+        ro_err err = {RO_OK, {0}};
+        uint8_t junk[64] = {0}, *out = malloc(REAL_ROOM);
+        rf_game *g = real_new(&h);
+        must(rf_game_next(g, open, &count, &err), &err);
+        uint32_t late = open[1].parties == 2;
+        for (uint32_t k = 0; k + 1 < RF_REFUSALS_MAX; k++)
+            must(rf_game_answer(g, &open[1], late, junk, sizeof junk, &accepted, &err), &err);
+        must(real_answer(&h, g, &open[0], out, &err), &err);
+        must(rf_game_next(g, left, &count, &err), &err);
+        cr_assert(count == 1 && left[0].parties == open[1].parties);
+        must(rf_game_answer(g, &open[1], late, junk, sizeof junk, &accepted, &err), &err);
+        size_t n = real_says(&h, g, late, &open[1], out);
+        must(rf_game_answer(g, &open[1], late, out, n, &accepted, &err), &err);
+        cr_assert(!accepted, "its sixteenth wrong answer was its last");
+        rf_game_free(g);
+        free(out);
+    }
+    free(x);
     tear_down(&f);
 }
 
