@@ -43,6 +43,15 @@ static void check_flip(fixture *f, uint64_t step, uint32_t node, int keyed)
     cr_assert_eq(e.guilty[v->sides[0] == 1 ? 0 : 1], 1);
     cr_assert_eq(e.guilty[v->sides[0] == 1 ? 1 : 0], 0);
     cr_assert_eq(e.checked[0] && e.checked[1], keyed);
+    for (uint32_t k = 0; k < 2; k++) {
+        rf_signer s;
+        signer(x.traces[v->sides[k]], &s);
+        cr_assert(e.traces[k].is_signed == keyed && memcmp(e.traces[k].key, s.key, 32) == 0);
+        cr_assert_eq(memcmp(e.traces[k].signature, s.signature, 64), 0);
+        cr_assert_eq(memcmp(e.traces[k].backend, s.backend, VD_BACKEND_BYTES), 0);
+        if (f->job->segment)
+            cr_assert(e.claims[k].is_signed == keyed && e.claims_checked[k] == keyed);
+    }
     ro_free(bytes);
     rf_game_free(g);
     rf_files_release(&x);
