@@ -232,7 +232,7 @@ static inline void tw_side_segments(const tw_truth *t, tw_side *w)
 
 static inline tw_side *tw_side_new(const tw_truth *t, const tw_lie *lie)
 {
-    tw_side *w = calloc(1, sizeof *w);
+    tw_side *w = ro_arena_alloc(t->arena, sizeof *w); /* goes with the truth */
     const vd_job *j = t->job;
     vd_step_leaf last;
     if (lie) {
@@ -983,11 +983,27 @@ static inline void tw_finish(tw *w)
     abort();
 }
 
-static inline void tw_run(tw *w)
+/* Go on until a state before the end. */
+static inline void tw_until(tw *w, rf_task_state state)
+{
+    tw_pump(w);
+    while (rf_task_get_state(w->task) != state) {
+        tw_tick(w, rf_task_deadline(w->task));
+        tw_pump(w);
+    }
+}
+
+/* As far as reveals are public. */
+static inline void tw_begin(tw *w)
 {
     tw_open(w);
     tw_commit(w);
     tw_reveals(w);
+}
+
+static inline void tw_run(tw *w)
+{
+    tw_begin(w);
     tw_finish(w);
 }
 

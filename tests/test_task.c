@@ -42,7 +42,6 @@ Test(task, all_agree_and_it_is_settled)
     cr_assert_eq(w->struck, 0);
     cr_assert_eq(w->settled, 1);
     tw_free(w);
-    free(h);
     tw_truth_free(t);
 }
 
@@ -62,8 +61,6 @@ Test(task, a_liar_against_two_honest_falls_by_one_element)
             rf_task_get_counts(w->task, &c);
             cr_assert_eq(c.recomputed, 1);
             tw_free(w);
-            free(h);
-            free(l);
         }
     tw_truth_free(t);
 }
@@ -118,7 +115,6 @@ Test(task, T28_state_deadlines_before_at_and_after)
                          "edge %zu %+d: %s", k, (int)off, w->log);
             tw_free(w);
         }
-    free(h);
     tw_truth_free(t);
 }
 
@@ -142,7 +138,6 @@ Test(task, T28_messages_before_at_and_after)
         cr_assert_eq(tw_lost(w, 1), off < 0 ? RF_LOST_NOTHING : RF_LOST_NO_REVEAL);
         tw_free(w);
     }
-    free(h);
     tw_truth_free(t);
 }
 
@@ -154,9 +149,7 @@ Test(task, T28_answers_before_at_and_after_their_deadline)
     for (int64_t off = -1; off <= 1; off++)
         for (uint32_t late = 0; late < 2; late++) {
             tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
-            tw_open(w);
-            tw_commit(w);
-            tw_reveals(w);
+            tw_begin(w);
             uint32_t first = w->head, asks = 0;
             uint64_t deadline = 0;
             for (; w->head < w->tail; w->head++)
@@ -178,8 +171,6 @@ Test(task, T28_answers_before_at_and_after_their_deadline)
             cr_assert_eq(tw_lost(w, 1 - late), RF_LOST_NOTHING);
             tw_free(w);
         }
-    free(h);
-    free(l);
     tw_truth_free(t);
 }
 
@@ -191,9 +182,7 @@ Test(task, T28_downtime_is_added_to_whatever_is_open)
     for (int64_t off = -1; off <= 0; off++) {
         tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
         rf_event e;
-        tw_open(w);
-        tw_commit(w);
-        tw_reveals(w);
+        tw_begin(w);
         uint64_t d = rf_task_deadline(w->task);
         memset(&e, 0, sizeof e);
         e.kind = RF_EV_DOWNTIME;
@@ -208,8 +197,6 @@ Test(task, T28_downtime_is_added_to_whatever_is_open)
         }
         tw_free(w);
     }
-    free(h);
-    free(l);
     tw_truth_free(t);
 }
 
@@ -220,9 +207,7 @@ Test(task, T29_a_tick_that_comes_late)
     tw_truth *t = tw_truth_small(6, 0);
     tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
     tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
-    tw_open(w);
-    tw_commit(w);
-    tw_reveals(w);
+    tw_begin(w);
     for (w->head = 0; w->queue[w->head].e.kind != RF_DO_ASK; w->head++) {}
     w->member[1].silent = 1;
     for (uint32_t k = 0; k < w->tail; k++)
@@ -237,8 +222,6 @@ Test(task, T29_a_tick_that_comes_late)
     cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
     cr_assert(accepted(w, h));
     tw_free(w);
-    free(h);
-    free(l);
     tw_truth_free(t);
 }
 
@@ -269,11 +252,7 @@ Test(task, T01_two_commitments_strike_once_in_any_order_and_at_any_time)
             if (when == 1) cr_assert_eq(tw_send(w, 2, &m[1], NULL, 0), RF_R_CONFLICT);
             for (uint32_t k = 0; k < 3; k++) tw_send_reveal(w, k);
             tw_tick(w, rf_task_deadline(w->task));
-            tw_pump(w);
-            while (rf_task_get_state(w->task) != RF_T_FINAL) {
-                tw_tick(w, rf_task_deadline(w->task));
-                tw_pump(w);
-            }
+            tw_until(w, RF_T_FINAL);
             rf_loss before = tw_lost(w, 2);
             if (when == 2) tw_send(w, 2, &m[1], NULL, 0);
             for (int k = 0; k < 3; k++) tw_send(w, 2, &m[1], NULL, 0);
@@ -286,8 +265,6 @@ Test(task, T01_two_commitments_strike_once_in_any_order_and_at_any_time)
             cr_assert_eq(w->settled, 1);
             tw_free(w);
         }
-    free(h);
-    free(l);
     tw_truth_free(t);
 }
 
@@ -310,7 +287,6 @@ Test(task, T01_two_reveals_of_one_root)
     cr_assert(accepted(w, h));
     cr_assert_eq(w->struck, 1);
     tw_free(w);
-    free(h);
     tw_truth_free(t);
 }
 
@@ -321,9 +297,7 @@ Test(task, T01_the_last_identity_of_a_root_equivocates)
     tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
     for (int late = 0; late < 2; late++) {
         tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
-        tw_open(w);
-        tw_commit(w);
-        tw_reveals(w);
+        tw_begin(w);
         uint32_t who = late ? 0 : 1;
         rf_message m = tw_commitment(w, who);
         m.claim.commitment.b[0] ^= 1;
@@ -334,11 +308,7 @@ Test(task, T01_the_last_identity_of_a_root_equivocates)
             tw_finish(w);
             cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
         } else {
-            tw_pump(w);
-            while (rf_task_get_state(w->task) != RF_T_FINAL) {
-                tw_tick(w, rf_task_deadline(w->task));
-                tw_pump(w);
-            }
+            tw_until(w, RF_T_FINAL);
             cr_assert_eq(tw_send(w, who, &m, NULL, 0), RF_R_CONFLICT);
             cr_assert_eq(tw_lost(w, 0), RF_LOST_EQUIVOCATION);
             tw_finish(w);
@@ -347,8 +317,6 @@ Test(task, T01_the_last_identity_of_a_root_equivocates)
         cr_assert(accepted(w, h));
         tw_free(w);
     }
-    free(h);
-    free(l);
     tw_truth_free(t);
 }
 
@@ -369,8 +337,6 @@ Test(task, T04_silent_after_commit)
     cr_assert_eq(tw_lost(w, 2), RF_LOST_NO_REVEAL);
     cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
     tw_free(w);
-    free(h);
-    free(l);
     tw_truth_free(t);
 }
 
@@ -406,8 +372,6 @@ Test(task, T05_reveals_early_mismatched_and_of_no_commitment)
     tw_finish(w);
     cr_assert(accepted(w, h));
     tw_free(w);
-    free(h);
-    free(l);
     tw_truth_free(t);
 }
 
@@ -427,8 +391,6 @@ Test(task, T18_a_reveal_of_another_jobs_body)
     tw_finish(w);
     cr_assert(accepted(w, h));
     tw_free(w);
-    free(h);
-    free(o);
     tw_truth_free(t);
     tw_truth_free(other);
 }
@@ -468,7 +430,6 @@ Test(task, T76_withdrawal_ends_with_commit_and_roots_are_sealed)
     rf_task_get_member(w->task, 2, &m);
     cr_assert_eq(m.stage, RF_STAGE_WITHDRAWN);
     tw_free(w);
-    free(h);
     tw_truth_free(t);
 }
 
@@ -488,7 +449,6 @@ Test(task, T76_withdrawn_and_revealed)
     tw_finish(w);
     cr_assert(accepted(w, h));
     tw_free(w);
-    free(h);
     tw_truth_free(t);
 }
 
@@ -499,14 +459,8 @@ Test(task, T78_claimed_and_never_committed)
     tw_side *h = honest(t);
     tw *w = world(t, 5, (tw_side *[5]){h, h, h, h, h}, h);
     for (uint32_t k = 1; k < 5; k++) w->member[k].uncommitted = 1;
-    tw_open(w);
-    tw_commit(w);
-    tw_reveals(w);
-    tw_pump(w);
-    while (rf_task_get_state(w->task) != RF_T_FINAL) {
-        tw_tick(w, rf_task_deadline(w->task));
-        tw_pump(w);
-    }
+    tw_begin(w);
+    tw_until(w, RF_T_FINAL);
     tw_tick(w, rf_task_deadline(w->task));
     const rf_effect *e = tw_last(w, RF_DO_SETTLE);
     uint32_t fees = 0;
@@ -515,7 +469,6 @@ Test(task, T78_claimed_and_never_committed)
     cr_assert_geq(fees, 4);
     cr_assert(accepted(w, h));
     tw_free(w);
-    free(h);
     tw_truth_free(t);
 }
 
@@ -549,7 +502,6 @@ Test(task, T78_too_many_claimants_and_accounts)
     cr_assert_eq(assigned, SLOTS);
     cr_assert_eq(released, rf_task_members(w->task) - SLOTS);
     tw_free(w);
-    free(h);
     tw_truth_free(t);
 }
 
@@ -588,7 +540,6 @@ Test(task, T23_four_claims_any_of_them_wrong, .timeout = 120)
         cr_assert_eq(w->settled, 1);
         tw_free(w);
     }
-    for (int k = 0; k < 5; k++) free(side[k]);
     tw_truth_free(t);
 }
 
@@ -606,8 +557,6 @@ Test(task, T23_nobody_was_right)
     vd_digest root;
     cr_assert_eq(rf_task_root(w->task, &root), 0);
     tw_free(w);
-    free(a);
-    free(b);
     tw_truth_free(t);
 }
 
@@ -628,9 +577,6 @@ Test(task, T26_who_opens_nothing_forfeits)
         cr_assert_eq(recomputed(w), k == 1 ? 1 : 0);
         tw_free(w);
     }
-    free(h);
-    free(l);
-    free(junk);
     tw_truth_free(t);
 }
 
@@ -645,8 +591,6 @@ Test(task, T26_both_silent_both_forfeit)
     cr_assert_eq(tw_lost(w, 1), RF_LOST_FORFEIT);
     cr_assert_eq(rf_task_end(w->task), RF_END_NOBODY);
     tw_free(w);
-    free(a);
-    free(b);
     tw_truth_free(t);
 }
 
@@ -656,9 +600,7 @@ Test(task, T79_liars_that_share_what_nobody_can_open)
     tw_truth *t = tw_truth_small(6, 0);
     tw_side *a = liar(t, 2, 0, TW_OUTPUT, 4), *b = liar(t, 2, 0, TW_OUTPUT, 5);
     tw *w = world(t, 2, (tw_side *[2]){a, b}, NULL);
-    tw_open(w);
-    tw_commit(w);
-    tw_reveals(w);
+    tw_begin(w);
     for (; w->head < w->tail;) {
         tw_ask ask = w->queue[w->head++];
         if (ask.e.kind == RF_DO_CHALLENGE) tw_challenge(w, &ask);
@@ -668,8 +610,6 @@ Test(task, T79_liars_that_share_what_nobody_can_open)
     cr_assert_eq(tw_lost(w, 0), RF_LOST_WITHHELD, "%s", w->log);
     cr_assert_eq(tw_lost(w, 1), RF_LOST_WITHHELD);
     tw_free(w);
-    free(a);
-    free(b);
     tw_truth_free(t);
 }
 
@@ -688,8 +628,6 @@ Test(task, T31_sixteen_wrong_answers_silence_one_member_only)
     cr_assert_gt(w->refused[RF_R_LIMIT], 0);
     cr_assert_gt(w->refused[RF_R_CONTENT], 15);
     tw_free(w);
-    free(h);
-    free(l);
     tw_truth_free(t);
 }
 
@@ -701,9 +639,7 @@ Test(task, T31_answers_out_of_turn)
     tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
     uint8_t *bytes;
     rf_message m;
-    tw_open(w);
-    tw_commit(w);
-    tw_reveals(w);
+    tw_begin(w);
     uint32_t k = 0;
     while (w->queue[k].e.kind != RF_DO_ASK) k++;
     tw_ask a = w->queue[k];
@@ -743,8 +679,6 @@ Test(task, T31_answers_out_of_turn)
     tw_finish(w);
     cr_assert(accepted(w, h));
     tw_free(w);
-    free(h);
-    free(l);
     tw_truth_free(t);
 }
 
@@ -787,9 +721,7 @@ Test(task, T27_every_answer_at_the_last_moment, .timeout = 100)
                 w->member[k].silent = k > 3 && k % 2;
                 if (k > 3) w->member[k].claims = bad[k - 4];
             }
-            tw_open(w);
-            tw_commit(w);
-            tw_reveals(w);
+            tw_begin(w);
             uint64_t took = stalled(w);
             rf_task_get_counts(w->task, &c);
             cr_assert_leq(took, rf_task_bound_ms(&w->setup.params, c.roots, n, 16), "%s", w->log);
@@ -798,9 +730,6 @@ Test(task, T27_every_answer_at_the_last_moment, .timeout = 100)
             cr_assert(accepted(w, h));
             cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
             tw_free(w);
-            for (int k = 0; k < 3; k++) free(l[k]);
-            for (int k = 0; k < 16; k++) free(bad[k]);
-            free(h);
             tw_truth_free(t);
         }
 }
@@ -835,7 +764,6 @@ Test(task, T33_arrival_does_not_choose_the_pairs)
         tw_free(w);
     }
     cr_assert_arr_eq(met[0], met[1], 3 * sizeof met[0][0]);
-    for (int k = 0; k < SIDES; k++) free(side[k]);
     tw_truth_free(t);
 }
 
@@ -863,8 +791,6 @@ Test(task, T34_nothing_moves_after_the_end)
     cr_assert_eq(rf_task_deadline(w->task), UINT64_MAX);
     cr_assert_eq(w->settled, 1);
     tw_free(w);
-    free(h);
-    free(l);
     tw_truth_free(t);
 }
 
@@ -890,7 +816,6 @@ static void many_roots(uint32_t roots, uint32_t most_rounds)
     cr_assert_eq(tw_lost(w, me), RF_LOST_NOTHING);
     cr_assert_eq(w->struck, roots - 1);
     cr_assert_eq(rf_task_get_state(w->task), RF_T_SETTLED);
-    for (uint32_t k = 0; k < roots; k++) free(side[k]);
     free(side);
     tw_free(w);
     tw_truth_free(t);
@@ -919,12 +844,23 @@ static segments segments_new(void)
     return s;
 }
 
-static void segments_free(segments *s)
+static void segments_free(segments *s) { tw_truth_free(s->t); }
+
+/* Begin, answer what is asked but work and windows of the honest root: that window is returned. */
+static tw_ask until_window(tw *w, const segments *s)
 {
-    free(s->h);
-    free(s->l);
-    for (int k = 0; k < 3; k++) free(s->bad[k]);
-    tw_truth_free(s->t);
+    tw_ask window;
+    memset(&window, 0, sizeof window);
+    tw_begin(w);
+    while (w->head < w->tail) {
+        tw_ask a = w->queue[w->head++];
+        if (a.has_q && a.q.kind == RF_Q_SEGMENTS && vd_digest_equal(&a.e.claim, &s->h->party.root))
+            window = a;
+        if (a.e.kind == RF_DO_CHALLENGE) tw_challenge(w, &a);
+        if (a.e.kind == RF_DO_ASK) tw_answer(w, &a);
+    }
+    cr_assert(window.has_q);
+    return window;
 }
 
 static int is_hidden(const segments *s)
@@ -969,24 +905,10 @@ Test(task, T74_windows_stay_open_until_all_have_filed_or_the_deadline)
     segments s = segments_new();
     for (int64_t off = -1; off <= 1; off++) {
         tw *w = world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
-        uint64_t deadline = 0;
         w->member[1].claims = s.bad[0];
         w->member[0].no_claims = 1;
-        tw_open(w);
-        tw_commit(w);
-        tw_reveals(w);
-        tw_ask window;
-        memset(&window, 0, sizeof window);
-        while (w->head < w->tail) {
-            tw_ask a = w->queue[w->head++];
-            if (a.has_q && a.q.kind == RF_Q_SEGMENTS) {
-                if (vd_digest_equal(&a.e.claim, &s.h->party.root)) window = a;
-                deadline = a.e.deadline;
-            }
-            if (a.e.kind == RF_DO_CHALLENGE) tw_challenge(w, &a);
-            if (a.e.kind == RF_DO_ASK) tw_answer(w, &a);
-        }
-        cr_assert_gt(deadline, 0);
+        tw_ask window = until_window(w, &s);
+        uint64_t deadline = window.e.deadline;
         cr_assert_eq(rf_task_deadline(w->task), deadline); /* the others' are in */
         w->now = deadline + (uint64_t)off;
         int refused = tw_send_segment(w, 0, &window.e.asked, 1);
@@ -1009,18 +931,7 @@ Test(task, T75_slots_of_segment_claims)
     segments s = segments_new();
     tw *w = world(s.t, 4, (tw_side *[4]){s.h, s.h, s.h, s.l}, s.h);
     for (uint32_t k = 0; k < 3; k++) w->member[k].no_claims = 1;
-    tw_open(w);
-    tw_commit(w);
-    tw_reveals(w);
-    tw_ask window;
-    memset(&window, 0, sizeof window);
-    while (w->head < w->tail) {
-        tw_ask a = w->queue[w->head++];
-        if (a.has_q && a.q.kind == RF_Q_SEGMENTS && vd_digest_equal(&a.e.claim, &s.h->party.root))
-            window = a;
-        if (a.e.kind == RF_DO_CHALLENGE) tw_challenge(w, &a);
-        if (a.e.kind == RF_DO_ASK) tw_answer(w, &a);
-    }
+    tw_ask window = until_window(w, &s);
     vd_digest other = window.e.asked;
     other.b[0] ^= 1;
     cr_assert_eq(tw_send_segment(w, 0, &other, 1), RF_R_STALE);
@@ -1093,8 +1004,6 @@ Test(task, T24_false_explanations_on_the_honest_root, .timeout = 200)
             cr_assert_geq(c.recomputed, 1, "%s", w->log);
             cr_assert_leq(c.recomputed, c.roots + c.claims + c.explanations - 1);
             tw_free(w);
-            free(h);
-            free(l);
             tw_truth_free(t);
         }
 }
@@ -1110,8 +1019,6 @@ Test(task, T26_nobody_explains, .timeout = 100)
     cr_assert_eq(tw_lost(w, 1), RF_LOST_FORFEIT);
     cr_assert_eq(recomputed(w), 0);
     tw_free(w);
-    free(h);
-    free(l);
     tw_truth_free(t);
 }
 
@@ -1128,8 +1035,6 @@ Test(task, T60_two_implementations_that_differ_condemn_nobody)
     cr_assert_eq(w->struck, 0);
     cr_assert_not_null(strstr(w->log, "alarm"));
     tw_free(w);
-    free(h);
-    free(l);
     tw_truth_free(t);
 }
 
@@ -1142,14 +1047,8 @@ Test(task, T60_provisional_verdicts_can_be_contradicted_until_settlement)
         tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
         rf_task_counts c;
         w->host_cannot = 1;
-        tw_open(w);
-        tw_commit(w);
-        tw_reveals(w);
-        tw_pump(w);
-        while (rf_task_get_state(w->task) != RF_T_FINAL) {
-            tw_tick(w, rf_task_deadline(w->task));
-            tw_pump(w);
-        }
+        tw_begin(w);
+        tw_until(w, RF_T_FINAL);
         rf_task_get_counts(w->task, &c);
         cr_assert(c.provisional);
         cr_assert_eq(w->settled, 0); /* nothing is paid before */
@@ -1159,8 +1058,6 @@ Test(task, T60_provisional_verdicts_can_be_contradicted_until_settlement)
         cr_assert_eq(w->settled, 1);
         tw_free(w);
     }
-    free(h);
-    free(l);
     tw_truth_free(t);
 }
 
@@ -1181,8 +1078,6 @@ Test(task, T36_faults_are_tried_again_and_then_refunded)
         cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
         tw_free(w);
     }
-    free(h);
-    free(l);
     tw_truth_free(t);
 }
 
@@ -1202,9 +1097,6 @@ Test(task, T77_a_staged_dispute_does_not_spare_the_audit)
     cr_assert_eq(tw_lost(w, 0), RF_LOST_VERDICT);
     cr_assert_eq(tw_lost(w, 1), RF_LOST_FORFEIT);
     tw_free(w);
-    free(h);
-    free(a);
-    free(b);
     tw_truth_free(t);
 }
 
@@ -1221,8 +1113,6 @@ Test(task, T65_an_auditor_that_is_wrong)
     cr_assert_eq(recomputed(w), 1);
     cr_assert_eq(rf_task_end(w->task), RF_END_SETTLED);
     tw_free(w);
-    free(h);
-    free(l);
     tw_truth_free(t);
 }
 
@@ -1236,7 +1126,6 @@ Test(task, T65_no_auditor_is_the_referees_fault)
     cr_assert_eq(rf_task_end(w->task), RF_END_REFUNDED);
     cr_assert_eq(w->struck, 0);
     tw_free(w);
-    free(h);
     tw_truth_free(t);
 }
 
@@ -1252,7 +1141,6 @@ Test(task, T65_undelivered)
     cr_assert_eq(w->struck, 0);
     cr_assert_eq(w->settled, 1);
     tw_free(w);
-    free(h);
     tw_truth_free(t);
 }
 
@@ -1272,7 +1160,6 @@ Test(task, T65_nobody_reveals_or_commits)
         cr_assert_eq(w->struck, k == 2 ? 2 : 0);
         tw_free(w);
     }
-    free(h);
     tw_truth_free(t);
 }
 
@@ -1291,7 +1178,6 @@ Test(task, T66_commit_does_not_open_without_the_jobs_data)
     cr_assert_eq(rf_task_get_state(w->task), RF_T_REFUNDED);
     cr_assert_eq(released, 2);
     tw_free(w);
-    free(h);
     tw_truth_free(t);
 }
 
@@ -1309,7 +1195,6 @@ Test(task, T03_challenges_unanswered_and_answered_wrong)
     cr_assert_eq(tw_lost(w, 2), RF_LOST_ATTENTION);
     cr_assert_eq(tw_lost(w, 3), RF_LOST_NOTHING);
     tw_free(w);
-    free(h);
     tw_truth_free(t);
 }
 
@@ -1322,9 +1207,7 @@ Test(task, T30_every_question_has_its_whole_time)
     segments s = segments_new();
     tw *w = world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
     w->member[1].claims = s.bad[0];
-    tw_open(w);
-    tw_commit(w);
-    tw_reveals(w);
+    tw_begin(w);
     const rf_params *p = &w->setup.params;
     uint32_t asked = 0;
     while (w->head < w->tail) {
@@ -1332,7 +1215,7 @@ Test(task, T30_every_question_has_its_whole_time)
         if (a.e.kind == RF_DO_ASK) {
             uint64_t now = w->now, ms = a.e.deadline - now;
             asked++;
-            if (a.e.sides != 2) /* of two asked at once the second is answered when the first was */
+            if (a.e.sides != 2) /* of two asked at once the second is answered after the first */
                 cr_assert(ms == rf_deadline_max_ms(p) || ms == rf_deadline_ms(p, 0, 1 << 17),
                           "%llu", (unsigned long long)ms);
             w->now = a.e.deadline - 1;
@@ -1358,9 +1241,7 @@ Test(task, T29_expiries_in_the_order_of_roots)
     tw *w = world(t, SIDES, side, NULL);
     uint32_t n, closed = 0;
     vd_digest last = {{0}};
-    tw_open(w);
-    tw_commit(w);
-    tw_reveals(w);
+    tw_begin(w);
     tw_tick(w, w->now + rf_deadline_ms(&w->setup.params, 0, VD_DESCEND_MAX * VD_DIGEST));
     const rf_effect *e = rf_task_effects(w->task, &n);
     for (uint32_t k = 0; k < n; k++) {
@@ -1374,7 +1255,6 @@ Test(task, T29_expiries_in_the_order_of_roots)
     cr_assert_eq(w->struck, SIDES);
     cr_assert_eq(rf_task_end(w->task), RF_END_NOBODY);
     tw_free(w);
-    for (int k = 0; k < SIDES; k++) free(side[k]);
     tw_truth_free(t);
 }
 
@@ -1387,9 +1267,7 @@ Test(task, T28_an_audit_before_at_and_after_its_deadline)
         tw *w = world(t, 2, (tw_side *[2]){h, h}, NULL);
         rf_event e;
         w->member[1].unrevealed = 1;
-        tw_open(w);
-        tw_commit(w);
-        tw_reveals(w);
+        tw_begin(w);
         tw_pump(w);
         tw_tick(w, w->now);
         memset(&e, 0, sizeof e);
@@ -1407,7 +1285,6 @@ Test(task, T28_an_audit_before_at_and_after_its_deadline)
                      w->log);
         tw_free(w);
     }
-    free(h);
     tw_truth_free(t);
 }
 
@@ -1428,9 +1305,7 @@ Test(task, V008_verdicts_by_element_and_partial_have_evidence, .timeout = 100)
         ro_err err = {RO_OK, {0}};
         memset(none, 0, sizeof none);
         for (int side = 0; side < 2; side++) strcpy(none[side].backend, "cpu test");
-        tw_open(w);
-        tw_commit(w);
-        tw_reveals(w);
+        tw_begin(w);
         while (!v && w->head < w->tail) {
             tw_ask a = w->queue[w->head++];
             if (a.e.kind == RF_DO_CHALLENGE) tw_challenge(w, &a);
@@ -1448,8 +1323,6 @@ Test(task, V008_verdicts_by_element_and_partial_have_evidence, .timeout = 100)
         cr_assert_eq(got.method, v->verdict->method);
         ro_free(bytes);
         tw_free(w);
-        free(h);
-        free(l);
         tw_truth_free(t);
     }
 }
@@ -1517,7 +1390,6 @@ Test(task, T08_messages_that_do_not_fit_are_refused_and_cost_nothing)
     cr_assert(accepted(w, h));
     cr_assert_eq(w->struck, 0);
     tw_free(w);
-    free(h);
     tw_truth_free(t);
 }
 
@@ -1551,7 +1423,6 @@ Test(task, T78_claimants_without_a_slot)
     tw_finish(w);
     cr_assert(accepted(w, h), "%s", w->log);
     tw_free(w);
-    free(h);
     tw_truth_free(t);
 }
 
@@ -1603,18 +1474,7 @@ Test(task, T75_claims_garbled_and_misplaced)
     segments s = segments_new();
     tw *w = world(s.t, 2, (tw_side *[2]){s.h, s.l}, s.h);
     w->member[0].no_claims = 1;
-    tw_open(w);
-    tw_commit(w);
-    tw_reveals(w);
-    tw_ask window;
-    memset(&window, 0, sizeof window);
-    while (w->head < w->tail) {
-        tw_ask a = w->queue[w->head++];
-        if (a.has_q && a.q.kind == RF_Q_SEGMENTS && vd_digest_equal(&a.e.claim, &s.h->party.root))
-            window = a;
-        if (a.e.kind == RF_DO_CHALLENGE) tw_challenge(w, &a);
-        if (a.e.kind == RF_DO_ASK) tw_answer(w, &a);
-    }
+    tw_ask window = until_window(w, &s);
     rf_message m = tw_message(w, 0, RF_M_SEGMENT);
     uint8_t leaves[3 * VD_STEP_LEAF_BYTES];
     memcpy(leaves, s.h->step[3], sizeof leaves);
@@ -1649,9 +1509,7 @@ Test(task, T75_explanations_of_something_else, .timeout = 100)
     tw_truth *t = tw_truth_dear(DEAR, 0);
     tw_side *h = honest(t), *l = liar(t, 0, 0, TW_OUTPUT, 1 << 20);
     tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
-    tw_open(w);
-    tw_commit(w);
-    tw_reveals(w);
+    tw_begin(w);
     tw_ask a;
     uint8_t *bytes;
     for (;;) {
@@ -1683,8 +1541,6 @@ Test(task, T75_explanations_of_something_else, .timeout = 100)
     cr_assert(accepted(w, h), "%s", w->log);
     cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
     tw_free(w);
-    free(h);
-    free(l);
     tw_truth_free(t);
 }
 
@@ -1696,9 +1552,7 @@ Test(task, T36_the_hosts_answers_that_are_none)
     for (int k = 0; k < 3; k++) {
         tw *w = world(t, 2, (tw_side *[2]){h, h}, h);
         rf_event e;
-        tw_open(w);
-        tw_commit(w);
-        tw_reveals(w);
+        tw_begin(w);
         while (w->queue[w->head].e.kind == RF_DO_CHALLENGE) tw_challenge(w, &w->queue[w->head++]);
         cr_assert_eq(w->queue[w->head].e.kind, RF_DO_RUN);
         memset(&e, 0, sizeof e);
@@ -1725,7 +1579,6 @@ Test(task, T36_the_hosts_answers_that_are_none)
         cr_assert_eq(w->struck, 0);
         tw_free(w);
     }
-    free(h);
     tw_truth_free(t);
 }
 
@@ -1739,9 +1592,7 @@ Test(task, T65_auditors_that_are_none)
     ro_err err = {RO_OK, {0}};
     uint32_t n;
     w->member[1].unrevealed = 1;
-    tw_open(w);
-    tw_commit(w);
-    tw_reveals(w);
+    tw_begin(w);
     tw_pump(w);
     must(rf_task_pending(w->task, &err), &err);
     cr_assert_eq(rf_task_effects(w->task, &n)[0].kind, RF_DO_AUDIT);
@@ -1780,8 +1631,6 @@ Test(task, T65_auditors_that_are_none)
     tw_finish(w);
     cr_assert_eq(rf_task_end(w->task), RF_END_SETTLED, "%s", w->log);
     tw_free(w);
-    free(h);
-    free(o);
     tw_truth_free(t);
     tw_truth_free(other);
 }
@@ -1821,7 +1670,6 @@ Test(task, T39_times_at_the_end_of_their_range)
     cr_assert_eq(rf_task_new(&w->setup, 0, &none, &err), RO_ELIMIT);
     rf_task_free(NULL);
     tw_free(w);
-    free(h);
     tw_truth_free(t);
 }
 
@@ -1882,11 +1730,7 @@ static cast cast_new(const life *x)
     return c;
 }
 
-static void cast_free(cast *c)
-{
-    for (int k = 0; k < 7; k++) free(c->side[k]);
-    tw_truth_free(c->t);
-}
+static void cast_free(cast *c) { tw_truth_free(c->t); }
 
 static tw *live(const life *x, const cast *c)
 {
@@ -1944,9 +1788,7 @@ Test(task, V009_what_is_open_is_told_again)
         uint8_t *before, *after;
         size_t n, m;
         uint32_t count;
-        tw_open(w);
-        tw_commit(w);
-        tw_reveals(w);
+        tw_begin(w);
         uint32_t open = w->tail - w->head;
         must(rf_task_save(w->task, &before, &n, &err), &err);
         must(rf_task_pending(w->task, &err), &err);
@@ -1971,9 +1813,7 @@ Test(task, T52_states_with_a_changed_byte, .timeout = 300)
         ro_err err = {RO_OK, {0}};
         uint8_t *bytes;
         size_t n;
-        tw_open(w);
-        tw_commit(w);
-        tw_reveals(w);
+        tw_begin(w);
         for (uint32_t turn = 0; turn < 6 && w->head < w->tail; turn++) {
             tw_ask a = w->queue[w->head++];
             if (a.e.kind == RF_DO_ASK) tw_answer(w, &a);
@@ -2051,9 +1891,7 @@ Test(task, V011_no_memory_to_restore)
     uint8_t *bytes;
     size_t n;
     uint32_t failures = 0;
-    tw_open(w);
-    tw_commit(w);
-    tw_reveals(w);
+    tw_begin(w);
     must(rf_task_save(w->task, &bytes, &n, &err), &err);
     for (uint64_t at = 1;; at++) {
         rf_task *t;
