@@ -113,8 +113,8 @@ ro_status rf_take_challenge(rf_task *t, uint32_t member, const rf_message *m, ro
     RO_TRY(rf_known(t, member, m, &is_known, err));
     if (is_known) return RO_OK;
     if (!s->revealed) return rf_refuse(t, member, RF_R_UNKNOWN, 0, NULL, err);
-    if (s->lost != RF_LOST_NOTHING) return rf_refuse(t, member, RF_R_STRUCK, 0, NULL, err);
     if (t->challenging != RF_C_ASKED) return rf_refuse(t, member, RF_R_LATE, 0, NULL, err);
+    if (s->lost != RF_LOST_NOTHING) return rf_refuse(t, member, RF_R_STRUCK, 0, NULL, err);
     if (!s->answers) s->answers = ro_alloc_zero(RF_CHALLENGES_MAX * sizeof *s->answers);
     if (!s->answers) return RO_FAIL(err, RO_ENOMEM, "no memory for answers to challenges");
     s->answers[n] = m->claim.challenge;

@@ -200,6 +200,43 @@ Test(task, T28_downtime_is_added_to_whatever_is_open)
     tw_truth_free(t);
 }
 
+/* An audit and the host's tries have the time back too. */
+Test(task, T28_downtime_of_an_audit_and_of_tries)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t);
+    rf_event down, fault;
+    memset(&down, 0, sizeof down);
+    memset(&fault, 0, sizeof fault);
+    down.kind = RF_EV_DOWNTIME;
+    fault.kind = RF_EV_WORK;
+    fault.end = RF_WORK_FAULT;
+    tw *w = world(t, 2, (tw_side *[2]){h, h}, NULL);
+    w->member[1].unrevealed = 1;
+    tw_begin(w);
+    tw_pump(w);
+    uint64_t d = rf_task_deadline(w->task);
+    w->now = d + 5;
+    down.ms = 10;
+    tw_event(w, &down);
+    cr_assert_null(tw_last(w, RF_DO_AUDIT));
+    cr_assert_eq(rf_task_deadline(w->task), d + 10);
+    tw_free(w);
+    w = world(t, 2, (tw_side *[2]){h, h}, h);
+    tw_begin(w);
+    while (w->queue[w->head].e.kind != RF_DO_RUN) tw_challenge(w, &w->queue[w->head++]);
+    fault.work = w->queue[w->head++].e.work;
+    tw_event(w, &fault);
+    down.ms = w->setup.params.retry_ms;
+    tw_event(w, &down);
+    w->now += w->setup.params.retry_ms;
+    tw_event(w, &fault); /* within the time for tries, as it was counted */
+    cr_assert_eq(rf_task_get_state(w->task), RF_T_AGREED);
+    cr_assert_not_null(tw_last(w, RF_DO_RUN));
+    tw_free(w);
+    tw_truth_free(t);
+}
+
 /* T29: nobody need call a timeout, and a tick that comes hours late does what a punctual one does,
  * to both sides of a pair at once. */
 Test(task, T29_a_tick_that_comes_late)
@@ -1468,6 +1505,71 @@ Test(task, T01_the_struck_are_refused_everywhere)
     segments_free(&s);
 }
 
+/* Struck while the window is open: what one has filed alone is dropped, and nobody waits for it. */
+Test(task, T61_struck_while_a_window_is_open)
+{
+    for (int filed = 0; filed < 2; filed++) {
+        segments s = segments_new();
+        tw *w = world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
+        rf_task_counts c;
+        w->member[1].claims = s.bad[0];
+        w->member[0].no_claims = w->member[1].no_claims = 1;
+        tw_ask window = until_window(w, &s);
+        rf_message other = tw_commitment(w, 1);
+        other.claim.commitment.b[0] ^= 1;
+        if (filed) {
+            cr_assert_eq(tw_send_segment(w, 1, &window.e.asked, 1), -1);
+            cr_assert_eq(tw_send(w, 1, &other, NULL, 0), RF_R_CONFLICT);
+            cr_assert_null(tw_last(w, RF_DO_CLOSE));
+            cr_assert_eq(tw_send_segment(w, 0, &window.e.asked, 1), -1);
+        } else {
+            cr_assert_eq(tw_send_segment(w, 0, &window.e.asked, 1), -1);
+            cr_assert_null(tw_last(w, RF_DO_CLOSE));
+            cr_assert_eq(tw_send(w, 1, &other, NULL, 0), RF_R_CONFLICT);
+        }
+        cr_assert_not_null(tw_last(w, RF_DO_CLOSE));
+        w->member[0].no_claims = 0;
+        tw_finish(w);
+        rf_task_get_counts(w->task, &c);
+        cr_assert(accepted(w, s.h), "%s", w->log);
+        cr_assert_eq(c.recomputed, 1); /* the dropped claim is not judged */
+        cr_assert_eq(tw_lost(w, 1), RF_LOST_EQUIVOCATION);
+        cr_assert_eq(tw_lost(w, 2), RF_LOST_CLAIM);
+        tw_free(w);
+        segments_free(&s);
+    }
+}
+
+/* A challenge answered twice, and in two ways. */
+Test(task, T03_challenges_repeated_and_contradicted)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t);
+    tw *w = world(t, 3, (tw_side *[3]){h, h, h}, h);
+    tw_begin(w);
+    rf_message m = tw_message(w, 1, RF_M_CHALLENGE);
+    m.slot.step = w->queue[0].e.step;
+    m.slot.node = w->queue[0].e.node;
+    m.slot.output = w->queue[0].e.output;
+    cr_assert_eq(tw_send(w, 1, &m, NULL, 0), -1);
+    cr_assert_eq(tw_send(w, 1, &m, NULL, 0), -1);
+    cr_assert(tw_last(w, RF_DO_ACCEPT)->duplicate);
+    m.claim.challenge.b[0] ^= 1;
+    cr_assert_eq(tw_send(w, 1, &m, NULL, 0), RF_R_CONFLICT);
+    cr_assert_eq(tw_lost(w, 1), RF_LOST_EQUIVOCATION);
+    memcpy(m.key, w->member[2].key, sizeof m.key);
+    w->member[1].inattentive = w->member[2].inattentive = 1;
+    tw_pump(w);
+    tw_tick(w, rf_task_deadline(w->task));
+    cr_assert_eq(tw_send(w, 2, &m, NULL, 0), RF_R_LATE);
+    cr_assert_eq(tw_lost(w, 2), RF_LOST_ATTENTION);
+    tw_finish(w);
+    cr_assert(accepted(w, h), "%s", w->log);
+    cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
+    tw_free(w);
+    tw_truth_free(t);
+}
+
 /* A claim garbled on its way is no claim; one for another place, or in an opening's, neither. */
 Test(task, T75_claims_garbled_and_misplaced)
 {
@@ -1625,7 +1727,7 @@ Test(task, T65_auditors_that_are_none)
     host_event(w, RF_EV_DELIVERED, 1); /* it revealed nothing */
     cr_assert_eq(tw_last(w, RF_DO_REFUSE)->reason, RF_R_UNKNOWN);
     cr_assert_eq(tw_send_opening(w, 0, &h->party.root, "x", 1), RF_R_LATE);
-    host_event(w, RF_EV_DELIVERED, 0);
+    host_event(w, RF_EV_DELIVERED, RF_NONE); /* by the auditor, struck or not */
     host_event(w, RF_EV_DELIVERED, 0);
     cr_assert_eq(tw_last(w, RF_DO_REFUSE)->reason, RF_R_LATE);
     tw_finish(w);
