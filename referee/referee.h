@@ -75,7 +75,7 @@ typedef enum {
     RF_Q_STEP_LEAVES, /* all step leaves of segment claim `claim`                            */
     RF_Q_HEADER,      /* the header of tensor `tensor`                                       */
     RF_Q_OPERANDS,    /* every chunk that an element, or a part of it, reads                 */
-    RF_Q_PARTS,       /* the parts that part (level, index) of an element needs              */
+    RF_Q_PARTS,       /* offline: the parts that part (level, index) of an element needs     */
     /* Windows, online: the host collects the claims of one side and answers with all that are
      * admitted, once. */
     RF_Q_SEGMENTS,     /* bodies of segment claims of segment lo, `of` its leaf's hash       */

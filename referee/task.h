@@ -17,7 +17,8 @@
  *   3. An event is stamped once. Expiries up to its stamp are applied before it, in the order of
  *      (deadline, claim root); expired(now, d) is now >= d, here and nowhere else.
  *   4. A stake is lost once, by the first cause. A root's fall strikes those who revealed it; a
- *      false segment claim or explanation strikes its signers and never the root.
+ *      false segment claim or explanation strikes its signers, and the root falls only when none
+ *      that stands is left for it.
  *   5. A fault of the referee never decides: it is tried again, then the task is refunded.
  *   6. Memory is bounded by the setup: members, their claims in windows that were opened, one
  *      answer a question. Room is made only for what has passed its check.
@@ -32,9 +33,8 @@ extern "C" {
 
 /* Who may ask for a work slot, over how many there are: claimants lie there until OPEN ends. */
 #define RF_CLAIMANTS_FACTOR 4u
-#define RF_MEMBERS_MAX (RF_CLAIMANTS_FACTOR * RF_SLOTS_MAX + 64u) /* and auditors           */
-#define RF_AUDITORS_MAX 8u      /* of one task: each that fell silent made room for the next  */
-#define RF_CHALLENGES_MAX 64u   /* attention challenges; more are asked for in vain           */
+#define RF_AUDITORS_MAX 8u    /* of one task: each that fell silent made room for the next    */
+#define RF_CHALLENGES_MAX 64u /* attention challenges: a bit each in a member's record        */
 
 /* In this order; AGREED and DISPUTED may each be skipped. */
 typedef enum {
