@@ -598,7 +598,7 @@ def gather_grad_chain(n, out, i):
 
 def average_pool_chain(n, out, i):
     x, y = n.dims(0), n.outs[0][1]
-    *plane, = index_of(i, y)
+    plane = index_of(i, y)
     inside = taps(plane[2:], n.at, x[2:])
 
     def finish(acc):

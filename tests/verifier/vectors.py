@@ -8,7 +8,7 @@ import os
 import random
 import sys
 
-from bodies import ROOT, Node, element, explanation, size_of
+from bodies import ROOT, Node, element, explanation
 import tensor
 
 
