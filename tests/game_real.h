@@ -507,8 +507,7 @@ static inline size_t real_says(real_host *h, rf_game *g, uint32_t k, const rf_qu
         if (t) memcpy(out, t->header, t->header_size);
         return t ? t->header_size : 0;
     case RF_Q_OPERANDS:
-        h->no_memory = rf_operands_write(rf_game_subject(g), q, &source, &answer, &size, &why) ==
-                       RO_ENOMEM;
+        h->no_memory = rf_operands_write(g, q, &source, &answer, &size, &why) == RO_ENOMEM;
         if (why.code) return 0;
         break;
     case RF_Q_PARTS:

@@ -375,7 +375,7 @@ static inline size_t tw_says(const tw_truth *t, const tw_side *w, const tw_side 
     rf_chunk_source chunks = {tw_chunk, &source};
     const tw_tensor *o = NULL;
     if (q->kind == RF_Q_OPERANDS) {
-        if (rf_operands_write(rf_game_subject(game), q, &chunks, out, &size, &err)) return 0;
+        if (rf_operands_write(game, q, &chunks, out, &size, &err)) return 0;
         return size;
     }
     *out = ro_alloc(1 << 18);

@@ -45,7 +45,7 @@ static void check_flip(fixture *f, uint64_t step, uint32_t node, int keyed)
     cr_assert_eq(e.checked[0] && e.checked[1], keyed);
     for (uint32_t k = 0; k < 2; k++) {
         rf_signer s;
-        signer(x.traces[v->sides[k]], &s);
+        signer_of_trace(x.traces[v->sides[k]], &s);
         cr_assert(e.traces[k].is_signed == keyed && memcmp(e.traces[k].key, s.key, 32) == 0);
         cr_assert_eq(memcmp(e.traces[k].signature, s.signature, 64), 0);
         cr_assert_eq(memcmp(e.traces[k].backend, s.backend, VD_BACKEND_BYTES), 0);
