@@ -290,7 +290,7 @@ static void write_trace(const plan *p, int lie)
     vd_store *s = NULL;
     vd_digest root, out[2], in, slots[2] = {p->job->slots[0].digest, p->job->slots[1].digest};
     uint64_t begun;
-    char hex[65], path[4096];
+    char hex[65], path[4096], backend[VD_BACKEND_BYTES];
     snprintf(path, sizeof path, "%s/%c.store", p->folder, "ab"[lie]);
     must(vd_store_open(path, 1, &s, &err), &err);
     vd_store_close(s);
@@ -310,7 +310,8 @@ static void write_trace(const plan *p, int lie)
         vd_digest state = vd_state_root(slots, 2), outputs = vd_outputs_digest(output, 1);
         must(vd_writer_step(w, &state, &outputs, digests, &err), &err);
     }
-    must(vd_writer_finish(w, key, "cpu test", &root, &err), &err);
+    snprintf(backend, sizeof backend, "cpu %s", ro_cpu_isa());
+    must(vd_writer_finish(w, key, backend, &root, &err), &err);
     vd_writer_free(w);
     vd_key_free(key);
     ro_free(digests);
