@@ -201,6 +201,7 @@ static ro_status finish_pair(rf_task *t, rf_pair *p, const rf_verdict *v, ro_err
     drop_works(t, (uint32_t)(p - t->pairs));
     RO_TRY(rf_room(&t->ended, &t->ended_room, t->ended_count, sizeof *t->ended, err));
     t->ended[t->ended_count++] = (rf_ended){p->game, p->level, p->number};
+    t->counts.recomputed += p->game->recomputed;
     p->game = NULL;
     p->done = 1;
     t->counts.pairs++;
@@ -232,7 +233,6 @@ static ro_status fall(rf_task *t, uint32_t group, rf_loss lost, ro_err *err)
 static ro_status end_pair(rf_task *t, rf_pair *p, ro_err *err)
 {
     const rf_verdict *v = rf_game_verdict(p->game);
-    t->counts.recomputed += v->elements_recomputed;
     t->counts.provisional |= v->provisional;
     RO_TRY(finish_pair(t, p, v, err));
     if (v->kind == RF_UNDECIDED || v->guilty_count == 0)

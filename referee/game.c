@@ -623,6 +623,7 @@ rf_flow rf_run_pass(rf_game *g, uint32_t a, uint32_t b, rf_verdict *v, int recor
     *open_count = f == RF_WAIT ? p.open_count : 0;
     v->bytes_read = g->bytes_read;
     v->questions = g->questions;
+    g->recomputed = v->elements_recomputed + (f == RF_DECIDED ? 0 : p.recomputed);
     for (uint32_t k = 0; f == RF_DECIDED && !record && p.struck && k < g->claim_count; k++)
         g->claims_struck[k] |= p.struck[k];
     return f;

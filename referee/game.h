@@ -134,6 +134,7 @@ typedef struct {
     uint32_t group[2];
     const vd_trace_body *body[2];
     uint8_t *struck; /* of each segment claim: found false */
+    uint64_t recomputed; /* elements, for claims judged before those that v is about */
     rf_verdict *v;
     rf_trail *trail;
     rf_question open[RF_OPEN_MAX];
@@ -164,6 +165,7 @@ struct rf_game {
     rf_opening *openings[RF_BUCKETS], *windows; /* by question; the last window */
     rf_opening *oldest, *newest;                /* in the order of acceptance    */
     uint64_t bytes_read, questions;
+    uint64_t recomputed; /* elements, by the last pass */
     rf_question open[RF_OPEN_MAX];
     uint32_t open_count;
     uint32_t refused[RF_OPEN_MAX][RF_PARTIES_MAX + 1];

@@ -1055,7 +1055,6 @@ static rf_flow judge_claims(rf_pass *p, const rf_walk *w, const vd_segment_leaf 
 {
     admitted list[2];
     rf_verdict *v = p->v;
-    uint64_t recomputed = 0;
     RF_FLOW(gather_claims(p, w, leaf, list));
     if (!list[0].count || !list[1].count) return no_claims(p, list);
     for (;;) {
@@ -1063,8 +1062,8 @@ static rf_flow judge_claims(rf_pass *p, const rf_walk *w, const vd_segment_leaf 
         int fallen[2];
         rf_flow f = judge_two_claims(p, &leaf[0], before, claim);
         if (f != RF_DECIDED || v->kind == RF_UNDECIDED) return f;
-        v->elements_recomputed += recomputed;
-        recomputed = v->elements_recomputed;
+        v->elements_recomputed += p->recomputed;
+        p->recomputed = v->elements_recomputed;
         for (uint32_t k = 0; k < v->guilty_count; k++)
             for (int side = 0; side < 2; side++)
                 if (p->mask[side] >> v->guilty[k].party & 1)

@@ -108,9 +108,9 @@ typedef enum {
     RF_DO_CLOSE,     /* it is closed: answered, or its deadline has come                      */
     RF_DO_CHALLENGE, /* attention challenge `number`, of every revealed member: tensor
                         (`step`, `node`, `output`), asked digest `asked`                      */
-    RF_DO_RUN,       /* host work `work`: a game's question, or the expected answers to a
-                        challenge (`question` NULL): 32 bytes for each of `members`, which are
-                        those of the root `roots[0]` that answered it                         */
+    RF_DO_RUN,       /* host work `work`: a game's question (rf_task_game has its subject), or
+                        the expected answers to a challenge (`question` NULL): 32 bytes for
+                        each of `members`, who are of the root `roots[0]` and answered it     */
     RF_DO_VERDICT,   /* a pair has ended: `verdict`, NULL when a side's last member fell by
                         itself. Until the next event rf_task_game gives its evidence          */
     RF_DO_STRIKE,    /* `member` has lost its stake for `lost`; equivocation: `position` is

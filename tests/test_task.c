@@ -1540,6 +1540,36 @@ Test(task, T61_struck_while_a_window_is_open)
     }
 }
 
+/* A pair whose last member on a side falls by itself: what was recomputed until then counts. */
+Test(task, V007_recomputations_of_a_pair_without_a_verdict)
+{
+    segments s = segments_new();
+    tw *w = world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
+    vd_claim_body right = tw_claim(s.t, s.h, s.h, 1), wrong = right;
+    /* A false claim that comes first, so that one is struck while the honest one is left. */
+    for (uint64_t salt = 1; memcmp(wrong.tree.b, right.tree.b, VD_DIGEST) >= 0; salt++) {
+        w->member[1].claims = liar(s.t, 3, 1, TW_OUTPUT, salt);
+        wrong = tw_claim(s.t, s.h, w->member[1].claims, 1);
+    }
+    tw_begin(w);
+    while (!w->struck) {
+        tw_ask a = w->queue[w->head++];
+        if (a.e.kind == RF_DO_CHALLENGE) tw_challenge(w, &a);
+        if (a.e.kind == RF_DO_ASK) tw_answer(w, &a);
+        if (a.e.kind == RF_DO_RUN && a.has_q) tw_work(w, &a);
+    }
+    cr_assert_eq(tw_lost(w, 1), RF_LOST_CLAIM);
+    rf_message other = tw_commitment(w, 2);
+    other.claim.commitment.b[0] ^= 1;
+    cr_assert_eq(tw_send(w, 2, &other, NULL, 0), RF_R_CONFLICT);
+    cr_assert_null(tw_last(w, RF_DO_VERDICT)->verdict);
+    cr_assert_eq(recomputed(w), 1);
+    tw_finish(w);
+    cr_assert(accepted(w, s.h), "%s", w->log);
+    tw_free(w);
+    segments_free(&s);
+}
+
 /* A challenge answered twice, and in two ways. */
 Test(task, T03_challenges_repeated_and_contradicted)
 {
