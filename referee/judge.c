@@ -461,10 +461,11 @@ typedef struct {
     uint8_t once[2]; /* offline: the flag of the only explanation */
 } duel;
 
-/* What both sides' values at a duel stand on: their windows are for this alone. */
+/* What a side's explanation of a part must fold to, and what it may not contradict: its window is
+ * for this alone. */
 static vd_digest duel_context(rf_pass *p, const rf_part *part, int side, int *fault)
 {
-    size_t room = 16 + part->agreed_count * (size_t)24;
+    size_t room = 8 + part->agreed_count * (size_t)24;
     for (uint32_t k = 0; k < part->agreed_count; k++)
         room += 8 * (part->agreed[k].run.end - part->agreed[k].run.begin);
     vd_digest d = {{0}};
@@ -473,7 +474,6 @@ static vd_digest duel_context(rf_pass *p, const rf_part *part, int side, int *fa
     if (!b) return d;
     vd_out o = {b, 0};
     vd_out_u64(&o, part->value[side]);
-    vd_out_u64(&o, part->value[1 - side]);
     for (uint32_t k = 0; k < part->agreed_count; k++) {
         const rf_run *r = &part->agreed[k];
         vd_out_u64(&o, r->run.level);

@@ -584,16 +584,12 @@ static ro_status resolve(rf_task *t, uint32_t group, ro_err *err)
 /* One root is left. What is still to be done before it counts; *go: do it again. */
 static ro_status conclude(rf_task *t, uint32_t group, int *go, ro_err *err)
 {
-    uint32_t staked = 0;
     *go = 1;
     if (t->challenging == RF_C_ANSWERED) return rf_check_challenges(t, group, err);
     *go = 0;
     if (t->challenging != RF_C_DONE || t->auditing == RF_A_WANTED) return RO_OK;
-    for (uint32_t k = 0; k < t->seat_count; k++) {
-        const rf_seat *s = &t->seats[k];
-        staked += s->group == group && s->role == RF_PROVIDER && s->lost == RF_LOST_NOTHING;
-    }
-    if (t->auditing == RF_A_NONE && rf_audit_due(&t->params, staked, &t->draw))
+    if (t->auditing == RF_A_NONE &&
+        rf_audit_due(&t->params, t->roots[group].standing, &t->draw))
         return rf_want_auditor(t, err);
     return resolve(t, group, err);
 }

@@ -70,11 +70,8 @@ ro_status rf_ask_challenges(rf_task *t, ro_err *err)
     return RO_OK;
 }
 
-/* Auditors compute for the referee: nobody doubts that they do. */
-static int owes_attention(const rf_seat *s)
-{
-    return s->revealed && s->role == RF_PROVIDER && s->lost == RF_LOST_NOTHING;
-}
+/* No auditor is sought before challenges are done with. */
+static int owes_attention(const rf_seat *s) { return s->revealed && s->lost == RF_LOST_NOTHING; }
 
 static int answered_all(const rf_task *t, const rf_seat *s)
 {
@@ -126,7 +123,7 @@ ro_status rf_take_challenge(rf_task *t, uint32_t member, const rf_message *m, ro
 /* Who answered, struck since or not: the list does not change while the host works. */
 static int is_checked(const rf_seat *s, const rf_work *w)
 {
-    return s->group == w->group && s->role == RF_PROVIDER && s->answered >> w->challenge & 1;
+    return s->group == w->group && s->answered >> w->challenge & 1;
 }
 
 ro_status rf_run_work(rf_task *t, const rf_work *w, ro_err *err)

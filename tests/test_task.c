@@ -317,7 +317,9 @@ Test(task, T01_two_reveals_of_one_root)
     cr_assert_eq(tw_send_reveal(w, 1), -1);
     cr_assert_eq(tw_send_reveal(w, 0), -1);
     strcpy(m.claim.reveal.backend, "cuda test");
+    uint64_t first = rf_task_position(w->task) - 1; /* member 0's came after it */
     cr_assert_eq(tw_send(w, 1, &m, NULL, 0), RF_R_CONFLICT);
+    cr_assert_eq(tw_last(w, RF_DO_STRIKE)->position, first);
     cr_assert_eq(tw_lost(w, 1), RF_LOST_EQUIVOCATION);
     tw_tick(w, rf_task_deadline(w->task));
     tw_finish(w);
@@ -668,6 +670,27 @@ Test(task, T31_sixteen_wrong_answers_silence_one_member_only)
     tw_truth_free(t);
 }
 
+/* Fifteen wrong answers and a right one; sixteen, and the right one is not heard. */
+Test(task, T31_the_sixteenth_wrong_answer)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
+    for (uint32_t wrong = 15; wrong <= 16; wrong++) {
+        tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
+        uint8_t *bytes, none[8] = {0};
+        tw_begin(w);
+        tw_ask a = w->queue[0];
+        for (uint32_t k = 0; !tw_may(w, 0, &a) || !a.has_q; k++) a = w->queue[k];
+        size_t n = tw_says(t, h, h, rf_task_game(w->task, 0, 0), &a.q, &bytes);
+        for (uint32_t k = 0; k < wrong; k++)
+            cr_assert_eq(tw_send_opening(w, 0, &a.e.asked, none, 1 + k % 8), RF_R_CONTENT);
+        cr_assert_eq(tw_send_opening(w, 0, &a.e.asked, bytes, n), wrong < 16 ? -1 : RF_R_LIMIT);
+        ro_free(bytes);
+        tw_free(w);
+    }
+    tw_truth_free(t);
+}
+
 /* Answers from whoever was not asked, to what is not open, in other contexts, twice. */
 Test(task, T31_answers_out_of_turn)
 {
@@ -777,7 +800,7 @@ Test(task, T33_arrival_does_not_choose_the_pairs)
     enum { SIDES = 6 };
     tw_truth *t = tw_truth_small(6, 0);
     tw_side *side[SIDES] = {honest(t)};
-    vd_digest met[2][8][2];
+    vd_digest met[2][8][2], draw[2];
     for (uint64_t k = 1; k < SIDES; k++) side[k] = liar(t, 2, 0, TW_OUTPUT, k);
     for (uint32_t turn = 0; turn < 2; turn++) {
         tw *w = tw_new(t, SIDES);
@@ -798,8 +821,10 @@ Test(task, T33_arrival_does_not_choose_the_pairs)
                 met[turn][pairs++][1] = e[k].roots[1];
             }
         cr_assert_eq(pairs, 3);
+        draw[turn] = tw_last(w, RF_DO_PUBLISH)->asked;
         tw_free(w);
     }
+    cr_assert(vd_digest_equal(&draw[0], &draw[1]));
     cr_assert_arr_eq(met[0], met[1], 3 * sizeof met[0][0]);
     tw_truth_free(t);
 }
@@ -898,6 +923,18 @@ static tw_ask until_window(tw *w, const segments *s)
     }
     cr_assert(window.has_q);
     return window;
+}
+
+/* A false claim of segment 1 that is judged before the honest one. */
+static const tw_side *false_first(const segments *s)
+{
+    vd_claim_body right = tw_claim(s->t, s->h, s->h, 1), wrong = right;
+    const tw_side *side = NULL;
+    for (uint64_t salt = 1; memcmp(wrong.tree.b, right.tree.b, VD_DIGEST) >= 0; salt++) {
+        side = liar(s->t, 3, 1, TW_OUTPUT, salt);
+        wrong = tw_claim(s->t, s->h, side, 1);
+    }
+    return side;
 }
 
 static int is_hidden(const segments *s)
@@ -1512,7 +1549,7 @@ Test(task, T61_struck_while_a_window_is_open)
         segments s = segments_new();
         tw *w = world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
         rf_task_counts c;
-        w->member[1].claims = s.bad[0];
+        w->member[1].claims = false_first(&s);
         w->member[0].no_claims = w->member[1].no_claims = 1;
         tw_ask window = until_window(w, &s);
         rf_message other = tw_commitment(w, 1);
@@ -1545,12 +1582,7 @@ Test(task, V007_recomputations_of_a_pair_without_a_verdict)
 {
     segments s = segments_new();
     tw *w = world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
-    vd_claim_body right = tw_claim(s.t, s.h, s.h, 1), wrong = right;
-    /* A false claim that comes first, so that one is struck while the honest one is left. */
-    for (uint64_t salt = 1; memcmp(wrong.tree.b, right.tree.b, VD_DIGEST) >= 0; salt++) {
-        w->member[1].claims = liar(s.t, 3, 1, TW_OUTPUT, salt);
-        wrong = tw_claim(s.t, s.h, w->member[1].claims, 1);
-    }
+    w->member[1].claims = false_first(&s); /* struck while the honest one is left */
     tw_begin(w);
     while (!w->struck) {
         tw_ask a = w->queue[w->head++];
@@ -1566,6 +1598,41 @@ Test(task, V007_recomputations_of_a_pair_without_a_verdict)
     cr_assert_eq(recomputed(w), 1);
     tw_finish(w);
     cr_assert(accepted(w, s.h), "%s", w->log);
+    tw_free(w);
+    segments_free(&s);
+}
+
+/* T43: what had to be computed is paid once a pair and side, to who said it first and stands; what
+ * lies in a trace file costs next to nothing; a false claim that came first is paid nothing. */
+Test(task, T43_answers_are_paid_once_and_false_claims_never)
+{
+    segments s = segments_new();
+    tw *w = world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
+    ro_err err = {RO_OK, {0}};
+    rf_params *p = &w->setup.params;
+    int64_t exposure, replays = 0, claims = 0;
+    p->replay = 1000;
+    p->segment = 700;
+    must(rf_params_exposure(p, &exposure, &err), &err);
+    p->stake = 10 * exposure;
+    rf_task_free(w->task);
+    must(rf_task_new(&w->setup, w->now, &w->task, &err), &err);
+    w->member[0].claims = false_first(&s); /* members file in their order */
+    tw_begin(w);
+    tw_until(w, RF_T_FINAL);
+    tw_tick(w, rf_task_deadline(w->task));
+    const rf_effect *e = tw_last(w, RF_DO_SETTLE);
+    for (uint32_t k = 0; k < e->transfer_count; k++) {
+        const rf_transfer *x = &e->transfers[k];
+        if (x->purpose != RF_FOR_RERUN) continue;
+        cr_assert_eq(x->to.member, 1, "member %u is paid", x->to.member);
+        replays += x->amount == p->replay;
+        claims += x->amount == p->segment;
+        cr_assert(x->amount == 1 || x->amount == p->replay || x->amount == p->segment);
+    }
+    cr_assert_eq(claims, 1);
+    cr_assert_leq(replays, 1);
+    cr_assert_eq(tw_lost(w, 0), RF_LOST_CLAIM);
     tw_free(w);
     segments_free(&s);
 }
