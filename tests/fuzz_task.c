@@ -101,13 +101,7 @@ static void serve(script *s, uint32_t only)
     if (w->head == w->tail) return;
     for (uint32_t k = 0; k < 4; k++) w->member[k].silent = only < 4 && only != k;
     tw_ask a = w->queue[only < 4 ? w->head : w->head++];
-    switch (a.e.kind) {
-    case RF_DO_ASK: tw_answer(w, &a); break;
-    case RF_DO_CHALLENGE: tw_challenge(w, &a); break;
-    case RF_DO_RUN: tw_work(w, &a); break;
-    case RF_DO_AUDIT: tw_audit(w); break;
-    default: tw_deliver(w); break;
-    }
+    tw_serve(w, &a);
 }
 
 static void play(script *s, uint8_t op, uint8_t arg)

@@ -928,18 +928,23 @@ static inline void tw_deliver(tw *w)
     tw_event(w, &e);
 }
 
-/* Carry out what the task has asked for. */
+/* Do what the task has asked for: one thing, all of it. */
+static inline void tw_serve(tw *w, const tw_ask *a)
+{
+    switch (a->e.kind) {
+    case RF_DO_ASK: tw_answer(w, a); break;
+    case RF_DO_CHALLENGE: tw_challenge(w, a); break;
+    case RF_DO_RUN: tw_work(w, a); break;
+    case RF_DO_AUDIT: tw_audit(w); break;
+    default: tw_deliver(w); break;
+    }
+}
+
 static inline void tw_pump(tw *w)
 {
     while (w->head < w->tail) {
         tw_ask a = w->queue[w->head++];
-        switch (a.e.kind) {
-        case RF_DO_ASK: tw_answer(w, &a); break;
-        case RF_DO_CHALLENGE: tw_challenge(w, &a); break;
-        case RF_DO_RUN: tw_work(w, &a); break;
-        case RF_DO_AUDIT: tw_audit(w); break;
-        default: tw_deliver(w); break;
-        }
+        tw_serve(w, &a);
     }
 }
 
