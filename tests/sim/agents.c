@@ -170,7 +170,8 @@ static size_t answer(sim_world *w, const sim_agent *a, const sim_notice *n, uint
 {
     rf_question q = n->q;
     const sim_trace *claim = claim_asked(w, a, n);
-    sim_files f = {a->trace, a->store, &claim, 1, a->explains};
+    sim_files f = {a->trace, a->store, &claim, 1, a->explains,
+                   rf_task_game(w->task, n->e.level, n->e.pair)};
     if (q.claim != RF_NONE && !claim) return 0;
     if (q.claim != RF_NONE) q.claim = 0;
     if (q.kind == RF_Q_EXPLANATIONS) q.kind = RF_Q_PARTS;

@@ -142,8 +142,13 @@ static size_t say_operands(const sim_files *f, const rf_question *q, uint8_t *ou
     ro_err err = {RO_OK, {0}};
     const sim_trace *t = q->claim != RF_NONE && q->claim < f->claim_count && f->claims[q->claim]
                              ? f->claims[q->claim] : f->trace;
-    if (!subject_of(t, q, &n)) return 0;
-    if (rf_operands_write(&n, q, &from, &answer, &size, &err)) return 0;
+    if (!f->game || !subject_of(t, q, &n)) return 0;
+    const rf_node *now = rf_game_subject(f->game); /* a notice may come when the game is further */
+    for (uint32_t k = 0; now->node == n.node && k < n.inputs; k++)
+        if (!vd_digest_equal(&now->digest[k], &n.digest[k])) return 0;
+    if (now->node != n.node ||
+        rf_operands_write(f->game, q, &from, &answer, &size, &err))
+        return 0;
     return keep(answer, size, out);
 }
 

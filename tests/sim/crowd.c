@@ -117,7 +117,7 @@ static void answer_question(crowd *c, const rf_effect *e)
         if (!(e->sides >> side & 1)) continue;
         uint32_t who = who_has(c, &e->roots[side]);
         const sim_trace *t = c->parties[who].trace;
-        sim_files f = {t, &t->store, NULL, 0, NULL};
+        sim_files f = {t, &t->store, NULL, 0, NULL, rf_task_game(c->task, e->level, e->pair)};
         size_t n = sim_answer(&f, e->question, out);
         if (n == 0) continue;
         memset(&m, 0, sizeof m);

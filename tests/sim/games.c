@@ -26,7 +26,7 @@ static void answer_all(exhausted *x, rf_game *g, const uint32_t *patterns, const
     for (uint32_t k = 0; q->parties && !accepted && k < 3; k++) {
         if (!(q->parties >> k & 1)) continue;
         const sim_trace *t = x->traces[patterns[k]];
-        sim_files f = {t, &t->store, NULL, 0, NULL};
+        sim_files f = {t, &t->store, NULL, 0, NULL, g};
         size_t n = sim_answer(&f, q, out);
         if (n) must(rf_game_answer(g, q, k, out, n, &accepted, &err), &err);
     }

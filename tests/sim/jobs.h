@@ -180,6 +180,8 @@ typedef struct {
     const sim_trace *const *claims; /* by number of the game: whose step leaves they are */
     uint32_t claim_count;
     const sim_trace *explains;    /* whose explanations it files; NULL: its own       */
+    const rf_game *game;          /* that asks, as whoever follows its log has it: the
+                                     operands of a part hang on what is agreed; NULL: over */
 } sim_files;
 /* What it says to a question; 0: nothing. out has SIM_ANSWER_MAX bytes. */
 #define SIM_ANSWER_MAX (UINT64_C(1) << 20)
