@@ -165,7 +165,7 @@ static rf_flow ask_leaf_agreed(rf_pass *p, const rf_walk *w, const uint8_t **b, 
 /* The agreed state root before step `index` of the line. */
 static rf_flow state_before(rf_pass *p, const rf_line *line, uint64_t index, vd_digest *root)
 {
-    rf_walk *w = &p->trail->before;
+    rf_walk *w = &p->trail->steps_before;
     const uint8_t *b;
     size_t n;
     vd_step_leaf l;
@@ -875,7 +875,7 @@ static rf_flow segment_before(rf_pass *p, uint64_t segment, vd_digest *state)
     if (!segment_leaf_is(p->g->job, b, n, segment - 1, &l))
         return both_malformed(p, "both committed to a malformed leaf of the segment before");
     p->trail->segment_before = b;
-    if (p->trail->recording) p->trail->before = w;
+    if (p->trail->recording) p->trail->segments_before = w;
     *state = l.state;
     return RF_GO;
 }
@@ -1024,6 +1024,19 @@ static int falls_with(const rf_pass *p, const admitted *list)
     return own;
 }
 
+/* What an earlier pair of claims has left is of other trees. How the segment was reached stays. */
+static void forget_claims(rf_trail *t)
+{
+    rf_trail kept;
+    memset(&kept, 0, sizeof kept);
+    kept.recording = t->recording;
+    kept.segments = t->segments;
+    kept.segments_before = t->segments_before;
+    kept.segment_before = t->segment_before;
+    for (int k = 0; k < 2; k++) kept.segment_leaf[k] = t->segment_leaf[k];
+    *t = kept;
+}
+
 /* One claim of each side against the other, from the agreed state. */
 static rf_flow judge_two_claims(rf_pass *p, const vd_segment_leaf *leaf, const vd_digest *before,
                                 const uint32_t claim[2])
@@ -1035,6 +1048,7 @@ static rf_flow judge_two_claims(rf_pass *p, const vd_segment_leaf *leaf, const v
     v->has_node = v->has_element = v->has_value = 0;
     v->method = RF_BY_NONE;
     v->elements_recomputed = 0;
+    forget_claims(p->trail);
     for (int k = 0; k < 2; k++) {
         line.claim[k] = p->trail->claim[k] = claim[k];
         line.tree[k] = p->g->claims[claim[k]].body.tree;
