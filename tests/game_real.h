@@ -182,21 +182,13 @@ static inline void real_loss(real_tensors *s, vd_job *j, ro_graph *g)
     (void)real_emit(g, RO_OP_SoftmaxCrossEntropyLoss, attrs, in, 2, 2);
 }
 
-/* Two phases of one and of three steps: one without nodes that sets w to a constant; one of nodes
- * of every shape that the rules tell apart: an output of two chunks, a scalar, two outputs, no
- * elements, an absent input, inputs that are slots, constants and outputs of other nodes. */
-static inline vd_job *real_mixed(real_tensors *s, uint32_t segment, uint64_t repeats)
+/* Nodes of every shape that the rules tell apart: an output of two chunks, a scalar, two outputs,
+ * no elements, an absent input, inputs that are slots, constants and outputs of other nodes. */
+static inline void real_nodes(real_tensors *s, vd_job *j, ro_graph *g)
 {
-    vd_job *j = real_job(s, 2, repeats, segment);
-    ro_graph *g = (ro_graph *)(uintptr_t)j->phases[0].graph;
     uint64_t attrs[RO_ATTRS_SIZE_MAX / 8] = {0};
-    ro_value in[3], y[4], w;
+    ro_value in[3], y[4], w = real_slot(j, g, 1);
     ro_err err = {RO_OK, {0}};
-    (void)real_slot(j, g, 1);
-    w = real_floats(s, j, g, 1, (int64_t[]){6});
-    real_ends(j, g, w, RO_NO_VALUE, &w, 1);
-    g = (ro_graph *)(uintptr_t)j->phases[1].graph;
-    w = real_slot(j, g, 1);
     (void)real_slot(j, g, 2);
     in[0] = real_floats(s, j, g, 1, (int64_t[]){1500});
     in[1] = real_floats(s, j, g, 1, (int64_t[]){1500});
@@ -221,7 +213,31 @@ static inline vd_job *real_mixed(real_tensors *s, uint32_t segment, uint64_t rep
     ro_value neg = real_emit(g, RO_OP_Neg, NULL, in, 1, 1);
     real_loss(s, j, g);
     real_ends(j, g, neg, sum, y, 4);
+}
+
+/* Two phases of one and of three steps: one without nodes that sets w to a constant, and one of
+ * those nodes. */
+static inline vd_job *real_mixed(real_tensors *s, uint32_t segment, uint64_t repeats)
+{
+    vd_job *j = real_job(s, 2, repeats, segment);
+    ro_graph *g = (ro_graph *)(uintptr_t)j->phases[0].graph;
+    ro_err err = {RO_OK, {0}};
+    (void)real_slot(j, g, 1);
+    ro_value w = real_floats(s, j, g, 1, (int64_t[]){6});
+    real_ends(j, g, w, RO_NO_VALUE, &w, 1);
+    real_nodes(s, j, (ro_graph *)(uintptr_t)j->phases[1].graph);
     j->phases[1].steps = 3;
+    must(vd_job_seal(j, &err), &err);
+    return j;
+}
+
+/* One phase of those nodes. */
+static inline vd_job *real_single(real_tensors *s, uint64_t steps)
+{
+    vd_job *j = real_job(s, 1, 1, 0);
+    ro_err err = {RO_OK, {0}};
+    real_nodes(s, j, (ro_graph *)(uintptr_t)j->phases[0].graph);
+    j->phases[0].steps = steps;
     must(vd_job_seal(j, &err), &err);
     return j;
 }
