@@ -356,7 +356,8 @@ static ro_status window_holds(rf_game *g, const rf_question *q, const uint8_t *b
         ro_err why = {RO_OK, {0}};
         if (at && memcmp(b + at - size, b + at, size) >= 0) *ok = 0;
         else if (q->kind == RF_Q_SEGMENTS)
-            *ok = vd_claim_body_decode(b + at, &body, &why) == RO_OK && body.segment == q->lo &&
+            *ok = vd_claim_body_decode(b + at, &body, &why) == RO_OK &&
+                  vd_digest_equal(&body.job, &g->job->digest) && body.segment == q->lo &&
                   body.steps == g->leaf[0].count &&
                   vd_digest_equal(&body.trace, &g->groups[g->current[side_of(g, q->parties)]].root);
         else

@@ -12,7 +12,7 @@
 #include "game_world.h"
 
 #define REAL_TENSORS_MAX 2048u
-#define REAL_CLAIMS_MAX 6u
+#define REAL_CLAIMS_MAX 16u
 
 /* ---- tensors by digest --------------------------------------------------------------- */
 
@@ -372,6 +372,9 @@ static inline void real_forge_segment(real_side *x, const vd_job *j, uint64_t se
 
 /* ---- the host ------------------------------------------------------------------------ */
 
+/* A window as it was answered: which of the host's claims are in it, in the window's order. */
+typedef struct { rf_question q; uint32_t claim[REAL_CLAIMS_MAX], count; } real_window;
+
 typedef struct {
     const vd_job *job;
     const real_tensors *tensors;
@@ -380,7 +383,9 @@ typedef struct {
     rf_claim claims[REAL_CLAIMS_MAX];
     const real_side *claim_of[REAL_CLAIMS_MAX]; /* whose step leaves it shows */
     uint32_t claim_count;
-    int online;
+    int online;             /* claims are filed in the windows, not handed in with the setup */
+    real_window windows[2]; /* the last two of segment claims: a pair's                      */
+    uint32_t window_count;
     uint64_t silent;     /* these parties never answer                      */
     uint32_t deaf_kinds; /* these kinds of question nobody answers          */
     int (*deaf)(const rf_question *q, uint32_t party); /* nor these; RF_NONE: the host */
@@ -415,6 +420,27 @@ static inline int real_chunk(void *ctx, const vd_digest *d, const ro_type *type,
     *size = vd_tensor_chunk_bytes(type, index);
     *path_size = vd_proof_from_leaves(VD_TREE_CHUNKS, t->leaves, t->chunks, index, proof);
     *path = proof;
+    return 1;
+}
+
+/* Which of the host's claims the game's is: online the game numbers what was filed. */
+static inline uint32_t real_claim_of(const real_host *h, const rf_game *g, uint32_t claim)
+{
+    uint32_t k = 0;
+    if (!h->online || claim == RF_NONE) return claim;
+    const vd_digest *root = &rf_game_get_claim(g, claim)->root;
+    while (k < h->claim_count && !vd_digest_equal(&h->claims[k].root, root)) k++;
+    if (k == h->claim_count) abort();
+    return k;
+}
+
+/* Whether a claim of the host's was not found false. */
+static inline int real_claim_stands(const real_host *h, const rf_game *g, uint32_t claim)
+{
+    if (!h->online) return rf_game_claim_stands(g, claim);
+    for (uint32_t w = 0; w < 2; w++)
+        for (uint32_t k = 0; k < h->windows[w].count; k++)
+            if (h->windows[w].claim[k] == claim) return !rf_game_struck(g, &h->windows[w].q, k);
     return 1;
 }
 
@@ -470,18 +496,30 @@ static inline size_t real_leaf(const real_host *h, const real_side *x, const rf_
     return real_chunk_size(t, q->lo);
 }
 
+/* The step leaves that a claim shows; returns their size. */
+static inline size_t real_step_leaves(const real_host *h, uint32_t claim, uint8_t *out)
+{
+    const vd_claim_body *b = &h->claims[claim].body;
+    const world_leaf *l = &h->claim_of[claim]->w.step[b->segment * h->job->segment];
+    for (uint64_t n = 0; n < b->steps; n++)
+        memcpy(out + n * VD_STEP_LEAF_BYTES, l[n].bytes, VD_STEP_LEAF_BYTES);
+    return b->steps * VD_STEP_LEAF_BYTES;
+}
+
 /* What party k says into out (of REAL_ROOM bytes); 0: it has no answer. */
 #define REAL_ROOM ((size_t)2 << 20)
-static inline size_t real_says(real_host *h, rf_game *g, uint32_t k, const rf_question *q,
+static inline size_t real_says(real_host *h, rf_game *g, uint32_t k, const rf_question *asked,
                                uint8_t *out)
 {
     const real_side *x = h->sides[k];
+    rf_question own = *asked, *q = &own;
     const real_tensor *t;
     rf_chunk_source source = {real_chunk, (void *)(uintptr_t)h->tensors};
     uint64_t n;
     uint8_t *answer = NULL;
     size_t size = 0;
     ro_err why = {RO_OK, {0}};
+    own.claim = real_claim_of(h, g, asked->claim);
     switch (q->kind) {
     case RF_Q_HASHES: {
         const uint8_t *leaves = real_leaves(h, x, q, &n);
@@ -497,11 +535,7 @@ static inline size_t real_says(real_host *h, rf_game *g, uint32_t k, const rf_qu
         for (n = q->lo; n < q->hi; n++)
             memcpy(out + (n - q->lo) * VD_DIGEST, x->w.step[n].bytes + 60, VD_DIGEST);
         return (q->hi - q->lo) * VD_DIGEST;
-    case RF_Q_STEP_LEAVES:
-        x = h->claim_of[q->claim];
-        for (n = 0; n < q->hi; n++)
-            memcpy(out + n * VD_STEP_LEAF_BYTES, x->w.step[q->step + n].bytes, VD_STEP_LEAF_BYTES);
-        return q->hi * VD_STEP_LEAF_BYTES;
+    case RF_Q_STEP_LEAVES: return real_step_leaves(h, q->claim, out);
     case RF_Q_HEADER:
         t = real_find(h->tensors, &q->tensor);
         if (t) memcpy(out, t->header, t->header_size);
@@ -511,6 +545,7 @@ static inline size_t real_says(real_host *h, rf_game *g, uint32_t k, const rf_qu
         if (why.code) return 0;
         break;
     case RF_Q_PARTS:
+    case RF_Q_EXPLANATIONS:
         if (!h->parts[k]) return 0;
         h->no_memory = rf_parts_write(rf_game_subject(g), q, h->parts[k], h->parts_count, &answer,
                                       &size, &why) == RO_ENOMEM;
@@ -577,12 +612,70 @@ static inline int real_deaf(const real_host *h, const rf_question *q, uint32_t p
            (h->deaf && h->deaf(q, party));
 }
 
+/* Put a claim of n bytes into its place among those of a window. */
+static inline void real_insert(uint8_t *list, real_window *w, const uint8_t *bytes, size_t n,
+                               uint32_t claim)
+{
+    uint32_t at = 0;
+    while (at < w->count && memcmp(list + at * n, bytes, n) < 0) at++;
+    if (at < w->count && memcmp(list + at * n, bytes, n) == 0) return;
+    if (w->count == REAL_CLAIMS_MAX) abort();
+    memmove(list + (at + 1) * n, list + at * n, (w->count - at) * n);
+    memmove(w->claim + at + 1, w->claim + at, (w->count - at) * sizeof *w->claim);
+    memcpy(list + at * n, bytes, n);
+    w->claim[at] = claim;
+    w->count++;
+}
+
+/* All that is admitted to a window, into list; *w says what it is. Returns its size. */
+static inline ro_status real_collect(real_host *h, rf_game *g, const rf_question *q, real_window *w,
+                                     uint8_t *list, size_t *size, ro_err *err)
+{
+    uint8_t *bytes = malloc(REAL_ROOM), body[VD_CLAIM_BODY_BYTES];
+    size_t each = q->kind == RF_Q_SEGMENTS ? sizeof body : 0;
+    ro_status st = RO_OK;
+    if (!bytes) abort();
+    memset(w, 0, sizeof *w);
+    w->q = *q;
+    for (uint32_t k = 0; !st && k < h->count; k++) {
+        int segments = q->kind == RF_Q_SEGMENTS, admitted;
+        if (!(q->parties >> k & 1) || real_deaf(h, q, k)) continue;
+        for (uint32_t c = 0; !st && c < (segments ? h->claim_count : 1); c++) {
+            const vd_claim_body *b = &h->claims[c].body;
+            if (segments && !vd_digest_equal(&b->trace, &h->sides[k]->w.party.root)) continue;
+            size_t n = segments ? real_step_leaves(h, c, bytes) : real_says(h, g, k, q, bytes);
+            st = rf_game_admits(g, q, segments ? b : NULL, bytes, n, &admitted, err);
+            if (st || !admitted) continue;
+            if (segments) vd_claim_body_encode(b, body);
+            else each = n;
+            real_insert(list, w, segments ? body : bytes, each, c);
+        }
+    }
+    free(bytes);
+    *size = w->count * each;
+    return st;
+}
+
+static inline ro_status real_file(real_host *h, rf_game *g, const rf_question *q, uint8_t *out,
+                                  ro_err *err)
+{
+    real_window w;
+    size_t n;
+    int accepted;
+    RO_TRY(real_collect(h, g, q, &w, out, &n, err));
+    RO_TRY(rf_game_offer(g, q, out, n, &accepted, err));
+    if (!accepted) abort();
+    if (q->kind == RF_Q_SEGMENTS) h->windows[h->window_count++ % 2] = w;
+    return RO_OK;
+}
+
 static inline ro_status real_answer(real_host *h, rf_game *g, const rf_question *q, uint8_t *out,
                                     ro_err *err)
 {
     int accepted = 0;
     h->asked[q->kind]++;
     h->questions++;
+    if (rf_is_window(q->kind)) return real_file(h, g, q, out, err);
     for (uint32_t k = 0; !accepted && k < h->count; k++) {
         if (!(q->parties >> k & 1) || real_deaf(h, q, k)) continue;
         size_t n = real_says(h, g, k, q, out);
@@ -604,8 +697,8 @@ static inline rf_game *real_new(const real_host *h)
     rf_game *g = NULL;
     ro_err err = {RO_OK, {0}};
     for (uint32_t k = 0; k < h->count; k++) parties[k] = h->sides[k]->w.party;
-    rf_setup s = {h->job,     parties,   h->count,      h->claims,
-                  h->claim_count, h->online, h->job->digest};
+    rf_setup s = {h->job, parties, h->count, h->claims, h->online ? 0 : h->claim_count,
+                  h->online, h->job->digest};
     must(rf_game_new(&s, &g, &err), &err);
     return g;
 }

@@ -548,7 +548,7 @@ static int first_claims(const real_host *h, const rf_game *g)
 {
     int standing = 0;
     for (uint32_t k = 0; k < h->claim_count; k++)
-        standing |= rf_game_claim_stands(g, k) << k;
+        standing |= real_claim_stands(h, g, k) << k;
     return standing;
 }
 
@@ -600,6 +600,10 @@ Test(game_branches, T24_claims_that_are_not_admitted)
         cr_assert_eq(v.struck_claims, 0);
         h.deaf_kinds |= 1u << RF_Q_RERUN;
         expect(&h, (want){RF_UNDECIDED, RF_BY_NONE, 0});
+        h.online = 1; /* the window is empty, whatever was handed in */
+        if (k < 5) expect(&h, (want){RF_FORFEIT, RF_BY_NONE, 2});
+        h.claim_count = 0;
+        expect(&h, (want){RF_FORFEIT, RF_BY_NONE, 3});
     }
     free(x);
     free(state);
@@ -608,31 +612,63 @@ Test(game_branches, T24_claims_that_are_not_admitted)
     tear_down(&f);
 }
 
-/* The same claim handed in twice is one; a false one is struck out and the next one speaks. */
+/* Online claims stand in the order of their bytes. Who forges one can only try: of a segment
+ * with this fault at some element or bit, one whose claim lies before (or behind) the honest one. */
+static real_side *saboteur(fixture *f, uint32_t node, int before)
+{
+    for (uint32_t k = 0; k < 256; k++) {
+        world_plan plan = {AT, node, LIE_OUTPUT, (uint8_t)(k + 1)};
+        real_side *x = node == REAL_SUM
+                           ? lying(f, plan)
+                           : faulty(f, (real_fault){AT, node, 0, k % 8, 2u + 2 * (k / 8), 0});
+        real_host h = host(f, x, f->truth);
+        real_claim(&h, x, f->truth, 2, 0);
+        real_claim(&h, f->truth, f->truth, 2, 1);
+        int order = memcmp(h.claims[0].body.tree.b, h.claims[1].body.tree.b, VD_DIGEST);
+        if (before ? order < 0 : order > 0) return x;
+        free(x);
+    }
+    cr_assert(0, "no such claim in 256 tries");
+    return NULL;
+}
+
+/* The same claim handed in twice is one; a false one is struck out and the next one speaks. What
+ * nobody comes to is not struck: offline claims stand as they were handed in, online as sorted. */
 Test(game_branches, T24_T61_false_claims_under_the_honest_root)
 {
     fixture f = set_up(2, 2);
     real_side *x = faulty(&f, (real_fault){AT, REAL_NEG, 0, 2, 1, 0});
-    real_side *saboteur = lying(&f, (world_plan){AT, REAL_SUM, LIE_OUTPUT, 1});
+    real_side *bad[2] = {saboteur(&f, REAL_SUM, 0), saboteur(&f, REAL_SUM, 1)};
     for (uint32_t liar = 0; liar < 2; liar++)
-        for (int online = 0; online < 2; online++) {
+        for (int k = 0; k < 4; k++) {
+            int online = k & 1, before = k >> 1 || !online;
             real_host h = host(&f, liar ? f.truth : x, liar ? x : f.truth);
             h.online = online;
-            real_claim(&h, saboteur, f.truth, 2, 0);
-            real_claim(&h, saboteur, f.truth, 2, 0);
+            real_claim(&h, bad[k >> 1], f.truth, 2, 0);
+            real_claim(&h, bad[k >> 1], f.truth, 2, 0);
             real_claim(&h, f.truth, f.truth, 2, 1);
             real_claim(&h, x, x, 2, 1);
             rf_game *g = real_play(&h);
             const rf_verdict *v = rf_game_verdict(g);
             cr_assert(v->kind == RF_OUTPUT && v->step == AT, "%s", v->why);
             cr_assert_eq(world_guilty(g), 1u << liar);
-            cr_assert_eq(v->struck_claims, 2);
-            cr_assert_eq(first_claims(&h, g), 2 | 4); /* of twins the first is judged */
-            cr_assert_eq(h.asked[RF_Q_STEP_LEAVES], 3);
+            cr_assert_eq(v->struck_claims, before ? 2u : 1u);
+            /* Of twins the first is judged. */
+            cr_assert_eq(first_claims(&h, g), before ? 2 | 4 : 1 | 2 | 4);
+            cr_assert_eq(h.asked[RF_Q_STEP_LEAVES], online ? 0u : 3u);
+            cr_assert_eq(h.asked[RF_Q_SEGMENTS], online ? 2u : 0u);
+            if (online) {
+                real_window *w = &h.windows[h.windows[1].count == 2];
+                cr_assert(w->count == 2 && w->claim[!before] == 0 && w->claim[before] == 2);
+                cr_assert(!rf_game_struck(g, &w->q, RF_FILED_MAX));
+                w->q.lo++;
+                cr_assert(!rf_game_struck(g, &w->q, 0), "a window that never was");
+            }
             rf_game_free(g);
         }
     free(x);
-    free(saboteur);
+    free(bad[0]);
+    free(bad[1]);
     tear_down(&f);
 }
 
@@ -642,27 +678,30 @@ Test(game_branches, T24_each_round_of_claims_begins_afresh)
 {
     fixture f = set_up(2, 2);
     /* The pool's output goes nowhere, so its claim ends as the honest one does. */
-    real_side *saboteur = faulty(&f, (real_fault){AT, REAL_POOL, 0, 2, 1, 0});
+    real_side *bad = saboteur(&f, REAL_POOL, 1);
     real_side *x = lying(&f, (world_plan){AT, 0, LIE_STATE, 1});
     real_side *y = faulty(&f, (real_fault){AT, REAL_NORM, 0, 2, 1, 0});
-    real_host h = host(&f, x, f.truth);
-    real_claim(&h, saboteur, f.truth, 2, 0);
-    real_claim(&h, f.truth, f.truth, 2, 1);
-    real_claim(&h, x, x, 2, 1);
-    rf_verdict v = expect(&h, (want){RF_STEP, RF_BY_NONE, 1});
-    cr_assert(v.has_step && !v.has_node && !v.has_element && !v.has_value);
-    cr_assert(v.step == AT && v.struck_claims == 2);
-    h = host(&f, y, f.truth);
-    real_claim(&h, saboteur, f.truth, 2, 0);
+    for (int online = 0; online < 2; online++) {
+        real_host h = host(&f, x, f.truth);
+        h.online = online;
+        real_claim(&h, bad, f.truth, 2, 0);
+        real_claim(&h, f.truth, f.truth, 2, 1);
+        real_claim(&h, x, x, 2, 1);
+        rf_verdict v = expect(&h, (want){RF_STEP, RF_BY_NONE, 1});
+        cr_assert(v.has_step && !v.has_node && !v.has_element && !v.has_value);
+        cr_assert(v.step == AT && v.struck_claims == 2);
+    }
+    real_host h = host(&f, y, f.truth);
+    real_claim(&h, bad, f.truth, 2, 0);
     real_claim(&h, f.truth, f.truth, 2, 1);
     real_claim(&h, y, y, 2, 1);
     h.online = 1;
     deaf_kind = RF_Q_STATE; /* what the second round asks for, and the first does not */
     deaf_parties = 3;
     h.deaf = deaf_at;
-    v = expect(&h, (want){RF_WITHHELD, RF_BY_NONE, 3});
+    rf_verdict v = expect(&h, (want){RF_WITHHELD, RF_BY_NONE, 3});
     cr_assert(v.has_node && !v.has_element && !v.has_value && v.struck_claims == 3);
-    free(saboteur);
+    free(bad);
     free(x);
     free(y);
     tear_down(&f);
@@ -674,9 +713,9 @@ Test(game_branches, T24_what_falls_with_the_last_claim)
 {
     fixture f = set_up(2, 2);
     real_side *x = faulty(&f, (real_fault){AT, REAL_NEG, 0, 2, 1, 0});
-    real_side *saboteur = lying(&f, (world_plan){AT, REAL_SUM, LIE_OUTPUT, 1});
+    real_side *bad = lying(&f, (world_plan){AT, REAL_SUM, LIE_OUTPUT, 1});
     real_host h = host(&f, x, f.truth);
-    real_claim(&h, saboteur, f.truth, 2, 0);
+    real_claim(&h, bad, f.truth, 2, 0);
     real_claim(&h, x, x, 2, 1);
     rf_verdict v = expect(&h, (want){RF_OUTPUT, RF_BY_SEGMENT, 1});
     cr_assert(!v.has_step && !v.has_node && !v.has_element && v.struck_claims == 1);
@@ -686,7 +725,7 @@ Test(game_branches, T24_what_falls_with_the_last_claim)
     h.claims[0].own = 1;
     expect(&h, (want){RF_OUTPUT, RF_BY_OPERATOR, 2});
     free(x);
-    free(saboteur);
+    free(bad);
     tear_down(&f);
 }
 
@@ -1152,7 +1191,15 @@ Test(game_branches, T24_partial_results, .timeout = 60)
         cr_assert(v.claimed[0] != v.claimed[1]);
         for (uint32_t i = 0; i < 2; i++)
             cr_assert_eq(v.claimed[i] != v.recomputed, CASES[k].guilty >> v.sides[i] & 1);
-        cr_assert(s.h.asked[RF_Q_PARTS] == 4); /* of the value, of its one chunk */
+        /* Of the value, of the whole row, of the chunk, of no lane: both sides each time. */
+        cr_assert(s.h.asked[RF_Q_PARTS] == 6 && s.h.asked[RF_Q_EXPLANATIONS] == 0);
+        cr_assert_eq(s.h.asked[RF_Q_OPERANDS], 4); /* and of these four */
+        memset(s.h.asked, 0, sizeof s.h.asked);
+        s.h.online = 1; /* the same in windows */
+        rf_verdict w = expect(&s.h, (want){RF_OUTPUT, RF_BY_PARTIAL, CASES[k].guilty});
+        cr_assert(w.part_level == 0 && w.part_index == v.part_index);
+        cr_assert(w.recomputed == v.recomputed && w.provisional == v.provisional);
+        cr_assert(s.h.asked[RF_Q_PARTS] == 0 && s.h.asked[RF_Q_EXPLANATIONS] == 6);
         sum_down(&s);
     }
 }
@@ -1194,28 +1241,48 @@ Test(game_branches, T60_a_part_has_no_second_opinion_of_its_own, .timeout = 60)
     sum_down(&s);
 }
 
-/* An element that needs more parts than an answer may hold is not explained: 2^31 numbers, of which
- * nobody here has any, so the step decides. */
-Test(game_branches, an_element_of_too_many_parts)
+static int deaf_to_whole_elements(const rf_question *q, uint32_t party)
 {
+    (void)party; /* to find that it has no operands, a host reads them all */
+    return q->kind == RF_Q_OPERANDS && q->level == RF_NONE;
+}
+
+/* A part that needs more parts than an answer may hold ends the explanation: of 256 windows over
+ * one element, each with taps for 16,385 parts. Nobody here has the inputs, so the step decides. */
+Test(game_branches, an_element_of_too_many_parts, .timeout = 60)
+{
+    enum { TAPS = (1 << 22) + 1, WINDOWS = 256, WIDTH = TAPS + WINDOWS - 1, MIDDLE = TAPS - 1 };
+    static const uint64_t right[3] = {0, 0, 0}, wrong[3] = {5, 5, 5};
     fixture f = {calloc(1, sizeof *f.tensors), NULL, NULL};
+    uint64_t attrs[RO_ATTRS_SIZE_MAX / 8] = {0};
     ro_err err = {RO_OK, {0}};
     f.tensors->arena = ro_arena_new();
     f.job = real_job(f.tensors, 1, 1, 0);
     ro_graph *g = (ro_graph *)(uintptr_t)f.job->phases[0].graph;
-    ro_type type = ro_type_of(RO_F32, 1, (int64_t[]){INT64_C(1) << 31});
-    ro_value c = real_constant(f.tensors, f.job, g, &type, NULL);
-    ro_value y = real_emit(g, RO_OP_ArgMax, NULL, &c, 1, 1);
+    ro_type x = ro_type_of(RO_F32, 3, (int64_t[]){1, 1, WIDTH});
+    ro_type dy = ro_type_of(RO_F32, 3, (int64_t[]){1, 1, WINDOWS});
+    must(ro_attr_set_ints(RO_OP_MaxPoolGrad, attrs, "kernel_shape", (int64_t[]){TAPS}, 1, &err),
+         &err);
+    static const char *const ones[2] = {"strides", "dilations"};
+    for (int k = 0; k < 2; k++)
+        must(ro_attr_set_ints(RO_OP_MaxPoolGrad, attrs, ones[k], (int64_t[]){1}, 1, &err), &err);
+    must(ro_attr_set_ints(RO_OP_MaxPoolGrad, attrs, "pads", (int64_t[]){0, 0}, 2, &err), &err);
+    ro_value in[2] = {real_constant(f.tensors, f.job, g, &dy, NULL),
+                      real_constant(f.tensors, f.job, g, &x, NULL)};
+    ro_value y = real_emit(g, RO_OP_MaxPoolGrad, attrs, in, 2, 1);
     real_ends(f.job, g, RO_NO_VALUE, RO_NO_VALUE, &y, 1);
     must(vd_job_seal(f.job, &err), &err);
     f.truth = real_run(f.tensors, f.job, NULL, 0, NULL, 0);
-    real_side *x = faulty(&f, (real_fault){0, 0, 0, 0, 5, 0});
-    real_host h = host(&f, x, f.truth);
-    h.deaf_kinds = 1u << RF_Q_OPERANDS; /* to find that it has none, a host reads all 2^31 */
+    real_side *liar = faulty(&f, (real_fault){0, 0, 0, MIDDLE, 5, 0});
+    real_host h = host(&f, liar, f.truth);
+    h.parts[0] = wrong;
+    h.parts[1] = right;
+    h.parts_count[1] = h.parts_count[2] = h.parts_count[3] = 1; /* of level 0 nothing is asked */
+    h.deaf = deaf_to_whole_elements;
     expect(&h, (want){RF_OUTPUT, RF_BY_STEP, 1});
-    cr_assert_eq(h.asked[RF_Q_PARTS], 0);
-    cr_assert_eq(h.asked[RF_Q_OPERANDS], 1); /* of the whole element, not of a part */
-    free(x);
+    cr_assert_eq(h.asked[RF_Q_PARTS], 4);    /* of the value and the list of its one list */
+    cr_assert_eq(h.asked[RF_Q_OPERANDS], 3); /* of these, and of the whole element        */
+    free(liar);
     tear_down(&f);
 }
 
@@ -1290,6 +1357,104 @@ static uint32_t attack(rf_game *g, const rf_question *q, const uint8_t *right, s
     return 1;
 }
 
+/* What answers a window is offered by the host, all at once: nothing that a party sends, no other
+ * number of bytes, nothing altered, twice, or out of order. Nothing closes it but that. */
+static void attack_window(rf_game *g, const rf_question *q, const uint8_t *right, size_t n)
+{
+    /* Of a claim's body: version, job, trace, segment, steps; of the tree, what admits it knows. */
+    static const size_t AT_BODY[8] = {0, 4, 8, 39, 40, 71, 72, 80};
+    ro_err err = {RO_OK, {0}};
+    int accepted = 1;
+    uint8_t *bytes = malloc(2 * n);
+    memcpy(bytes, right, n);
+    memcpy(bytes + n, right, n);
+    must(rf_game_answer(g, q, RF_NONE, bytes, n, &accepted, &err), &err);
+    cr_assert(!accepted);
+    must(rf_game_answer(g, q, q->parties == 2, bytes, n, &accepted, &err), &err);
+    cr_assert(!accepted);
+    rf_game_cannot(g, q, RF_NONE);
+    for (int field = 0; field < FIELDS; field++) {
+        rf_question other = *q;
+        alter(&other, field);
+        must(rf_game_offer(g, &other, bytes, n, &accepted, &err), &err);
+        cr_assert(!accepted, "%s: field %d", rf_question_name(q->kind), field);
+    }
+    must(rf_game_offer(g, q, NULL, n, &accepted, &err), &err);
+    cr_assert(!accepted);
+    for (size_t k = 0; k < 3; k++) {
+        must(rf_game_offer(g, q, bytes, k == 2 ? 2 * n : n + 1 - 2 * k, &accepted, &err), &err);
+        cr_assert(!accepted, "%s: bytes, %zu", rf_question_name(q->kind), k);
+    }
+    for (size_t k = 0; k < 8; k++) {
+        size_t at = q->kind == RF_Q_SEGMENTS ? AT_BODY[k] : k * (n - 1) / 7 / 8 * 8 + 3;
+        bytes[at] ^= 0x40;
+        must(rf_game_offer(g, q, bytes, n, &accepted, &err), &err);
+        cr_assert(!accepted, "%s: byte %zu of %zu", rf_question_name(q->kind), at, n);
+        if (q->kind == RF_Q_EXPLANATIONS)
+            must(rf_game_admits(g, q, NULL, bytes, n, &accepted, &err), &err);
+        cr_assert(!accepted);
+        bytes[at] ^= 0x40;
+    }
+    if (q->kind == RF_Q_SEGMENTS) {
+        bytes[n - 1] ^= 1; /* of two trees the greater one first */
+        if (memcmp(bytes, bytes + n, n) < 0) bytes[n - 1] ^= 1, bytes[2 * n - 1] ^= 1;
+        if (memcmp(bytes, bytes + n, n) < 0) bytes[n - 1] ^= 1, bytes[2 * n - 1] ^= 1;
+        must(rf_game_offer(g, q, bytes, 2 * n, &accepted, &err), &err);
+        cr_assert(!accepted && memcmp(bytes, bytes + n, n) > 0);
+    }
+    free(bytes);
+}
+
+/* A claim that its host asks about: of another job, trace, segment or length, or with step leaves
+ * that are too few, of other steps, or end in another state or other outputs. */
+static void attack_admission(real_host *h, rf_game *g, const rf_question *q, uint8_t *out)
+{
+    ro_err err = {RO_OK, {0}};
+    int admitted = 1;
+    uint32_t k = 0;
+    while (!vd_digest_equal(&h->claims[k].body.trace, &h->sides[q->parties == 2]->w.party.root))
+        k++;
+    const vd_claim_body right = h->claims[k].body;
+    size_t n = real_step_leaves(h, k, out);
+    for (int field = 0; field < 4; field++) {
+        vd_claim_body b = right;
+        if (field == 0) b.job.b[31] ^= 1;
+        if (field == 1) b.trace.b[0] ^= 1;
+        if (field == 2) b.segment ^= 1;
+        if (field == 3) b.steps--;
+        must(rf_game_admits(g, q, &b, out, n, &admitted, &err), &err);
+        cr_assert(!admitted, "field %d", field);
+    }
+    must(rf_game_admits(g, q, &right, out, n - VD_STEP_LEAF_BYTES, &admitted, &err), &err);
+    cr_assert(!admitted);
+    /* The first leaf's repeat, phase, step, global step and outputs; the last one's state. */
+    const size_t AT_LEAF[6] = {0, 8, 12, 20, 60, n - VD_STEP_LEAF_BYTES + 28};
+    for (size_t i = 0; i < 6; i++) {
+        out[AT_LEAF[i]] ^= 1;
+        must(rf_game_admits(g, q, &right, out, n, &admitted, &err), &err);
+        cr_assert(!admitted, "byte %zu", AT_LEAF[i]);
+        out[AT_LEAF[i]] ^= 1;
+    }
+    must(rf_game_admits(g, q, &right, out, n, &admitted, &err), &err);
+    cr_assert(admitted);
+    rf_question other = *q;
+    other.lo++;
+    must(rf_game_admits(g, &other, &right, out, n, &admitted, &err), &err);
+    cr_assert(!admitted);
+}
+
+/* Attack a window with what is then filed in it. */
+static void attack_filing(real_host *h, rf_game *g, const rf_question *q, uint8_t *out)
+{
+    real_window w;
+    size_t n;
+    ro_err err = {RO_OK, {0}};
+    must(real_collect(h, g, q, &w, out, &n, &err), &err);
+    cr_assert_eq(w.count, 1);
+    attack_window(g, q, out, n);
+    if (q->kind == RF_Q_SEGMENTS) attack_admission(h, g, q, out);
+}
+
 /* Play with every question attacked first; returns the kinds met, a bit each. */
 static uint32_t play_attacked(real_host *h, uint64_t guilty)
 {
@@ -1302,17 +1467,17 @@ static uint32_t play_attacked(real_host *h, uint64_t guilty)
          must(rf_game_next(g, open, &count, &err), &err))
         for (uint32_t k = 0; k < count; k++) {
             size_t n = 0;
-            for (uint32_t party = 0; party < h->count && n == 0; party++)
+            int window = rf_is_window(open[k].kind);
+            if (window) attack_filing(h, g, &open[k], out);
+            for (uint32_t party = 0; party < h->count && n == 0 && !window; party++)
                 if (open[k].parties >> party & 1 && !real_deaf(h, &open[k], party))
                     n = real_says(h, g, party, &open[k], out);
             if (open[k].parties == 0 && !real_deaf(h, &open[k], RF_NONE))
                 n = open[k].kind == RF_Q_RERUN
                         ? real_rerun(h, &open[k], out)
                         : real_operator(h, rf_game_subject(g), &open[k], out);
-            if (n) {
-                attack(g, &open[k], out, n);
-                kinds |= 1u << open[k].kind;
-            }
+            if (n) attack(g, &open[k], out, n);
+            if (n || window) kinds |= 1u << open[k].kind;
             must(real_answer(h, g, &open[k], out, &err), &err);
         }
     cr_assert_eq(world_guilty(g), guilty, "%s", rf_game_verdict(g)->why);
@@ -1338,6 +1503,9 @@ Test(game_branches, T13_T14_T16_T17_every_kind_of_question_attacked, .timeout = 
     real_claim(&h, c.truth, c.truth, 2, 1);
     real_claim(&h, y, y, 2, 1);
     kinds |= play_attacked(&h, 2);
+    h.online = 1;
+    kinds |= play_attacked(&h, 2);
+    h.online = 0;
     h.deaf_kinds = 1u << RF_Q_OPERANDS;
     kinds |= play_attacked(&h, 2);
     forge_body(z, c.job, 1, 1, 5);
@@ -1345,6 +1513,8 @@ Test(game_branches, T13_T14_T16_T17_every_kind_of_question_attacked, .timeout = 
     kinds |= play_attacked(&h, 1);
     summing s;
     sum_up(&s, parts);
+    kinds |= play_attacked(&s.h, 2);
+    s.h.online = 1;
     kinds |= play_attacked(&s.h, 2);
     cr_assert_eq(kinds, (1u << (RF_Q_KERNEL + 1)) - 1, "kinds %x", kinds);
     sum_down(&s);
@@ -1459,8 +1629,10 @@ static void check_tensor_question(const real_host *h, const rf_question *q, cons
     if (q->kind == RF_Q_LEAF) cr_assert_eq(q->hi, q->lo + 1);
 }
 
-static void check_tree_question(const real_host *h, const rf_question *q, const place *at)
+static void check_tree_question(const real_host *h, const rf_game *g, const rf_question *q,
+                                const place *at)
 {
+    uint32_t claim = real_claim_of(h, g, q->claim);
     cr_assert(q->parties == 1 || q->parties == 2 || q->parties == 3);
     cr_assert_eq(q->step, q->tree == VD_TREE_NODES   ? at->step
                           : q->tree == VD_TREE_STEPS ? at->first : 0);
@@ -1469,13 +1641,40 @@ static void check_tree_question(const real_host *h, const rf_question *q, const 
     if (q->kind == RF_Q_LEAF && q->tree == VD_TREE_NODES && q->parties != 3)
         cr_assert_eq(q->lo, at->node);
     int of_claim = h->claim_count && q->tree != VD_TREE_SEGMENTS;
-    cr_assert_eq(q->claim != RF_NONE, of_claim);
+    cr_assert_eq(claim != RF_NONE, of_claim);
     if (of_claim && q->parties != 3)
-        cr_assert(vd_digest_equal(&h->claims[q->claim].body.trace,
+        cr_assert(vd_digest_equal(&h->claims[claim].body.trace,
                                   &h->sides[q->parties == 2]->w.party.root));
 }
 
-static void check_question(const real_host *h, const rf_question *q, const place *at)
+/* What is filed in a window is bound to what is explained: at first both sides' elements. */
+static void check_window_question(const real_host *h, const rf_question *q, const place *at)
+{
+    uint32_t k = q->parties == 2;
+    const real_side *own = h->sides[k];
+    cr_assert(q->parties == 1 || q->parties == 2);
+    if (q->kind == RF_Q_SEGMENTS) {
+        uint64_t segment = at->step / h->job->segment;
+        cr_assert(q->tree == VD_TREE_STEPS && q->lo == segment && q->hi == segment + 1);
+        cr_assert(q->claim == RF_NONE && q->step == at->first);
+        cr_assert_eq(memcmp(q->of.b, own->segment_hash[segment], VD_DIGEST), 0);
+        return;
+    }
+    check_tensor_question(h, q, at);
+    cr_assert(q->output == at->output && q->element == at->element && q->level < RF_NONE);
+    if (q->level != 3) return;
+    uint8_t values[16] = {0};
+    vd_digest bound, other;
+    const world_leaf *l = &h->sides[!k]->w.node[at->step][at->node];
+    memcpy(other.b, l->bytes + 52 + 32 * l->bytes[44] + 32 * at->output, VD_DIGEST);
+    memcpy(values, real_find(h->tensors, &q->tensor)->bytes + 4 * at->element, 4);
+    memcpy(values + 8, real_find(h->tensors, &other)->bytes + 4 * at->element, 4);
+    vd_tagged_hash("verde/1 explained", values, sizeof values, bound.b);
+    cr_assert(vd_digest_equal(&q->of, &bound));
+}
+
+static void check_question(const real_host *h, const rf_game *g, const rf_question *q,
+                           const place *at)
 {
     const vd_digest *slots = h->truth->w.slots[at->step];
     vd_digest state = vd_state_root(slots, 3);
@@ -1486,7 +1685,7 @@ static void check_question(const real_host *h, const rf_question *q, const place
     case RF_Q_HASHES:
     case RF_Q_LEAF:
         if (q->tree == VD_TREE_CHUNKS) check_tensor_question(h, q, at);
-        else check_tree_question(h, q, at);
+        else check_tree_question(h, g, q, at);
         break;
     case RF_Q_HEADER: check_tensor_question(h, q, at); break;
     case RF_Q_STATE:
@@ -1508,9 +1707,9 @@ static void check_question(const real_host *h, const rf_question *q, const place
         cr_assert(q->has_state && vd_digest_equal(&q->state, &state));
         cr_assert(q->tree == VD_TREE_STEPS && q->lo == at->step && q->hi == at->step + 1);
         break;
-    case RF_Q_OUTPUTS:
-    case RF_Q_SEGMENTS: /* filed online only */
-    case RF_Q_EXPLANATIONS: cr_assert(0); break;
+    case RF_Q_SEGMENTS:
+    case RF_Q_EXPLANATIONS: check_window_question(h, q, at); break;
+    case RF_Q_OUTPUTS: cr_assert(0); break;
     }
 }
 
@@ -1525,7 +1724,7 @@ static void check_questions(real_host *h, const place *at)
     for (must(rf_game_next(g, open, &count, &err), &err); count;
          must(rf_game_next(g, open, &count, &err), &err))
         for (uint32_t k = 0; k < count; k++) {
-            check_question(h, &open[k], at);
+            check_question(h, g, &open[k], at);
             must(real_answer(h, g, &open[k], out, &err), &err);
         }
     const rf_verdict *v = rf_game_verdict(g);
@@ -1556,10 +1755,17 @@ Test(game_branches, T16_a_question_says_what_it_is_about, .timeout = 60)
         h = host(&c, swap ? c.truth : z, swap ? z : c.truth);
         for (int k = 0; k < 2; k++) real_claim(&h, h.sides[k], h.sides[k], 2, 1);
         check_questions(&h, &AT_ADD);
+        cr_assert(h.asked[RF_Q_STEP_LEAVES] == 2 && h.asked[RF_Q_SEGMENTS] == 0);
+        h.online = 1;
+        check_questions(&h, &AT_ADD);
+        cr_assert(h.asked[RF_Q_STEP_LEAVES] == 2 && h.asked[RF_Q_SEGMENTS] == 2);
     }
     summing s;
     sum_up(&s, parts);
     check_questions(&s.h, &AT_SUM);
+    s.h.online = 1;
+    check_questions(&s.h, &AT_SUM);
+    cr_assert(s.h.asked[RF_Q_PARTS] == 6 && s.h.asked[RF_Q_EXPLANATIONS] == 6);
     sum_down(&s);
     free(x);
     free(y);
@@ -1717,17 +1923,21 @@ Test(game_branches, T24_struck_claims_of_all_pairs)
     fixture f = set_up(2, 2);
     real_side *x = faulty(&f, (real_fault){AT, REAL_NEG, 0, 2, 1, 0});
     real_side *y = faulty(&f, (real_fault){AT, REAL_NEG, 0, 3, 1, 0});
-    real_host h = host(&f, x, f.truth);
-    h.sides[2] = y;
-    h.count = 3;
-    for (int k = 0; k < 3; k++) real_claim(&h, h.sides[k], h.sides[k], 2, 1);
-    rf_game *g = real_play(&h);
-    uint32_t struck = 0;
-    for (uint32_t k = 0; k < rf_game_pairs(g); k++) struck += rf_game_pair(g, k)->struck_claims;
-    cr_assert_eq(world_guilty(g), 5);
-    cr_assert(struck == 2 && rf_game_verdict(g)->struck_claims == 2);
-    cr_assert_eq(first_claims(&h, g), 2);
-    rf_game_free(g);
+    for (int online = 0; online < 2; online++) {
+        real_host h = host(&f, x, f.truth);
+        h.sides[2] = y;
+        h.count = 3;
+        h.online = online;
+        for (int k = 0; k < 3; k++) real_claim(&h, h.sides[k], h.sides[k], 2, 1);
+        rf_game *g = real_play(&h);
+        uint32_t struck = 0;
+        for (uint32_t k = 0; k < rf_game_pairs(g); k++) struck += rf_game_pair(g, k)->struck_claims;
+        cr_assert_eq(world_guilty(g), 5);
+        cr_assert(struck == 2 && rf_game_verdict(g)->struck_claims == 2);
+        if (!online) cr_assert_eq(first_claims(&h, g), 2);
+        cr_assert_eq(h.asked[RF_Q_SEGMENTS], online ? 4u : 0u); /* each pair has its windows */
+        rf_game_free(g);
+    }
     free(x);
     free(y);
     tear_down(&f);
