@@ -150,6 +150,10 @@ static void answer(real_host *h, rf_game *g, const rf_question *q, uint8_t *out,
     for (int k = 0; k < (noise & 3); k++) disturb(h, g, q, out, t);
     h->silent = noise & 4 ? 1 : 0; /* the liar */
     h->deaf_kinds = q->parties == 0 && noise & 8 ? 1u << q->kind : 0;
+    /* Online nobody who stands lets a window pass. */
+    for (uint32_t k = 0; q->kind == RF_Q_SEGMENTS && k < h->count; k++)
+        if (q->parties >> k & 1 && h->claim_count < REAL_CLAIMS_MAX)
+            real_claim(h, h->sides[k], h->sides[k], q->lo, 1);
     must(real_answer(h, g, q, out, &err), &err);
 }
 

@@ -612,8 +612,8 @@ Test(game_branches, T24_claims_that_are_not_admitted)
     tear_down(&f);
 }
 
-/* Online claims stand in the order of their bytes. Who forges one can only try: of a segment
- * with this fault at some element or bit, one whose claim lies before (or behind) the honest one. */
+/* A false claim of a segment under the honest root that lies before (or behind) the honest one, by
+ * its bytes: online claims stand in that order, and who forges one can try until it does. */
 static real_side *saboteur(fixture *f, uint32_t node, int before)
 {
     for (uint32_t k = 0; k < 256; k++) {
