@@ -1216,8 +1216,85 @@ Test(game_branches, T26_an_element_that_is_not_explained, .timeout = 60)
         cr_assert(!v.provisional && v.bytes_read > 1 << 20);
         s.h.online = 1;
         expect(&s.h, (want){RF_FORFEIT, RF_BY_NONE, 1u << silent});
+        s.h.parts[!silent] = NULL;
+        expect(&s.h, (want){RF_FORFEIT, RF_BY_NONE, 3});
         sum_down(&s);
     }
+}
+
+/* Somebody under the honest root explains it falsely: two chunks of the row exchanged, which give
+ * the same sum, sorted before or behind the honest explanation; `lanes`: the false chunk is
+ * explained too, by a false lane. *at: the first chunk that is false. The caller frees the table. */
+enum { LIE = 5 * 32 + 8, LIES = 5 }; /* the other root's false lane, and its chunk */
+static uint64_t *false_parts(const summing *s, int before, int lanes, uint32_t *at)
+{
+    const uint64_t *count = s->h.parts_count;
+    uint64_t n = count[0] + count[1] + count[2] + count[3];
+    uint64_t *t = ro_alloc(n * sizeof *t), *chunk = t + count[0];
+    cr_assert(t && count[1] > LIES);
+    memcpy(t, s->parts[0], n * sizeof *t);
+    for (uint32_t k = 0; k < LIES * (uint32_t)count[1]; k++) {
+        uint32_t i = k % LIES, j = k / LIES;
+        uint64_t swap = chunk[i];
+        float was, is, lane; /* all whole numbers: sums are exact */
+        if (j <= LIES || chunk[j] == swap || (memcmp(&chunk[j], &swap, 8) < 0) != before) continue;
+        memcpy(&was, &swap, sizeof was);
+        memcpy(&is, &chunk[j], sizeof is);
+        memcpy(&lane, &t[i * 32], sizeof lane);
+        lane += lanes ? is - was : 0;
+        memcpy(&t[i * 32], &lane, sizeof lane);
+        chunk[i] = chunk[j];
+        chunk[j] = swap;
+        *at = i;
+        return t;
+    }
+    cr_assert(0, "all chunks are alike");
+    return NULL;
+}
+
+static uint32_t deaf_part;
+static int deaf_to_a_part(const rf_question *q, uint32_t party)
+{
+    return q->kind == RF_Q_EXPLANATIONS && party == 1 && q->level == 1 && q->index == deaf_part;
+}
+
+/* It is struck and the next one speaks; of a root only its last explanation decides. */
+Test(game_branches, T24_T61_false_explanations_under_the_honest_root, .timeout = 60)
+{
+    static const uint64_t parts[2] = {SUM, LIE};
+    enum { NOBODY, SECOND, FIRST };
+    static const struct {
+        int before, lanes, deaf;
+        uint32_t asked, recomputed;
+        want want;
+    } CASES[] = {
+        {0, 0, NOBODY, 6, 1, {RF_OUTPUT, RF_BY_PARTIAL, 2}}, /* nobody comes to it              */
+        {1, 0, NOBODY, 8, 1, {RF_OUTPUT, RF_BY_PARTIAL, 2}}, /* its chunk is not explained      */
+        {1, 1, NOBODY, 8, 2, {RF_OUTPUT, RF_BY_PARTIAL, 2}}, /* its lane is computed            */
+        {1, 1, SECOND, 8, 1, {RF_FORFEIT, RF_BY_NONE, 2}},   /* the liar leaves the second duel */
+        {1, 1, FIRST, 6, 0, {RF_FORFEIT, RF_BY_NONE, 2}},    /* or the first                    */
+        {1, 0, FIRST, 6, 0, {RF_FORFEIT, RF_BY_NONE, 2}},    /* as both do                      */
+    };
+    summing s;
+    sum_up(&s, parts);
+    s.h.sides[2] = s.side[0];
+    s.h.count = 3;
+    s.h.online = 1;
+    s.h.deaf = deaf_to_a_part;
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
+        uint32_t at = 0;
+        uint64_t *bad = false_parts(&s, CASES[k].before, CASES[k].lanes, &at);
+        s.h.parts[2] = bad;
+        deaf_part = CASES[k].deaf == FIRST ? at : CASES[k].deaf == SECOND ? LIES : RF_NONE;
+        memset(s.h.asked, 0, sizeof s.h.asked);
+        rf_verdict v = expect(&s.h, CASES[k].want);
+        cr_assert_eq(s.h.asked[RF_Q_EXPLANATIONS], CASES[k].asked, "case %zu", k);
+        cr_assert_eq(v.elements_recomputed, CASES[k].recomputed, "case %zu", k);
+        cr_assert_eq(v.has_value, CASES[k].want.method == RF_BY_PARTIAL);
+        if (v.has_value) cr_assert(v.part_level == 0 && v.part_index == LIE);
+        ro_free(bad);
+    }
+    sum_down(&s);
 }
 
 /* The kernel confirms the element of whoever is right at the part, or says nothing, or errs. */
