@@ -335,14 +335,15 @@ static int side_of(const rf_game *g, uint64_t parties)
     return parties == g->groups[g->current[1]].mask;
 }
 
-/* How many bytes one claim in a window has; 0: the element has no such parts. */
+/* How many bytes one claim in an open window has. */
 static size_t claim_bytes(const rf_game *g, const rf_question *q)
 {
     ro_parts needs[RO_NEEDS_MAX];
     uint64_t total;
     if (q->kind == RF_Q_SEGMENTS) return VD_CLAIM_BODY_BYTES;
     rf_part_needs(&g->subject, q->output, q->element, &g->part, needs, &total);
-    return total <= RF_PARTS_MAX ? total * 8 : 0;
+    RO_ASSERT(total && total <= RF_PARTS_MAX); /* else nobody is asked */
+    return total * 8;
 }
 
 /* Ascending, each once, and each of them admissible as far as its bytes show it. */
@@ -350,7 +351,7 @@ static ro_status window_holds(rf_game *g, const rf_question *q, const uint8_t *b
                               int *ok, ro_err *err)
 {
     size_t size = claim_bytes(g, q);
-    *ok = size && n % size == 0 && n / size <= RF_FILED_MAX;
+    *ok = n % size == 0 && n / size <= RF_FILED_MAX;
     for (size_t at = 0; *ok && at < n; at += size) {
         vd_claim_body body;
         ro_err why = {RO_OK, {0}};

@@ -638,13 +638,14 @@ static inline ro_status real_collect(real_host *h, rf_game *g, const rf_question
     memset(w, 0, sizeof *w);
     w->q = *q;
     for (uint32_t k = 0; !st && k < h->count; k++) {
-        int segments = q->kind == RF_Q_SEGMENTS, admitted;
+        int segments = q->kind == RF_Q_SEGMENTS, admitted = 0;
         if (!(q->parties >> k & 1) || real_deaf(h, q, k)) continue;
         for (uint32_t c = 0; !st && c < (segments ? h->claim_count : 1); c++) {
             const vd_claim_body *b = &h->claims[c].body;
             if (segments && !vd_digest_equal(&b->trace, &h->sides[k]->w.party.root)) continue;
             size_t n = segments ? real_step_leaves(h, c, bytes) : real_says(h, g, k, q, bytes);
-            st = rf_game_admits(g, q, segments ? b : NULL, bytes, n, &admitted, err);
+            if (h->no_memory) st = RO_FAIL(err, RO_ENOMEM, "no memory to write an answer");
+            else st = rf_game_admits(g, q, segments ? b : NULL, bytes, n, &admitted, err);
             if (st || !admitted) continue;
             if (segments) vd_claim_body_encode(b, body);
             else each = n;

@@ -77,6 +77,12 @@ static dispute by_claims(void)
     real_claim(&d.h, d.truth, d.truth, 2, 1);
     return d;
 }
+static dispute by_filed_claims(void)
+{
+    dispute d = by_claims();
+    d.h.online = 1;
+    return d;
+}
 static dispute by_body(void)
 {
     dispute d = mixed(2, (real_fault){0}, (world_plan){0});
@@ -119,6 +125,14 @@ static dispute by_parts(void)
     return d;
 }
 
+/* Online the liar forfeits. */
+static dispute by_filed_parts(void)
+{
+    dispute d = by_parts();
+    d.h.online = 1;
+    return d;
+}
+
 /* ---- playing with failures ----------------------------------------------------------- */
 
 static ro_status play(real_host *h, uint8_t *out, rf_game **g, ro_err *err)
@@ -128,8 +142,9 @@ static ro_status play(real_host *h, uint8_t *out, rf_game **g, ro_err *err)
     uint32_t count;
     *g = NULL;
     for (uint32_t k = 0; k < h->count; k++) parties[k] = h->sides[k]->w.party;
-    const rf_setup s = {h->job,         parties,   h->count,      h->claims,
-                        h->claim_count, h->online, h->job->digest};
+    const uint32_t claims = h->online ? 0 : h->claim_count;
+    const rf_setup s = {h->job, parties,   h->count,      h->claims,
+                        claims, h->online, h->job->digest};
     RO_TRY(rf_game_new(&s, g, err));
     for (;;) {
         uint32_t before = h->questions;
@@ -200,6 +215,8 @@ Test(faults, by_element, .timeout = 120) { fail_each(by_element, RF_BY_ELEMENT);
 Test(faults, by_wiring, .timeout = 120) { fail_each(by_wiring, RF_BY_NONE); }
 Test(faults, by_operator, .timeout = 120) { fail_each(by_operator, RF_BY_OPERATOR); }
 Test(faults, by_claims, .timeout = 120) { fail_each(by_claims, RF_BY_ELEMENT); }
+Test(faults, by_filed_claims, .timeout = 120) { fail_each(by_filed_claims, RF_BY_ELEMENT); }
 Test(faults, by_body, .timeout = 120) { fail_each(by_body, RF_BY_NONE); }
 Test(faults, by_silence, .timeout = 120) { fail_each(by_silence, RF_BY_SEGMENT); }
 Test(faults, by_parts, .timeout = 300) { fail_each(by_parts, RF_BY_ELEMENT); }
+Test(faults, by_filed_parts, .timeout = 300) { fail_each(by_filed_parts, RF_BY_NONE); }

@@ -458,16 +458,19 @@ Test(game_branches, T18_inputs_of_every_kind)
 Test(game_branches, T23_each_side_alters_another_input)
 {
     fixture f = set_up(0, 1);
-    real_side *x = lying(&f, (world_plan){0}), *y = lying(&f, (world_plan){0});
-    forge_record(x, f.job, 2, REAL_NORM, 48, 1);
-    forge_record(y, f.job, 2, REAL_NORM, 48 + 32, 1);
-    for (int swap = 0; swap < 2; swap++) {
-        real_host h = host(&f, swap ? y : x, swap ? x : y);
+    int met[2] = {0, 0};
+    for (uint8_t flip = 1; flip; flip = (uint8_t)(flip << 1)) { /* who is side 0 is by the roots */
+        real_side *x = lying(&f, (world_plan){0}), *y = lying(&f, (world_plan){0});
+        forge_record(x, f.job, 2, REAL_NORM, 48, flip);
+        forge_record(y, f.job, 2, REAL_NORM, 48 + 32, flip);
+        real_host h = host(&f, x, y);
         rf_verdict v = expect(&h, (want){RF_INPUTS, RF_BY_NONE, 3});
         cr_assert_eq(v.input, 0);
+        met[v.sides[0]] = 1;
+        free(x);
+        free(y);
     }
-    free(x);
-    free(y);
+    cr_assert(met[0] && met[1]);
     tear_down(&f);
 }
 
@@ -661,6 +664,7 @@ Test(game_branches, T24_T61_false_claims_under_the_honest_root)
                 real_window *w = &h.windows[h.windows[1].count == 2];
                 cr_assert(w->count == 2 && w->claim[!before] == 0 && w->claim[before] == 2);
                 cr_assert(!rf_game_struck(g, &w->q, RF_FILED_MAX));
+                cr_assert(rf_game_struck(g, &w->q, !before) == before);
                 w->q.lo++;
                 cr_assert(!rf_game_struck(g, &w->q, 0), "a window that never was");
             }
@@ -1224,7 +1228,7 @@ Test(game_branches, T26_an_element_that_is_not_explained, .timeout = 60)
 
 /* Somebody under the honest root explains it falsely: two chunks of the row exchanged, which give
  * the same sum, sorted before or behind the honest explanation; `lanes`: the false chunk is
- * explained too, by a false lane. *at: the first chunk that is false. The caller frees the table. */
+ * explained too, by a false lane. *at: the first chunk that is false. The caller frees it all. */
 enum { LIE = 5 * 32 + 8, LIES = 5 }; /* the other root's false lane, and its chunk */
 static uint64_t *false_parts(const summing *s, int before, int lanes, uint32_t *at)
 {
@@ -1414,6 +1418,8 @@ static uint32_t attack(rf_game *g, const rf_question *q, const uint8_t *right, s
     }
     must(rf_game_answer(g, q, RF_NONE, NULL, n, &accepted, &err), &err);
     cr_assert(!accepted);
+    must(rf_game_admits(g, q, NULL, bytes, n, &accepted, &err), &err);
+    cr_assert(!accepted, "%s is no window", rf_question_name(q->kind));
     /* The host's own results are its own to get right. */
     size_t flips = q->kind >= RF_Q_OPERATOR ? 0 : 8;
     for (size_t k = 0; k < flips; k++) {
@@ -1472,6 +1478,15 @@ static void attack_window(rf_game *g, const rf_question *q, const uint8_t *right
         cr_assert(!accepted);
         bytes[at] ^= 0x40;
     }
+    uint8_t *many = calloc(RF_FILED_MAX + 1, n); /* more than are taken, each by its tree */
+    for (size_t k = 0; q->kind == RF_Q_SEGMENTS && k <= RF_FILED_MAX; k++) {
+        memcpy(many + k * n, right, n - VD_DIGEST);
+        many[k * n + n - VD_DIGEST] = (uint8_t)(k >> 8);
+        many[k * n + n - VD_DIGEST + 1] = (uint8_t)k;
+    }
+    must(rf_game_offer(g, q, many, (RF_FILED_MAX + 1) * n, &accepted, &err), &err);
+    cr_assert(!accepted);
+    free(many);
     if (q->kind == RF_Q_SEGMENTS) {
         bytes[n - 1] ^= 1; /* of two trees the greater one first */
         if (memcmp(bytes, bytes + n, n) < 0) bytes[n - 1] ^= 1, bytes[2 * n - 1] ^= 1;
@@ -1556,6 +1571,7 @@ static uint32_t play_attacked(real_host *h, uint64_t guilty)
             if (n) attack(g, &open[k], out, n);
             if (n || window) kinds |= 1u << open[k].kind;
             must(real_answer(h, g, &open[k], out, &err), &err);
+            cr_assert(!rf_game_struck(g, &open[k], 0)); /* no window, or nothing judged yet */
         }
     cr_assert_eq(world_guilty(g), guilty, "%s", rf_game_verdict(g)->why);
     rf_game_free(g);
@@ -1862,13 +1878,18 @@ Test(game_branches, setups_that_are_refused)
     real_claim(&h, f.truth, f.truth, 2, 1);
     for (uint32_t k = 0; k <= RF_PARTIES_MAX; k++) parties[k] = f.truth->w.party;
     for (uint32_t k = 0; k <= RF_CLAIMS_MAX; k++) claims[k] = h.claims[0];
-    const struct { uint32_t parties, claims; ro_status status; } COUNTS[] = {
-        {0, 0, RO_EUSAGE}, {RF_PARTIES_MAX + 1, 0, RO_EUSAGE}, {1, RF_CLAIMS_MAX + 1, RO_EUSAGE},
-        {1, 0, RO_OK}, {RF_PARTIES_MAX, RF_CLAIMS_MAX, RO_OK},
+    const struct { uint32_t parties, claims; int online; ro_status status; } COUNTS[] = {
+        {0, 0, 0, RO_EUSAGE},
+        {RF_PARTIES_MAX + 1, 0, 0, RO_EUSAGE},
+        {1, RF_CLAIMS_MAX + 1, 0, RO_EUSAGE},
+        {1, 0, 0, RO_OK},
+        {RF_PARTIES_MAX, RF_CLAIMS_MAX, 0, RO_OK},
+        {1, 1, 1, RO_EUSAGE}, /* online claims are filed when they are asked for */
+        {RF_PARTIES_MAX, 0, 1, RO_OK},
     };
     for (size_t k = 0; k < sizeof COUNTS / sizeof *COUNTS; k++) {
         rf_setup s = {f.job,  parties, COUNTS[k].parties, claims, COUNTS[k].claims,
-                      0,      f.job->digest};
+                      COUNTS[k].online, f.job->digest};
         rf_game *g = NULL;
         ro_err err = {RO_OK, {0}};
         cr_assert_eq(rf_game_new(&s, &g, &err), COUNTS[k].status, "%zu: %s", k, err.msg);
