@@ -223,7 +223,7 @@ Test(evidence_shapes, T52_what_every_byte_is_refused_for_at_full)
         {"a tensor's header is not what its digest commits to", 384},
         {"its element is not explained by parts", 1},
         {"its method is none", 11},
-        {"the operands are not exactly those that are read", 276},
+        {"the operands are not exactly those that are read", 252},
         {NULL, 0},
     };
     fixture f = set_up(0, 3);
@@ -274,7 +274,7 @@ Test(evidence_shapes, T52_what_every_byte_is_refused_for_at_checkpoint)
         {"a tensor's header is not what its digest commits to", 384},
         {"its element is not explained by parts", 1},
         {"its method is none", 11},
-        {"the operands are not exactly those that are read", 144},
+        {"the operands are not exactly those that are read", 132},
         {NULL, 0},
     };
     fixture f = set_up(5, 3);
