@@ -484,6 +484,7 @@ static ro_status answer_operator(rf_files *f, rf_game *g, const rf_question *q, 
         const uint8_t *say = answers;
         if (!all_agree(f, answers, count, size) && !whole)
             while (memcmp(say, answers + o.count * size, size) == 0) say += size;
+        if (whole) answers[size++] = count > 1 ? RF_RAN_TWICE : 0; /* after the first */
         if (!f->stopped || !whole) st = give(f, g, q, say, size, &accepted, err);
     }
     ro_arena_free(a);
@@ -577,7 +578,7 @@ static ro_status compute_rerun(void *ctx, ro_pool *pool, uint8_t *result, ro_err
     RO_TRY(rf_run_range(x->e, x->f->job, q->tree, q->lo, q->hi, &hash, &state, err));
     memcpy(result, hash.b, VD_DIGEST);
     memcpy(result + VD_DIGEST, state.b, VD_DIGEST);
-    result[2 * VD_DIGEST] = (uint8_t)landed;
+    result[2 * VD_DIGEST] = landed ? RF_RAN_LANDED : 0;
     return RO_OK;
 }
 
@@ -635,6 +636,7 @@ static ro_status answer_rerun(rf_files *f, rf_game *g, const rf_question *q, ro_
         there = rerun_from(f, &x, answers + k * RERUN_BYTES);
     }
     if (!there || !all_agree(f, answers, count, RERUN_BYTES)) return RO_OK;
+    if (count > 1) answers[2 * VD_DIGEST] |= RF_RAN_TWICE;
     return give(f, g, q, answers, RERUN_BYTES, &accepted, err);
 }
 

@@ -61,6 +61,13 @@ static rf_flow undecided(rf_pass *p)
 
 typedef struct { vd_digest hash, state; int landed; } rerun;
 
+/* The host says whether implementations of its own agree on what it ran. What else the verdict
+ * stands on may still be of one alone. */
+static void ran_by(rf_pass *p, uint8_t flags)
+{
+    if (!(flags & RF_RAN_TWICE)) p->v->provisional = 1;
+}
+
 static rf_flow run_again(rf_pass *p, vd_tree_kind tree, uint64_t lo, uint64_t hi,
                          const vd_digest *before, rerun *r)
 {
@@ -76,10 +83,10 @@ static rf_flow run_again(rf_pass *p, vd_tree_kind tree, uint64_t lo, uint64_t hi
     RF_FLOW(rf_ask(p, &q, &b, &n));
     memcpy(r->hash.b, b, VD_DIGEST);
     memcpy(r->state.b, b + VD_DIGEST, VD_DIGEST);
-    r->landed = b[2 * VD_DIGEST];
+    r->landed = b[2 * VD_DIGEST] & RF_RAN_LANDED;
     rf_range_steps(p->g->job, tree, lo, hi, &p->v->lo, &p->v->hi);
     p->v->method = tree == VD_TREE_SEGMENTS || p->v->hi - p->v->lo > 1 ? RF_BY_SEGMENT : RF_BY_STEP;
-    p->v->provisional = 1;
+    ran_by(p, b[2 * VD_DIGEST]);
     return RF_GO;
 }
 
@@ -335,7 +342,7 @@ static rf_flow operator_again(rf_pass *p, stepping *s, const vd_node_leaf l[2])
         wrong[k] = memcmp(l[k].out, b, l[k].outputs * (size_t)VD_DIGEST) != 0;
     p->v->method = RF_BY_OPERATOR;
     p->v->has_element = 0;
-    p->v->provisional = 1;
+    ran_by(p, b[l[0].outputs * (size_t)VD_DIGEST]);
     p->v->elements_recomputed = 0;
     for (uint32_t k = 0; k < p->g->subject.outputs; k++)
         p->v->elements_recomputed += ro_type_elements(&p->g->subject.out[k]);
@@ -423,6 +430,7 @@ static rf_flow judge_part(rf_pass *p, stepping *s, const rf_part *part, int wron
 {
     rf_verdict *v = p->v;
     rf_operands o;
+    uint64_t bits;
     int complete;
     RF_FLOW(parse_operands(p, part->operands, part->operands_size, &o));
     v->recomputed = rf_compute_part(&o, v->output, v->element, part, NULL, &complete);
@@ -434,15 +442,13 @@ static rf_flow judge_part(rf_pass *p, stepping *s, const rf_part *part, int wron
     v->part_level = part->level;
     v->part_index = part->index;
     /* The kernel computes elements, not parts: it can confirm the element of a side that is right
-     * here, and a side that is right here and wrong further on is no contradiction. */
+     * here, and a side that is right here and wrong further on is no contradiction. It is asked
+     * whoever is wrong: end_partial looks at what it said of who falls. */
+    rf_flow f = kernel_bits(p, s->step, &bits);
+    if (f != RF_GO && f != RF_ABSENT) return f;
     v->provisional = 1;
-    for (int k = 0; k < 2; k++) {
-        uint64_t bits;
-        if (wrong[k]) continue;
-        rf_flow f = kernel_bits(p, s->step, &bits);
-        if (f != RF_GO && f != RF_ABSENT) return f;
-        if (f == RF_GO && bits == v->claimed[k]) v->provisional = 0;
-    }
+    for (int k = 0; k < 2; k++)
+        if (f == RF_GO && !wrong[k] && bits == v->claimed[k]) v->provisional = 0;
     v->claimed[0] = part->value[0];
     v->claimed[1] = part->value[1];
     p->trail->part = *part;
@@ -564,9 +570,35 @@ static void record_rounds(rf_trail *t, const duel *d, uint32_t depth)
     t->round_count = depth;
 }
 
+/* The sides that fall with an element. One whose element is the kernel's is condemned by scalar
+ * bodies alone, against another implementation: nobody falls then, and no explanation is struck. */
+static rf_flow end_partial(rf_pass *p, uint64_t step, const duel *top, const int wrong[2])
+{
+    rf_verdict *v = p->v;
+    uint64_t bits;
+    if (v->method != RF_BY_PARTIAL)
+        return condemn(p, wrong, RF_FORFEIT, "no explanation of the element by its parts is left");
+    rf_flow f = kernel_bits(p, step, &bits);
+    if (f != RF_GO && f != RF_ABSENT) return f;
+    for (int k = 0; f == RF_GO && k < 2; k++) {
+        if (!wrong[k] || bits != top->part.value[k]) continue;
+        for (rf_opening *o = p->g->windows; o; o = o->window)
+            if (o->q.kind == RF_Q_EXPLANATIONS) memset(o->struck, 0, RF_FILED_MAX);
+        for (int i = 0; i < 2; i++) v->claimed[i] = top->part.value[i];
+        v->method = RF_BY_NONE;
+        v->has_value = v->provisional = 0;
+        v->alarm = 1;
+        return decide(p, RF_UNDECIDED,
+                      "the referee's fast kernel gives the element of a side that its scalar body "
+                      "finds wrong in a part: nobody is condemned");
+    }
+    return condemn(p, wrong, RF_OUTPUT,
+                   "one partial result was recomputed from its agreed parts");
+}
+
 /* A duel has ended. Strike the explanations that lost it in the duel above, and so on up while a
  * side there has none left. RF_DECIDED: of the element itself; RF_GO: *depth is where to go on. */
-static rf_flow end_duel(rf_pass *p, duel *d, uint32_t *depth, int wrong[2])
+static rf_flow end_duel(rf_pass *p, uint64_t step, duel *d, uint32_t *depth, int wrong[2])
 {
     while (*depth > 0) {
         duel *above = &d[--*depth];
@@ -578,10 +610,7 @@ static rf_flow end_duel(rf_pass *p, duel *d, uint32_t *depth, int wrong[2])
         if (left[0] && left[1]) return RF_GO;
         for (int k = 0; k < 2; k++) wrong[k] = !left[k];
     }
-    return condemn(p, wrong, p->v->method == RF_BY_PARTIAL ? RF_OUTPUT : RF_FORFEIT,
-                   p->v->method == RF_BY_PARTIAL
-                       ? "one partial result was recomputed from its agreed parts"
-                       : "no explanation of the element by its parts is left");
+    return end_partial(p, step, d, wrong);
 }
 
 static rf_flow judge_partial(rf_pass *p, stepping *s)
@@ -608,15 +637,18 @@ static rf_flow judge_partial(rf_pass *p, stepping *s)
             v->method = RF_BY_NONE; /* nothing was filed that stands: silence, not a number */
             v->has_value = 0;
         }
-        RF_FLOW(end_duel(p, d, &depth, wrong));
+        RF_FLOW(end_duel(p, s->step, d, &depth, wrong));
     }
 }
 
 static rf_flow judge_element(rf_pass *p, stepping *s)
 {
     if (rf_is_partial(&p->g->subject, p->v->output)) {
+        const uint64_t claimed[2] = {p->v->claimed[0], p->v->claimed[1]};
         rf_flow f = judge_partial(p, s);
         if (f != RF_ABSENT) return f;
+        for (int k = 0; k < 2; k++) p->v->claimed[k] = claimed[k]; /* a part's may stand there */
+        p->v->has_value = 0;
     }
     return judge_whole(p, s);
 }

@@ -81,13 +81,16 @@ typedef enum {
     RF_Q_SEGMENTS,     /* bodies of segment claims of segment lo, `of` its leaf's hash       */
     RF_Q_EXPLANATIONS, /* explanations as in RF_Q_PARTS; `of` stands for value and context    */
     /* The host's own work; nothing of these comes from a party. */
-    RF_Q_OPERATOR,    /* run node `node` of step `step`: the digests of its outputs          */
+    RF_Q_OPERATOR,    /* run node `node` of step `step`: the digests of its outputs, flags u8 */
     RF_Q_RERUN,       /* run the steps under [lo, hi) of tree: that node's hash, the state root
-                         at the end, and a byte: 1 when the run began in, or came through, the
-                         state root `state`; 0 when it came from the job's first state and
-                         did not                                                             */
+                         at the end, flags u8                                                */
     RF_Q_KERNEL       /* the fast kernel's bits of an element (8 bytes): a second opinion    */
 } rf_question_kind;
+
+/* Flags of what the host ran. */
+#define RF_RAN_LANDED 1u /* a run of steps began in, or came through, the state root `state`; not
+                          * set where it came from the job's first state and did not          */
+#define RF_RAN_TWICE 2u  /* two implementations of the host's own gave the same digests       */
 
 typedef struct {
     rf_question_kind kind;

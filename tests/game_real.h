@@ -601,7 +601,8 @@ static inline size_t real_operator(const real_host *h, const rf_node *n, const r
         vd_tensor_digest_canonical(&n->out[k], bytes, NULL, out + k * VD_DIGEST);
         free(bytes);
     }
-    return n->outputs * (size_t)VD_DIGEST;
+    out[n->outputs * (size_t)VD_DIGEST] = 0; /* by one implementation */
+    return n->outputs * (size_t)VD_DIGEST + 1;
 }
 
 static inline size_t real_rerun(const real_host *h, const rf_question *q, uint8_t *out)
@@ -617,8 +618,8 @@ static inline size_t real_rerun(const real_host *h, const rf_question *q, uint8_
     vd_digest before = vd_state_root(t->w.slots[first], 3);
     out[0] ^= h->rerun_flip;
     memcpy(out + VD_DIGEST, state.b, VD_DIGEST);
-    out[2 * VD_DIGEST] =
-        (uint8_t)(!h->not_landed && (!q->has_state || vd_digest_equal(&before, &q->state)));
+    int landed = !h->not_landed && (!q->has_state || vd_digest_equal(&before, &q->state));
+    out[2 * VD_DIGEST] = landed ? RF_RAN_LANDED : 0;
     return 2 * VD_DIGEST + 1;
 }
 

@@ -144,6 +144,7 @@ typedef struct {
     uint64_t silent;        /* these parties never answer                         */
     int garble;             /* every answer is first given wrong                  */
     uint32_t reruns, operators, asked;
+    uint8_t twice; /* RF_RAN_TWICE where two implementations agree on what is run again */
 } world_host;
 
 /* What one side says; 0: it has no answer. */
@@ -177,15 +178,17 @@ static inline size_t world_truth(world_host *h, const rf_question *q, uint8_t *o
         const world_leaf *l = &t->node[q->step][q->node];
         size_t outputs = l->bytes[48 + 32 * l->bytes[44]] * (size_t)VD_DIGEST;
         memcpy(out, l->bytes + l->size - outputs, outputs);
+        out[outputs] = h->twice;
         h->operators++;
-        return outputs;
+        return outputs + 1;
     }
     if (q->kind != RF_Q_RERUN || q->tree == VD_TREE_SEGMENTS) return 0;
     const uint8_t *leaves = q->tree == VD_TREE_STEPS ? t->step_hash[q->lo] : t->output_hash[q->lo];
     vd_tree_root(q->tree, leaves, q->hi - q->lo, out);
     vd_digest state = vd_state_root(t->slots[q->hi], 3), before = vd_state_root(t->slots[q->lo], 3);
     memcpy(out + VD_DIGEST, state.b, VD_DIGEST);
-    out[2 * VD_DIGEST] = (uint8_t)(!q->has_state || vd_digest_equal(&before, &q->state));
+    int landed = !q->has_state || vd_digest_equal(&before, &q->state);
+    out[2 * VD_DIGEST] = (landed ? RF_RAN_LANDED : 0) | h->twice;
     h->reruns++;
     return 2 * VD_DIGEST + 1;
 }

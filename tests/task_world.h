@@ -890,7 +890,7 @@ static inline void tw_work(tw *w, const tw_ask *a)
         e.end = RF_WORK_CANNOT;
     } else {
         const tw_tensor *t = &w->truth->step[a->q.step].out[a->q.node];
-        uint64_t bits = tw_bits(t, a->q.element) ^ (w->kernel_lies != 0);
+        uint64_t bits = tw_bits(t, a->q.element) ^ (uint32_t)w->kernel_lies;
         for (int k = 0; k < 8; k++) out[k] = (uint8_t)(bits >> (8 * k));
         e.size = 8;
     }

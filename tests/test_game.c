@@ -194,6 +194,34 @@ Test(game, T62_a_node_root_that_nobody_can_open)
     tear_down(f);
 }
 
+/* One implementation alone, unless the host says that two of its own agree. */
+Test(game, T60_what_is_run_again_by_one_implementation_is_provisional)
+{
+    static const world_lie LIES[2] = {LIE_OUTPUT, LIE_NODE_ROOT};
+    static const rf_method METHODS[2] = {RF_BY_OPERATOR, RF_BY_STEP};
+    fixture *f = set_up(6);
+    for (int k = 0; k < 4; k++) {
+        world_plan plan = {3, k / 2 ? 0 : 2, LIES[k / 2], 1};
+        world_side *w = lying(f, &plan, 1);
+        world_host h;
+        memset(&h, 0, sizeof h);
+        h.job = f->job;
+        h.truth = &f->truth;
+        h.sides[0] = w;
+        h.sides[1] = &f->truth;
+        h.count = 2;
+        h.twice = k % 2 ? RF_RAN_TWICE : 0;
+        rf_game *g = world_play(&h, 0);
+        const rf_verdict *v = rf_game_verdict(g);
+        cr_assert(v->kind == RF_OUTPUT && v->method == METHODS[k / 2], "%s", v->why);
+        cr_assert_eq(world_guilty(g), 1);
+        cr_assert_eq(v->provisional, k % 2 == 0, "case %d", k);
+        rf_game_free(g);
+        free(w);
+    }
+    tear_down(f);
+}
+
 /* A tree root of random bytes: the unit is the whole trace. */
 Test(game, T62_random_bytes_for_a_tree)
 {

@@ -1112,6 +1112,24 @@ Test(task, T60_two_implementations_that_differ_condemn_nobody)
     tw_truth_free(t);
 }
 
+/* It gives the liar's element, of whose explanation a part was recomputed: that is not struck. */
+Test(task, T60_a_kernel_that_gives_the_liars_element_strikes_nobody, .timeout = 100)
+{
+    for (uint32_t segment = 0; segment <= 2; segment += 2) {
+        tw_truth *t = tw_truth_dear(DEAR, segment);
+        tw_side *h = honest(t), *l = liar(t, 0, 0, TW_OUTPUT, 1 << 20);
+        tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
+        w->kernel_lies = 1 << 20;
+        tw_run(w);
+        cr_assert_eq(rf_task_end(w->task), RF_END_REFUNDED, "%s", w->log);
+        cr_assert_eq(w->struck, 0, "%s", w->log);
+        cr_assert_not_null(strstr(w->log, "alarm"));
+        cr_assert_eq(recomputed(w), 1);
+        tw_free(w);
+        tw_truth_free(t);
+    }
+}
+
 /* Without the kernel the verdict is provisional, and stands unless it is contradicted in time. */
 Test(task, T60_provisional_verdicts_can_be_contradicted_until_settlement)
 {
