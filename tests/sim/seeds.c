@@ -67,7 +67,7 @@ const sim_strategy sim_strategies[] = {
     LIAR("wrong tensors", TELL_OUTPUT, PLAY_WRONG_TENSOR, OUT(OUT_FORFEIT)),
     LIAR("wrong lengths", TELL_ANY, PLAY_BAD_LENGTH, OUT(OUT_FORFEIT)),
     LIAR("no claims", TELL_ANY, PLAY_NO_CLAIMS, OUT(OUT_FORFEIT)),
-    LIAR("no delivery", TELL_TRUTH, PLAY_NO_DELIVERY, OUT(OUT_STANDS)),
+    {"no delivery", TELL_TRUTH, PLAY_NO_DELIVERY, WITH_SAME, OUT(OUT_STANDS)},
     /* messages */
     LIAR("replayer", TELL_TRUTH, PLAY_REPLAY, OUT(OUT_STANDS)),
     LIAR("everything again", TELL_TRUTH, PLAY_AGAIN, OUT(OUT_STANDS)),
@@ -431,11 +431,12 @@ static void draw_parties(sim_world *w, const sim_pool *pool)
     if (s[0]->plays & PLAY_FALSE_PARTS) s[n++] = of_tale(TELL_PART), disputed = 1;
     if (!disputed && rng_in(&w->g, 0, 9) && !(s[0]->plays & PLAY_NO_DELIVERY))
         s[n++] = draw_strategy(w, 1);
+    /* Nobody is: an audit has to find out, or nobody delivers. */
+    if (w->seed % 32 == 31 || (s[0]->plays & PLAY_NO_DELIVERY && n == 1)) honest = 0;
+    if (honest == 0 && n == 1 && s[0]->company == WITH_NOBODY) s[n++] = draw_strategy(w, 1);
     draw_job(w, pool, s, n);
     w->truth = w->job->truth;
     w->everything.below = &w->job->truth->store;
-    /* Nobody is: an audit has to find out, or nobody delivers. */
-    if (w->seed % 32 == 31 || (s[0]->plays & PLAY_NO_DELIVERY && n == 1)) honest = 0;
     w->honest_count = honest;
     for (uint32_t k = 0; k < honest; k++) add_agent(w, NULL, w->truth);
     for (uint32_t k = 0; k < n && w->agent_count < SIM_PARTIES_MAX; k++)
