@@ -31,14 +31,21 @@ static world_side *lying(const fixture *f, const world_plan *plans, uint32_t cou
     return w;
 }
 
+static world_host host(const fixture *f, const world_side *a, const world_side *b)
+{
+    world_host h;
+    memset(&h, 0, sizeof h);
+    h.job = f->job;
+    h.truth = &f->truth;
+    h.sides[0] = a;
+    h.sides[1] = b;
+    h.count = 2;
+    return h;
+}
+
 static rf_game *two(const fixture *f, const world_side *a, const world_side *b, world_host *h)
 {
-    memset(h, 0, sizeof *h);
-    h->job = f->job;
-    h->truth = &f->truth;
-    h->sides[0] = a;
-    h->sides[1] = b;
-    h->count = 2;
+    *h = host(f, a, b);
     return world_play(h, 0);
 }
 
@@ -203,13 +210,7 @@ Test(game, T60_what_is_run_again_by_one_implementation_is_provisional)
     for (int k = 0; k < 4; k++) {
         world_plan plan = {3, k / 2 ? 0 : 2, LIES[k / 2], 1};
         world_side *w = lying(f, &plan, 1);
-        world_host h;
-        memset(&h, 0, sizeof h);
-        h.job = f->job;
-        h.truth = &f->truth;
-        h.sides[0] = w;
-        h.sides[1] = &f->truth;
-        h.count = 2;
+        world_host h = host(f, w, &f->truth);
         h.twice = k % 2 ? RF_RAN_TWICE : 0;
         rf_game *g = world_play(&h, 0);
         const rf_verdict *v = rf_game_verdict(g);
@@ -293,13 +294,7 @@ Test(game, T13_wrong_answers_are_refused_and_cost_nothing)
     fixture *f = set_up(8);
     world_plan plan = {5, 2, LIE_OUTPUT, 1};
     world_side *w = lying(f, &plan, 1);
-    world_host h;
-    memset(&h, 0, sizeof h);
-    h.job = f->job;
-    h.truth = &f->truth;
-    h.sides[0] = w;
-    h.sides[1] = &f->truth;
-    h.count = 2;
+    world_host h = host(f, w, &f->truth);
     h.garble = 1;
     rf_game *g = world_play(&h, 0);
     cr_assert_eq(rf_game_verdict(g)->kind, RF_OUTPUT);
@@ -362,13 +357,7 @@ Test(game, T26_silence_online_forfeits_and_offline_is_run_again)
     world_side *w = lying(f, &plan, 1);
     for (int online = 0; online < 2; online++)
         for (uint32_t silent = 1; silent < 4; silent++) {
-            world_host h;
-            memset(&h, 0, sizeof h);
-            h.job = f->job;
-            h.truth = &f->truth;
-            h.sides[0] = w;
-            h.sides[1] = &f->truth;
-            h.count = 2;
+            world_host h = host(f, w, &f->truth);
             h.silent = silent;
             rf_game *g = world_play(&h, online);
             const rf_verdict *v = rf_game_verdict(g);
@@ -389,13 +378,7 @@ Test(game, T26_T79_withheld_state)
     world_plan plan = {5, 1, LIE_OUTPUT, 1}; /* node 1 reads slots */
     world_side *w = lying(f, &plan, 1);
     for (int mode = 0; mode < 3; mode++) {
-        world_host h;
-        memset(&h, 0, sizeof h);
-        h.job = f->job;
-        h.truth = &f->truth;
-        h.sides[0] = w;
-        h.sides[1] = &f->truth;
-        h.count = 2;
+        world_host h = host(f, w, &f->truth);
         h.refuse_kinds = 1u << RF_Q_STATE | (mode == 2 ? 1u << RF_Q_RERUN : 0);
         rf_game *g = world_play(&h, mode == 0);
         static const rf_kind want[3] = {RF_WITHHELD, RF_OUTPUT, RF_UNDECIDED};
