@@ -125,8 +125,7 @@ static void put_before(const writer *w, vd_out *o)
         }
         vd_out_bytes(o, t->segment_before, VD_SEGMENT_LEAF_BYTES);
     }
-    const rf_walk *before = kind == RF_BEFORE_STEP ? &t->steps_before : &t->segments_before;
-    put_path(o, before->path[0], before->path_size);
+    put_path(o, t->before.path[0], t->before.path_size);
 }
 
 static void put_long(vd_out *o, const void *bytes, size_t n)

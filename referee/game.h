@@ -108,7 +108,7 @@ typedef struct {
 typedef struct {
     int recording;
     rf_walk segments, steps, nodes, chunks; /* n 0: not walked */
-    rf_walk segments_before, steps_before;  /* to the leaf before the first difference        */
+    rf_walk before;                         /* the leaf before the first difference           */
     const uint8_t *segment_before, *step_before;
     const uint8_t *segment_leaf[2], *step_leaf[2], *node_leaf[2], *header[2], *chunk[2];
     size_t node_size, chunk_size, header_size;

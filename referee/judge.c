@@ -172,7 +172,7 @@ static rf_flow ask_leaf_agreed(rf_pass *p, const rf_walk *w, const uint8_t **b, 
 /* The agreed state root before step `index` of the line. */
 static rf_flow state_before(rf_pass *p, const rf_line *line, uint64_t index, vd_digest *root)
 {
-    rf_walk *w = &p->trail->steps_before;
+    rf_walk *w = &p->trail->before;
     const uint8_t *b;
     size_t n;
     vd_step_leaf l;
@@ -907,7 +907,7 @@ static rf_flow segment_before(rf_pass *p, uint64_t segment, vd_digest *state)
     if (!segment_leaf_is(p->g->job, b, n, segment - 1, &l))
         return both_malformed(p, "both committed to a malformed leaf of the segment before");
     p->trail->segment_before = b;
-    if (p->trail->recording) p->trail->segments_before = w;
+    if (p->trail->recording) p->trail->before = w;
     *state = l.state;
     return RF_GO;
 }
@@ -1056,19 +1056,6 @@ static int falls_with(const rf_pass *p, const admitted *list)
     return own;
 }
 
-/* What an earlier pair of claims has left is of other trees. How the segment was reached stays. */
-static void forget_claims(rf_trail *t)
-{
-    rf_trail kept;
-    memset(&kept, 0, sizeof kept);
-    kept.recording = t->recording;
-    kept.segments = t->segments;
-    kept.segments_before = t->segments_before;
-    kept.segment_before = t->segment_before;
-    for (int k = 0; k < 2; k++) kept.segment_leaf[k] = t->segment_leaf[k];
-    *t = kept;
-}
-
 /* One claim of each side against the other, from the agreed state. */
 static rf_flow judge_two_claims(rf_pass *p, const vd_segment_leaf *leaf, const vd_digest *before,
                                 const uint32_t claim[2])
@@ -1080,7 +1067,6 @@ static rf_flow judge_two_claims(rf_pass *p, const vd_segment_leaf *leaf, const v
     v->has_node = v->has_element = v->has_value = 0;
     v->method = RF_BY_NONE;
     v->elements_recomputed = 0;
-    forget_claims(p->trail);
     for (int k = 0; k < 2; k++) {
         line.claim[k] = p->trail->claim[k] = claim[k];
         line.tree[k] = p->g->claims[claim[k]].body.tree;
@@ -1100,12 +1086,14 @@ static rf_flow judge_claims(rf_pass *p, const rf_walk *w, const vd_segment_leaf 
                             const vd_digest *before)
 {
     admitted list[2];
+    const rf_trail begun = *p->trail; /* what is noted of a pair of claims is not of the next */
     rf_verdict *v = p->v;
     RF_FLOW(gather_claims(p, w, leaf, list));
     if (!list[0].count || !list[1].count) return no_claims(p, list);
     for (;;) {
         const uint32_t claim[2] = {next_claim(p, &list[0]), next_claim(p, &list[1])};
         int fallen[2];
+        *p->trail = begun;
         rf_flow f = judge_two_claims(p, &leaf[0], before, claim);
         if (f != RF_DECIDED || v->kind == RF_UNDECIDED) return f;
         v->elements_recomputed += p->recomputed;
