@@ -230,7 +230,11 @@ static size_t host_operator(const sim_job *j, const sim_store *store, const rf_n
         must(rf_run_operator(n, ro_cpu(), NULL, data, kernel ? NULL : digests, q->output,
                                  q->element, kernel ? &bits : NULL, &err), &err);
     }
-    if (!kernel) return copy(out, digests, n->outputs * sizeof *digests);
+    if (!kernel) {
+        size_t size = copy(out, digests, n->outputs * sizeof *digests);
+        out[size] = 0; /* by one implementation */
+        return size + 1;
+    }
     vd_put_le(out, bits, 8);
     return 8;
 }
@@ -248,7 +252,8 @@ static size_t host_rerun(const sim_job *j, const rf_question *q, uint8_t *out)
     vd_digest state = vd_state_root(after, j->job->slot_count);
     vd_tree_root(q->tree, leaves + q->lo * VD_DIGEST, q->hi - q->lo, out);
     memcpy(out + VD_DIGEST, state.b, VD_DIGEST);
-    out[2 * VD_DIGEST] = (uint8_t)(!q->has_state || vd_digest_equal(&before, &q->state));
+    int landed = !q->has_state || vd_digest_equal(&before, &q->state);
+    out[2 * VD_DIGEST] = landed ? RF_RAN_LANDED : 0;
     return 2 * VD_DIGEST + 1;
 }
 
