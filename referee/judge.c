@@ -578,9 +578,9 @@ static rf_flow end_partial(rf_pass *p, uint64_t step, const duel *top, const int
     uint64_t bits;
     if (v->method != RF_BY_PARTIAL)
         return condemn(p, wrong, RF_FORFEIT, "no explanation of the element by its parts is left");
-    rf_flow f = kernel_bits(p, step, &bits);
-    if (f != RF_GO && f != RF_ABSENT) return f;
-    for (int k = 0; f == RF_GO && k < 2; k++) {
+    rf_flow heard = kernel_bits(p, step, &bits);
+    if (heard != RF_GO && heard != RF_ABSENT) return heard;
+    for (int k = 0; heard == RF_GO && k < 2; k++) {
         if (!wrong[k] || bits != top->part.value[k]) continue;
         for (rf_opening *o = p->g->windows; o; o = o->window)
             if (o->q.kind == RF_Q_EXPLANATIONS) memset(o->struck, 0, RF_FILED_MAX);
