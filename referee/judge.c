@@ -435,6 +435,9 @@ static rf_flow judge_part(rf_pass *p, stepping *s, const rf_part *part, int wron
     RF_FLOW(parse_operands(p, part->operands, part->operands_size, &o));
     v->recomputed = rf_compute_part(&o, v->output, v->element, part, NULL, &complete);
     RO_ASSERT(complete);
+    /* Operands that were handed over for this part in another duel may lack a chunk that what is
+     * agreed here makes it read: the element is judged whole then. */
+    if (o.missing) return RF_ABSENT;
     for (int k = 0; k < 2; k++) wrong[k] = part->value[k] != v->recomputed;
     v->method = RF_BY_PARTIAL;
     v->elements_recomputed++;
@@ -535,6 +538,7 @@ static rf_flow open_duel(rf_pass *p, stepping *s, duel *d)
     if (total > RF_PARTS_MAX || d->part.agreed_count + d->need_count > RF_RUNS_MAX)
         return RF_ABSENT;
     d->answer_size = total * 8;
+    p->g->part = d->part; /* what its operands are hangs on what is agreed */
     RF_FLOW(ask_operands(p, s->step, d->part.level, d->part.index, &d->part.operands,
                          &d->part.operands_size));
     if (rf_parts_agreed(&d->part, d->needs, d->need_count)) return RF_GO;

@@ -18,7 +18,7 @@ const sim_plant sim_plants[] = {
     {"unsigned", "signatures are not checked"},
     {"small-keys", "keys of small order are taken"},
     {"index-without-hash", "hashes below a node are taken without hashing them up"},
-    {"chunk-without-proof", "chunks are taken without their path"},
+    {"operands-without-proof", "operands are taken without their proof"},
     {"winner-paid-twice", "a reward is booked twice"},
     {"burn-nothing", "what is to be burned goes to a standing party"},
     {"undelivered-is-paid", "a task whose outputs were not delivered ends like one that was"},
@@ -140,11 +140,12 @@ REAL(bool, vd_descend_verify, vd_tree_kind kind, uint64_t lo, uint64_t hi, uint3
     return __real_vd_descend_verify(kind, lo, hi, depth, hashes, count, expected);
 }
 
-REAL(bool, vd_tensor_chunk_verify, const ro_type *type, const uint8_t digest[32], uint64_t index,
-     const void *chunk, size_t size, const uint8_t *path, size_t path_size)
+REAL(ro_status, rf_operands_hold, const rf_node *n, const rf_question *q, const rf_part *part,
+     const uint8_t *bytes, size_t size, int *ok, ro_err *err)
 {
-    if (sim_planted("chunk-without-proof")) return size == vd_tensor_chunk_bytes(type, index);
-    return __real_vd_tensor_chunk_verify(type, digest, index, chunk, size, path, path_size);
+    RO_TRY(__real_rf_operands_hold(n, q, part, bytes, size, ok, err));
+    if (sim_planted("operands-without-proof")) *ok = 1;
+    return RO_OK;
 }
 
 REAL(ro_status, rf_settle, const rf_params *p, const rf_outcome *o, rf_transfer *list,
