@@ -153,11 +153,11 @@ static inline vd_job *lone_job(fixture *f, ro_op op, const void *attrs, const ro
     j->slots[0] = small_slot("step", ro_type_of(RO_I64, 0, NULL));
     must(ro_graph_new(a, &g, &f->err), &f->err);
     for (uint32_t k = 0; k < inputs; k++) {
-        char *name = ro_arena_alloc(a, 8);
+        char *name = ro_arena_alloc(a, 16);
         values[k] = RO_NO_VALUE;
         if (in[k].dtype == RO_NONE) continue;
         uint32_t c = j->constant_count++;
-        snprintf(name, 8, "x%u", k);
+        snprintf(name, 16, "x%u", k);
         j->constants[c].name = name;
         j->constants[c].type = in[k];
         vd_tensor_digest(&in[k], data[k], NULL, j->constants[c].digest.b);
