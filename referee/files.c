@@ -132,8 +132,8 @@ void rf_files_release(rf_files *f)
         free_tensor(t);
         t = next;
     }
-    for (uint32_t k = 0; k < f->trace_count; k++) vd_trace_close(f->traces[k]);
     for (uint32_t k = 0; k < f->claim_count; k++) vd_trace_close(f->claims[k]);
+    for (uint32_t k = f->trace_count; k-- > 0;) vd_trace_close(f->traces[k]); /* the first lends */
     for (uint32_t k = 0; k < f->store_count; k++) vd_store_close(f->stores[k]);
     ro_arena_free(f->arena);
 }
@@ -320,21 +320,29 @@ static int derive_state(rf_files *f, const vd_trace *t, uint64_t step, vd_digest
 /* Whole operators and steps are computed by scalar bodies too where that takes seconds. */
 #define SCALAR_FLOPS UINT64_C(1000000000)
 
-ro_status rf_files_admit(const rf_files *f, uint64_t bytes, uint64_t flops, ro_err *err)
+ro_status rf_files_cost(rf_files *f, const vd_cost **c, ro_err *err)
 {
-    vd_cost c;
-    RO_TRY(vd_job_cost(f->job, &c, err));
-    return vd_job_admit(f->job, &c, bytes, flops, err);
+    if (!f->has_cost) RO_TRY(vd_job_cost(f->job, &f->cost, err));
+    f->has_cost = 1;
+    *c = &f->cost;
+    return RO_OK;
+}
+
+ro_status rf_files_admit(rf_files *f, uint64_t bytes, uint64_t flops, ro_err *err)
+{
+    const vd_cost *c;
+    RO_TRY(rf_files_cost(f, &c, err));
+    return vd_job_admit(f->job, c, bytes, flops, err);
 }
 
 /* Limits that are not given follow from the job: its peak twice, for a plan beside its values. */
-static ro_status limits_for(const rf_files *f, uint64_t flops, rf_limits *l, ro_err *err)
+static ro_status limits_for(rf_files *f, uint64_t flops, rf_limits *l, ro_err *err)
 {
-    vd_cost c;
+    const vd_cost *c;
     *l = f->limits;
     if (!l->memory_bytes) {
-        RO_TRY(vd_job_cost(f->job, &c, err));
-        if (!ro_mul_size(c.peak_bytes, 2, &l->memory_bytes) ||
+        RO_TRY(rf_files_cost(f, &c, err));
+        if (!ro_mul_size(c->peak_bytes, 2, &l->memory_bytes) ||
             !ro_add_size(l->memory_bytes, SPARE_BYTES, &l->memory_bytes))
             l->memory_bytes = 0; /* more than there are addresses: allocating it fails */
     }

@@ -28,6 +28,8 @@ typedef struct {
     uint32_t store_count;
     const ro_backend *backend; /* of the fast kernels */
     rf_limits limits;          /* of a child; 0: what the job's own cost gives */
+    vd_cost cost;              /* of the job, computed when it is first asked for */
+    int has_cost;
     const vd_job *data_job;    /* NULL, or a job that was brought with its data */
     const void *const *data;   /* its constants in machine byte order, by number; NULL: not there */
     ro_arena *arena;
@@ -51,7 +53,9 @@ void rf_files_release(rf_files *f);
  * either, whoever brought the files vouches for them. */
 int rf_files_own_claim(const rf_files *f, uint32_t claim);
 /* RO_ELIMIT when one element of the job costs more than this to judge: as `verde job check`. */
-ro_status rf_files_admit(const rf_files *f, uint64_t bytes, uint64_t flops, ro_err *err) RO_CHECKED;
+ro_status rf_files_admit(rf_files *f, uint64_t bytes, uint64_t flops, ro_err *err) RO_CHECKED;
+/* What the job costs; what vd_job_cost returns. */
+ro_status rf_files_cost(rf_files *f, const vd_cost **c, ro_err *err) RO_CHECKED;
 /* The game over all traces and segment claims; RO_EUSAGE: a claim is of none of the traces. */
 ro_status rf_files_game(const rf_files *f, rf_game **g, ro_err *err) RO_CHECKED;
 /* Answer an open question, or say that nobody can. RO_OK either way; RO_ENOMEM. What the host has

@@ -66,9 +66,10 @@ static double now_ms(void)
 
 /* ---- opening ---------------------------------------------------------------------------- */
 
-static ro_status open_trace(const char *path, vd_trace **t, int *code, ro_err *err)
+static ro_status open_trace(const char *path, const rf_files *f, vd_trace **t, int *code,
+                            ro_err *err)
 {
-    ro_status st = vd_trace_open(path, t, err);
+    ro_status st = vd_trace_open_like(path, f->traces[0], t, err);
     if (st == RO_EDIFFER) *code = 3; /* its own job says so: malformed, not another job */
     return st;
 }
@@ -90,7 +91,7 @@ static ro_status open_all(rf_files *f, const cli_args *a, int *code, ro_err *err
 {
     const cli_option *stores = cli_get(a, "--store"), *segments = cli_get(a, "--segment");
     for (uint32_t k = 0; k < a->word_count; k++) {
-        RO_TRY(open_trace(a->words[k], &f->traces[k], code, err));
+        RO_TRY(open_trace(a->words[k], f, &f->traces[k], code, err));
         f->trace_count++;
         if (vd_trace_is_segment(f->traces[k], NULL, NULL))
             return RO_FAIL(err, RO_EUSAGE, "%.120s is a segment claim; it goes after --segment",
@@ -99,7 +100,7 @@ static ro_status open_all(rf_files *f, const cli_args *a, int *code, ro_err *err
     }
     f->job = vd_trace_job(f->traces[0]);
     for (uint32_t k = 0; k < segments->count; k++) {
-        RO_TRY(open_trace(segments->all[k], &f->claims[k], code, err));
+        RO_TRY(open_trace(segments->all[k], f, &f->claims[k], code, err));
         f->claim_count++;
         if (!vd_trace_is_segment(f->claims[k], NULL, NULL))
             return RO_FAIL(err, RO_EUSAGE, "%.120s is a whole trace, not a segment claim",
@@ -143,7 +144,7 @@ static ro_status expected_job(const cli_args *a, const char *text, cli_job *j, v
 }
 
 /* A job that nobody vouches for is admitted as `verde job check` admits one. */
-static ro_status admit(const rf_files *f, const cli_args *a, ro_err *err)
+static ro_status admit(rf_files *f, const cli_args *a, ro_err *err)
 {
     uint64_t bytes = VD_DISPUTE_BYTES_MAX, flops = VD_DISPUTE_FLOPS_MAX;
     RO_TRY(cli_number(a, "--max-dispute", 1, UINT64_MAX / 8, &bytes, err));
@@ -248,7 +249,7 @@ static rf_bodies bodies_of(const rf_files *f, const rf_verdict *v)
 /* The one place that asks the game how it ended: all that is shown follows from this. */
 static void report_of(rf_files *f, const rf_game *g, double ms, rf_report *o)
 {
-    vd_cost cost;
+    const vd_cost *cost;
     ro_err why = {RO_OK, {0}};
     memset(o, 0, sizeof *o);
     o->job = f->job;
@@ -266,7 +267,7 @@ static void report_of(rf_files *f, const rf_game *g, double ms, rf_report *o)
         o->pairs[k] = f->stopped ? o->verdict : rf_game_pair(g, k);
         o->bodies[k] = bodies_of(f, o->pairs[k]);
     }
-    if (vd_job_cost(f->job, &cost, &why) == RO_OK) o->job_flops = cost.flops;
+    if (rf_files_cost(f, &cost, &why) == RO_OK) o->job_flops = cost->flops;
     for (uint32_t k = 0; k < f->claim_count; k++)
         o->claim_stands[k] = (uint8_t)(f->stopped || rf_game_claim_stands(g, k));
     o->ms = ms;

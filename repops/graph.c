@@ -12,20 +12,26 @@
 
 /* ---- growing arrays in an arena ------------------------------------------------------------- */
 
-/* Room for one more element; the old array stays in the arena, doubling bounds the waste. */
-static ro_status grow(ro_arena *a, void **array, uint32_t count, uint32_t *room, size_t size,
-                      uint32_t limit, const char *what, ro_err *err)
+/* Room for `more` elements in all. The old array stays in the arena. */
+static ro_status make_room(ro_arena *a, void **array, uint32_t count, uint32_t *room, size_t size,
+                           uint32_t more, const char *what, ro_err *err)
 {
-    if (count < *room) return RO_OK;
-    if (count >= limit)
-        return RO_FAIL(err, RO_ELIMIT, "a graph has more than %u %s", limit, what);
-    uint32_t more = *room ? *room * 2 : 64;
     void *p = ro_arena_alloc(a, more * size);
     if (!p) return RO_FAIL(err, RO_ENOMEM, "no memory for %u %s of a graph", more, what);
     if (count) memcpy(p, *array, count * size);
     *array = p;
     *room = more;
     return RO_OK;
+}
+
+/* Room for one more element; doubling bounds the waste. */
+static ro_status grow(ro_arena *a, void **array, uint32_t count, uint32_t *room, size_t size,
+                      uint32_t limit, const char *what, ro_err *err)
+{
+    if (count < *room) return RO_OK;
+    if (count >= limit)
+        return RO_FAIL(err, RO_ELIMIT, "a graph has more than %u %s", limit, what);
+    return make_room(a, array, count, room, size, *room ? *room * 2 : 64, what, err);
 }
 
 static ro_status add_value(ro_graph *g, ro_value_kind kind, uint32_t index, uint32_t output,
@@ -46,6 +52,25 @@ ro_status ro_graph_new(ro_arena *arena, ro_graph **out, ro_err *err)
     if (!g) return RO_FAIL(err, RO_ENOMEM, "no memory for a graph");
     g->arena = arena;
     *out = g;
+    return RO_OK;
+}
+
+ro_status ro_graph_reserve(ro_graph *g, uint32_t nodes, uint32_t values, ro_err *err)
+{
+    void *n = g->nodes, *v = g->values;
+    if (nodes > RO_NODES_MAX - g->node_count || values > RO_VALUES_MAX - g->value_count)
+        return RO_FAIL(err, RO_ELIMIT, "a graph of %u nodes more and %u values more; at most %u "
+                       "and %u are allowed", nodes, values, RO_NODES_MAX, RO_VALUES_MAX);
+    nodes += g->node_count;
+    values += g->value_count;
+    if (nodes > g->node_room)
+        RO_TRY(make_room(g->arena, &n, g->node_count, &g->node_room, sizeof *g->nodes, nodes,
+                         "nodes", err));
+    g->nodes = n;
+    if (values > g->value_room)
+        RO_TRY(make_room(g->arena, &v, g->value_count, &g->value_room, sizeof *g->values, values,
+                         "values", err));
+    g->values = v;
     return RO_OK;
 }
 

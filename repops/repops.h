@@ -306,7 +306,7 @@ ro_status ro_explain_all(ro_op op, const ro_reader *r, const void *attrs, uint32
 
 /* ---- graphs (graph.c) --------------------------------------------------------------------- */
 
-#define RO_NODES_MAX 65536u
+#define RO_NODES_MAX 131072u
 #define RO_VALUES_MAX 262144u
 
 typedef enum { RO_V_SLOT, RO_V_CONSTANT, RO_V_NODE } ro_value_kind;
@@ -342,6 +342,8 @@ struct ro_graph {
 };
 
 ro_status ro_graph_new(ro_arena *arena, ro_graph **out, ro_err *err) RO_CHECKED;
+/* Room for so many more nodes and values: spares who knows their number the copies of growing. */
+ro_status ro_graph_reserve(ro_graph *g, uint32_t nodes, uint32_t values, ro_err *err) RO_CHECKED;
 /* Declare slot or constant number `index` of the job's common table; once each. */
 ro_status ro_graph_slot(ro_graph *g, uint32_t index, const ro_type *type, ro_value *out,
                         ro_err *err) RO_CHECKED;

@@ -341,6 +341,29 @@ Test(trace, things_that_are_no_trace)
     tear_down(&f);
 }
 
+/* A job is shared with another open trace where it is the same to the byte, and only there. */
+Test(trace, a_job_is_decoded_once)
+{
+    fixture f = set_up(1, 2, 0), other = set_up(1, 3, 0);
+    vd_trace *a = NULL, *b = NULL, *c = NULL;
+    vd_digest root;
+    must(small_trace(PATH(f, "a"), f.job, -1, NULL, NULL, &root, &f.err), &f.err);
+    must(small_trace(PATH(other, "c"), other.job, -1, NULL, NULL, &root, &f.err), &f.err);
+    must(vd_trace_open(PATH(f, "a"), &a, &f.err), &f.err);
+    must(vd_trace_open_like(PATH(f, "a"), a, &b, &f.err), &f.err);
+    must(vd_trace_open_like(PATH(other, "c"), a, &c, &f.err), &f.err);
+    cr_assert_eq(vd_trace_job(b), vd_trace_job(a));
+    cr_assert_neq(vd_trace_job(c), vd_trace_job(a));
+    cr_assert(vd_digest_equal(&vd_trace_job(c)->digest, &other.job->digest));
+    must(vd_trace_verify(b, &f.err), &f.err);
+    vd_trace_close(c);
+    vd_trace_close(b);
+    must(vd_trace_verify(a, &f.err), &f.err);
+    vd_trace_close(a);
+    tear_down(&other);
+    tear_down(&f);
+}
+
 /* ---- resuming ---------------------------------------------------------------------------- */
 
 static int same_file(const char *a, const char *b)

@@ -657,6 +657,7 @@ static ro_status get_phase(decoder *d, uint32_t phase)
     j->phases[phase].steps = vd_in_u64(&d->in);
     j->phases[phase].graph = g;
     uint32_t nodes = vd_in_u32(&d->in);
+    RO_TRY(ro_graph_reserve(g, nodes, nodes, d->err)); /* scan has seen that all are there */
     for (uint32_t i = 0; i < nodes; i++) {
         vd_in r = next_record(&d->in);
         RO_TRY(at_node(get_node(d, &r, g), phase, i, d->err));

@@ -255,7 +255,7 @@ static uint32_t step_bytes(const vd_layout *l, uint32_t phase)
     return l->phases[phase].node_at[l->job->phases[phase].graph->node_count];
 }
 
-/* Offsets inside the record of a step. A job has at most 65,536 nodes of at most 4,148 bytes. */
+/* Offsets inside the record of a step. A job has at most 131,072 nodes of at most 4,148 bytes. */
 static ro_status lay_out_nodes(ro_arena *a, vd_layout *l, uint32_t phase, ro_err *err)
 {
     const ro_graph *g = l->job->phases[phase].graph;
@@ -430,7 +430,8 @@ struct vd_trace {
     const char *path;
     const uint8_t *map;
     uint64_t size;
-    vd_job *job;
+    const vd_job *job;
+    const vd_trace *like; /* NULL, or one whose job this one shares if its bytes are the same */
     vd_layout layout;
     const uint8_t *trailer;
     vd_trace_body body;
@@ -459,7 +460,16 @@ static ro_status open_job(vd_trace *t, ro_err *err)
     uint64_t at = vd_get_u64(t->map + 40), size = vd_get_u64(t->map + 48);
     if (at != VD_TRACE_HEADER_BYTES || size > t->size - VD_TRACE_HEADER_BYTES)
         return malformed(t, "its job does not lie in the file", err);
-    return vd_job_decode(t->map + at, size, t->arena, &t->job, err);
+    const vd_trace *like = t->like;
+    if (like && like->layout.job_bytes == size &&
+        memcmp(like->map + VD_TRACE_HEADER_BYTES, t->map + at, size) == 0) {
+        t->job = like->job;
+        return RO_OK;
+    }
+    vd_job *own = NULL;
+    ro_status st = vd_job_decode(t->map + at, size, t->arena, &own, err);
+    t->job = own;
+    return st;
 }
 
 static ro_status compare_header(const vd_trace *t, ro_err *err)
@@ -576,6 +586,11 @@ static ro_status open_all(vd_trace *t, const char *path, ro_err *err)
 
 ro_status vd_trace_open(const char *path, vd_trace **out, ro_err *err)
 {
+    return vd_trace_open_like(path, NULL, out, err);
+}
+
+ro_status vd_trace_open_like(const char *path, const vd_trace *like, vd_trace **out, ro_err *err)
+{
     ro_arena *a = ro_arena_new();
     vd_trace *t = a ? ro_arena_alloc(a, sizeof *t) : NULL;
     if (!t) {
@@ -583,6 +598,7 @@ ro_status vd_trace_open(const char *path, vd_trace **out, ro_err *err)
         return RO_FAIL(err, RO_ENOMEM, "no memory to open %.160s", path);
     }
     t->arena = a;
+    t->like = like;
     ro_status status = open_all(t, path, err);
     if (status) {
         vd_trace_close(t);

@@ -40,7 +40,7 @@ vd_digest vd_step_digest(uint64_t step);
 #define VD_SEGMENT_MAX 4096u
 #define VD_NAME_MAX 255u
 #define VD_JOB_BYTES_MAX (UINT64_C(64) << 20)
-#define VD_NODES_MAX 65536u      /* of all phases: bounds what a decoder does before it refuses */
+#define VD_NODES_MAX 131072u     /* of all phases: bounds what a decoder does before it refuses */
 #define VD_NODE_RECORD_MAX 8192u /* 64 outputs of 8 axes, 1,024 attribute bytes: 6,480         */
 #define VD_SLOT_RECORD_MAX 512u
 #define VD_JOB_BODY_BYTES 128u
@@ -276,6 +276,10 @@ void vd_job_segment(const vd_job *j, uint64_t segment, uint64_t *first, uint64_t
  *   thread    any; a trace may be read by several at once                              */
 typedef struct vd_trace vd_trace;
 ro_status vd_trace_open(const char *path, vd_trace **out, ro_err *err) RO_CHECKED;
+/* The same beside another trace, open until after this one is closed: a job that is byte for byte
+ * that one's is not decoded again. */
+ro_status vd_trace_open_like(const char *path, const vd_trace *like, vd_trace **out, ro_err *err)
+    RO_CHECKED;
 void vd_trace_close(vd_trace *t);
 const vd_job *vd_trace_job(const vd_trace *t);
 /* The body of a trace, of a segment claim; NULL for the other kind. */
