@@ -6,7 +6,7 @@
  * Invariants
  *   1. A file is written for each verdict by element or partial that fits one, and each absence is
  *      said on stderr. */
-#include "files.h"
+#include "report.h"
 
 #include <string.h>
 
@@ -35,8 +35,8 @@ static ro_status write_last(const rf_files *f, rf_game *g, const char *path, ro_
         return RO_OK;
     }
     for (int k = 0; k < 2; k++) {
-        signer_of(f->traces[sides[k]], &traces[k]);
-        if (used[k] != RF_NONE) signer_of(f->claims[used[k]], &claims[k]);
+        signer_of(f->traces[f->party[sides[k]]], &traces[k]);
+        if (used[k] != RF_NONE) signer_of(f->claims[f->filed[used[k]]], &claims[k]);
     }
     ro_err why = {RO_OK, {0}};
     ro_status st = rf_evidence_write(g, traces, claims, &bytes, &size, &why);
@@ -50,63 +50,28 @@ static ro_status write_last(const rf_files *f, rf_game *g, const char *path, ro_
     return st;
 }
 
-/* The files of two of the parties: the traces and the claims under them. What is cached of tensors
- * goes in and comes back. */
-static void only_two(const rf_files *f, const uint32_t sides[2], rf_files *two)
-{
-    *two = *f;
-    two->trace_count = two->claim_count = 0;
-    for (int k = 0; k < 2; k++) two->traces[two->trace_count++] = f->traces[sides[k]];
-    for (uint32_t c = 0; c < f->claim_count; c++) {
-        const vd_digest *of = &vd_trace_get_claim(f->claims[c])->trace;
-        if (vd_digest_equal(of, vd_trace_get_root(two->traces[0])) ||
-            vd_digest_equal(of, vd_trace_get_root(two->traces[1])))
-            two->claims[two->claim_count++] = f->claims[c];
-    }
-    two->parts = NULL; /* they name a step and a node, and not whose */
-}
-
-static ro_status judge_again(rf_files *two, rf_game *g, ro_err *err)
-{
-    rf_question open[RF_OPEN_MAX];
-    uint32_t count;
-    for (;;) {
-        RO_TRY(rf_game_next(g, open, &count, err));
-        for (uint32_t k = 0; k < count; k++) RO_TRY(rf_files_answer(two, g, &open[k], err));
-        if (count == 0) return RO_OK;
-    }
-}
-
 static ro_status write_pair(rf_files *f, const uint32_t sides[2], const char *path, ro_err *err)
 {
     rf_game *g = NULL;
-    rf_files *two = ro_arena_alloc(f->arena, sizeof *two);
-    if (!two) return RO_FAIL(err, RO_ENOMEM, "no memory to write evidence");
-    only_two(f, sides, two);
-    ro_status st = rf_files_game(two, &g, err);
-    if (!st) st = judge_again(two, g, err);
-    if (!st) st = write_last(two, g, path, err);
+    RO_TRY(rf_files_game(f, sides, 2, &g, err));
+    ro_status st = rf_play(f, g, NULL, err);
+    if (!st) st = write_last(f, g, path, err);
     rf_game_free(g);
-    ro_free(two->parts);
-    f->constants = two->constants;
-    f->tensors = two->tensors;
-    f->path = two->path;
     return st;
 }
 
-ro_status rf_files_evidence(rf_files *f, rf_game *g, const char *path, ro_err *err)
+ro_status rf_files_evidence(rf_files *f, const rf_report *o, const char *path, ro_err *err)
 {
     char name[4096];
-    uint32_t pairs = rf_game_pairs(g);
-    if (pairs == 0)
+    if (o->pair_count == 0)
         fprintf(stderr, "verde-dispute: there was nothing to judge; %.120s was not written\n",
                 path);
-    if (pairs == 1 || f->stopped) return write_last(f, g, path, err);
-    for (uint32_t k = 0; k < pairs; k++) {
+    if (o->pair_count == 1) return write_last(f, o->game, path, err);
+    for (uint32_t k = 0; k < o->pair_count; k++) {
         int n = snprintf(name, sizeof name, "%s.%u", path, k + 1);
         if (n < 0 || (size_t)n >= sizeof name)
             return RO_FAIL(err, RO_EUSAGE, "the name of an evidence file is too long");
-        RO_TRY(write_pair(f, rf_game_pair(g, k)->sides, name, err));
+        RO_TRY(write_pair(f, o->pairs[k]->sides, name, err));
     }
     return RO_OK;
 }

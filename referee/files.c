@@ -18,13 +18,20 @@
 #include "../verde/bytes.h"
 #include "../verde/files.h"
 
-ro_status rf_files_init(rf_files *f, ro_err *err)
+ro_status rf_files_init(rf_files *f, uint32_t traces, uint32_t claims, uint32_t stores, ro_err *err)
 {
     memset(f, 0, sizeof *f);
-    f->arena = ro_arena_new();
-    f->path = f->arena ? ro_arena_alloc(f->arena, VD_PROOF_MAX * (size_t)VD_DIGEST) : NULL;
     f->backend = ro_cpu();
-    return f->path ? RO_OK : RO_FAIL(err, RO_ENOMEM, "no memory to read a dispute's files");
+    f->arena = ro_arena_new();
+    if (f->arena) {
+        f->traces = ro_arena_alloc(f->arena, traces * sizeof *f->traces);
+        f->claims = ro_arena_alloc(f->arena, claims * sizeof *f->claims);
+        f->stores = ro_arena_alloc(f->arena, stores * sizeof *f->stores);
+        f->path = ro_arena_alloc(f->arena, VD_PROOF_MAX * (size_t)VD_DIGEST);
+    }
+    return f->traces && f->claims && f->stores && f->path
+               ? RO_OK
+               : RO_FAIL(err, RO_ENOMEM, "no memory to read a dispute's files");
 }
 
 int rf_files_own_claim(const rf_files *f, uint32_t claim)
@@ -383,10 +390,10 @@ static int names_level(const vd_trace *t, const char *level)
     return strncmp(s, "cpu ", 4) == 0 && strcmp(s + 4, level) == 0;
 }
 
-int rf_files_ran(const rf_files *f, uint32_t party)
+int rf_files_ran(const rf_files *f, uint32_t trace)
 {
     for (size_t k = 0; k < sizeof KERNEL_SETS / sizeof *KERNEL_SETS; k++)
-        if (names_level(f->traces[party], KERNEL_SETS[k])) return ro_cpu_runs(KERNEL_SETS[k]);
+        if (names_level(f->traces[trace], KERNEL_SETS[k])) return ro_cpu_runs(KERNEL_SETS[k]);
     return 0;
 }
 
@@ -650,35 +657,54 @@ static ro_status answer_rerun(rf_files *f, rf_game *g, const rf_question *q, ro_
 
 /* ---- the game over these files ----------------------------------------------------------- */
 
-ro_status rf_files_game(const rf_files *f, rf_game **g, ro_err *err)
+/* The segment claims under the game's roots. */
+static ro_status file_claims(rf_files *f, rf_claim *claims, ro_err *err)
 {
-    rf_setup s;
-    memset(&s, 0, sizeof s);
-    rf_party *parties = ro_arena_alloc(f->arena, f->trace_count * sizeof *parties);
-    rf_claim *claims = ro_arena_alloc(f->arena, (f->claim_count + 1) * sizeof *claims);
-    if (!parties || !claims) return RO_FAIL(err, RO_ENOMEM, "no memory for a game");
-    for (uint32_t k = 0; k < f->trace_count; k++) {
-        size_t n;
-        parties[k].root = *vd_trace_get_root(f->traces[k]);
-        memcpy(parties[k].body, vd_trace_body_bytes(f->traces[k], &n), VD_TRACE_BODY_BYTES);
-    }
+    f->filed_count = 0;
     for (uint32_t k = 0; k < f->claim_count; k++) {
-        uint32_t i = 0;
-        claims[k].root = *vd_trace_get_root(f->claims[k]);
-        claims[k].body = *vd_trace_get_claim(f->claims[k]);
-        claims[k].own = rf_files_own_claim(f, k);
+        const vd_claim_body *body = vd_trace_get_claim(f->claims[k]);
+        uint32_t i = 0, p = 0;
         while (i < f->trace_count &&
-               !vd_digest_equal(vd_trace_get_root(f->traces[i]), &claims[k].body.trace))
+               !vd_digest_equal(vd_trace_get_root(f->traces[i]), &body->trace))
             i++;
         if (i == f->trace_count)
             return RO_FAIL(err, RO_EUSAGE, "%.120s is a claim for a trace that is not given here",
                            vd_trace_path(f->claims[k]));
+        while (p < f->party_count &&
+               !vd_digest_equal(vd_trace_get_root(f->traces[f->party[p]]), &body->trace))
+            p++;
+        if (p == f->party_count) continue;
+        if (f->filed_count == RF_CLAIMS_MAX)
+            return RO_FAIL(err, RO_EUSAGE, "%u traces meet with more than %u segment claims",
+                           f->party_count, RF_CLAIMS_MAX);
+        claims[f->filed_count] =
+            (rf_claim){*vd_trace_get_root(f->claims[k]), *body, rf_files_own_claim(f, k)};
+        f->filed[f->filed_count++] = k;
     }
+    return RO_OK;
+}
+
+ro_status rf_files_game(rf_files *f, const uint32_t *party, uint32_t count, rf_game **g,
+                        ro_err *err)
+{
+    rf_party parties[RF_PARTIES_MAX];
+    rf_claim claims[RF_CLAIMS_MAX];
+    rf_setup s;
+    RO_ASSERT(count <= RF_PARTIES_MAX);
+    memset(&s, 0, sizeof s);
+    for (uint32_t k = 0; k < count; k++) {
+        const vd_trace *t = f->traces[f->party[k] = party[k]];
+        size_t n;
+        parties[k].root = *vd_trace_get_root(t);
+        memcpy(parties[k].body, vd_trace_body_bytes(t, &n), VD_TRACE_BODY_BYTES);
+    }
+    f->party_count = count;
+    RO_TRY(file_claims(f, claims, err));
     s.job = f->job;
     s.parties = parties;
-    s.party_count = f->trace_count;
+    s.party_count = count;
     s.claims = claims;
-    s.claim_count = f->claim_count;
+    s.claim_count = f->filed_count;
     s.task = f->job->digest;
     return rf_game_new(&s, g, err);
 }
@@ -817,7 +843,8 @@ static int own_parts(rf_files *f, const rf_node *n, const rf_question *q)
     const void *data[RO_INPUTS_MAX];
     uint32_t levels;
     if (f->parts && f->parts_step == q->step && f->parts_node == q->node &&
-        f->parts_output == q->output && f->parts_element == q->element)
+        f->parts_output == q->output && f->parts_element == q->element &&
+        memcmp(f->parts_inputs, n->digest, sizeof n->digest) == 0)
         return 1;
     ro_free(f->parts);
     f->parts = NULL;
@@ -834,6 +861,7 @@ static int own_parts(rf_files *f, const rf_node *n, const rf_question *q)
                        f->parts_count, &f->parts, &why))
         f->parts = NULL;
     ro_arena_free(a);
+    memcpy(f->parts_inputs, n->digest, sizeof n->digest);
     f->parts_step = q->step;
     f->parts_node = q->node;
     f->parts_output = q->output;
@@ -931,6 +959,16 @@ static ro_status answer_from(rf_files *f, const vd_trace *t, rf_game *g, const r
     return give(f, g, q, room, n, accepted, err);
 }
 
+/* Whether this trace has the root of a party that is asked. */
+static int is_asked(const rf_files *f, const rf_question *q, const vd_trace *t)
+{
+    for (uint32_t p = 0; p < f->party_count; p++)
+        if (q->parties >> p & 1 && vd_digest_equal(vd_trace_get_root(f->traces[f->party[p]]),
+                                                   vd_trace_get_root(t)))
+            return 1;
+    return 0;
+}
+
 /* The files of the parties asked; for the trees of a claim, all claims: the hash decides. */
 static ro_status answer_tree(rf_files *f, rf_game *g, const rf_question *q, ro_err *err)
 {
@@ -938,11 +976,13 @@ static ro_status answer_tree(rf_files *f, rf_game *g, const rf_question *q, ro_e
     ro_status st = RO_OK;
     uint8_t *room = ro_alloc(ROOM_BYTES);
     if (!room) return RO_FAIL(err, RO_ENOMEM, "no memory to answer");
-    if (q->claim != RF_NONE) st = answer_from(f, f->claims[q->claim], g, q, room, &accepted, err);
+    if (q->claim != RF_NONE)
+        st = answer_from(f, f->claims[f->filed[q->claim]], g, q, room, &accepted, err);
     for (uint32_t k = 0; !st && !accepted && q->claim != RF_NONE && k < f->claim_count; k++)
         st = answer_from(f, f->claims[k], g, q, room, &accepted, err);
     for (uint32_t k = 0; !st && !accepted && q->claim == RF_NONE && k < f->trace_count; k++)
-        if (q->parties >> k & 1) st = answer_from(f, f->traces[k], g, q, room, &accepted, err);
+        if (is_asked(f, q, f->traces[k]))
+            st = answer_from(f, f->traces[k], g, q, room, &accepted, err);
     ro_free(room);
     return st;
 }

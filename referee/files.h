@@ -5,8 +5,6 @@
 #include "child.h"
 #include "referee.h"
 
-#define RF_STORES_MAX 192u /* beside 64 traces and 64 claims, and 64 given */
-
 typedef struct rf_tensor { /* one whose chunk tree was computed and fits its digest */
     struct rf_tensor *next;
     vd_digest digest;
@@ -22,10 +20,11 @@ typedef void rf_heard(void *ctx, const char *from, const void *bytes, size_t n, 
 
 typedef struct {
     const vd_job *job;
-    vd_trace *traces[RF_PARTIES_MAX], *claims[RF_CLAIMS_MAX];
-    uint32_t trace_count, claim_count;
-    vd_store *stores[RF_STORES_MAX];
-    uint32_t store_count;
+    vd_trace **traces, **claims; /* with the room that rf_files_init was told of */
+    vd_store **stores;
+    uint32_t trace_count, claim_count, store_count;
+    uint32_t party[RF_PARTIES_MAX], party_count; /* of the game: numbers of traces ..         */
+    uint32_t filed[RF_CLAIMS_MAX], filed_count;  /* .. and of segment claims                  */
     const ro_backend *backend; /* of the fast kernels */
     rf_limits limits;          /* of a child; 0: what the job's own cost gives */
     vd_cost cost;              /* of the job, computed when it is first asked for */
@@ -38,6 +37,7 @@ typedef struct {
     uint8_t *path;          /* scratch of a chunk's path */
     uint64_t *parts, parts_count[RO_LEVELS_MAX], parts_step, parts_element; /* explained last */
     uint32_t parts_node, parts_output;
+    vd_digest parts_inputs[RO_INPUTS_MAX];
     int stopped, alarm; /* a fault, or two implementations that differ: nobody is condemned */
     char stop_why[192];
     rf_verdict undecided;
@@ -46,8 +46,9 @@ typedef struct {
     const char *from;
 } rf_files;
 
-/* Memory of its own; traces, claims and stores are taken. */
-ro_status rf_files_init(rf_files *f, ro_err *err) RO_CHECKED;
+/* Room for so many of each; what is put there is closed with the rest. */
+ro_status rf_files_init(rf_files *f, uint32_t traces, uint32_t claims, uint32_t stores,
+                        ro_err *err) RO_CHECKED;
 void rf_files_release(rf_files *f);
 /* Whether a segment claim is signed by who signed its trace: rf_claim.own. Without signatures on
  * either, whoever brought the files vouches for them. */
@@ -56,25 +57,23 @@ int rf_files_own_claim(const rf_files *f, uint32_t claim);
 ro_status rf_files_admit(rf_files *f, uint64_t bytes, uint64_t flops, ro_err *err) RO_CHECKED;
 /* What the job costs; what vd_job_cost returns. */
 ro_status rf_files_cost(rf_files *f, const vd_cost **c, ro_err *err) RO_CHECKED;
-/* The game over all traces and segment claims; RO_EUSAGE: a claim is of none of the traces. */
-ro_status rf_files_game(const rf_files *f, rf_game **g, ro_err *err) RO_CHECKED;
+/* The game of some traces, at most RF_PARTIES_MAX, and of the segment claims under their roots.
+ * RO_EUSAGE: a claim is of none of all traces, or these are too many; RO_ENOMEM.             */
+ro_status rf_files_game(rf_files *f, const uint32_t *party, uint32_t count, rf_game **g,
+                        ro_err *err) RO_CHECKED;
 /* Answer an open question, or say that nobody can. RO_OK either way; RO_ENOMEM. What the host has
  * to compute runs in a child (child.h). Its fault, or two implementations that differ, stops the
  * dispute: the game goes on to its end, and its verdict is not the verdict. */
 ro_status rf_files_answer(rf_files *f, rf_game *g, const rf_question *q, ro_err *err) RO_CHECKED;
 /* The verdict once nothing is open: the game's, or `undecided` with the reason. */
 const rf_verdict *rf_files_verdict(rf_files *f, const rf_game *g);
-/* Whether a party's claim stands by that verdict. */
+/* Whether a claim of the game's party stands by that verdict. */
 int rf_files_stands(const rf_files *f, const rf_game *g, uint32_t party);
-/* Whether the kernel set that this party's trace names is at hand: what is computed is computed by
- * it then, and by the scalar bodies. */
-int rf_files_ran(const rf_files *f, uint32_t party);
+/* Whether the kernel set that this trace names is at hand: what is computed is computed by it then,
+ * and by the scalar bodies. */
+int rf_files_ran(const rf_files *f, uint32_t trace);
 /* Under its name complete or not at all. */
 ro_status rf_write_file(const char *path, const void *bytes, uint64_t size, ro_err *err) RO_CHECKED;
-
-/* Write the evidence of a finished game: PATH, or where several pairs were judged PATH.K for pair
- * K, from 1 in the order of rf_game_pair. (evidence_files.c) */
-ro_status rf_files_evidence(rf_files *f, rf_game *g, const char *path, ro_err *err) RO_CHECKED;
 
 /* How an element explains itself, put into a store for verde-dispute: the parts of all levels, to
  * be found under the digest of the output tensor. parts NULL: computed from `data`, the node's

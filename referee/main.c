@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "../verde/cli.h"
@@ -19,7 +20,7 @@
 static const char usage_text[] =
     "usage: verde-dispute A.trace B.trace [C.trace ...] [options]\n\n"
     "Finds the first step, operator and number on which the traces differ, recomputes\n"
-    "that one number, and says who is right.\n\n"
+    "that one number, and says who is right. Up to 4,096 traces; equal roots are one side.\n\n"
     "  --job JOB        the job that the traces must record: JSON, canonical job,\n"
     "                   trace, or 64 hexadecimal digits of its digest\n"
     "  --store DIR      a further store to look in; X.trace has X.store beside it\n"
@@ -74,7 +75,7 @@ static ro_status open_trace(const char *path, const rf_files *f, vd_trace **t, i
     return st;
 }
 
-static ro_status open_store_beside(rf_files *f, const char *trace)
+static ro_status open_store_beside(rf_files *f, const char *trace, ro_err *err)
 {
     char path[4096];
     ro_err why = {RO_OK, {0}};
@@ -83,8 +84,11 @@ static ro_status open_store_beside(rf_files *f, const char *trace)
     if (n + 7 > sizeof path) return RO_OK;
     memcpy(path, trace, n);
     memcpy(path + n, ".store", 7);
-    if (vd_store_open(path, 0, &f->stores[f->store_count], &why) == RO_OK) f->store_count++;
-    return why.code == RO_ENOMEM ? RO_ENOMEM : RO_OK; /* a trace need not have one */
+    ro_status st = vd_store_open(path, 0, &f->stores[f->store_count], &why);
+    if (st == RO_ENOTFOUND) return RO_OK; /* a trace need not have one */
+    if (st) return RO_FAIL(err, st, "%.200s", why.msg);
+    f->store_count++;
+    return RO_OK;
 }
 
 static ro_status open_all(rf_files *f, const cli_args *a, int *code, ro_err *err)
@@ -96,7 +100,7 @@ static ro_status open_all(rf_files *f, const cli_args *a, int *code, ro_err *err
         if (vd_trace_is_segment(f->traces[k], NULL, NULL))
             return RO_FAIL(err, RO_EUSAGE, "%.120s is a segment claim; it goes after --segment",
                            a->words[k]);
-        RO_TRY(open_store_beside(f, a->words[k]));
+        RO_TRY(open_store_beside(f, a->words[k], err));
     }
     f->job = vd_trace_job(f->traces[0]);
     for (uint32_t k = 0; k < segments->count; k++) {
@@ -105,10 +109,9 @@ static ro_status open_all(rf_files *f, const cli_args *a, int *code, ro_err *err
         if (!vd_trace_is_segment(f->claims[k], NULL, NULL))
             return RO_FAIL(err, RO_EUSAGE, "%.120s is a whole trace, not a segment claim",
                            segments->all[k]);
-        RO_TRY(open_store_beside(f, segments->all[k]));
+        RO_TRY(open_store_beside(f, segments->all[k], err));
     }
     for (uint32_t k = 0; k < stores->count; k++) {
-        RO_ASSERT(f->store_count < RF_STORES_MAX); /* the options are counted */
         RO_TRY(vd_store_open(stores->all[k], 0, &f->stores[f->store_count], err));
         f->store_count++;
     }
@@ -219,60 +222,6 @@ static ro_status check_parties(const rf_files *f, const cli_args *a, ro_err *err
     return RO_OK;
 }
 
-/* ---- the game --------------------------------------------------------------------------- */
-
-static ro_status play(rf_files *f, rf_game *g, rf_transcript *t, ro_err *err)
-{
-    rf_question open[RF_OPEN_MAX];
-    uint32_t count;
-    for (;;) {
-        RO_TRY(rf_game_next(g, open, &count, err));
-        if (count == 0) return RO_OK;
-        for (uint32_t k = 0; k < count; k++) {
-            if (t) rf_transcript_ask(t, g, &open[k]);
-            RO_TRY(rf_files_answer(f, g, &open[k], err));
-            if (t) rf_transcript_close(t);
-        }
-    }
-}
-
-/* ---- what came of it -------------------------------------------------------------------- */
-
-static rf_bodies bodies_of(const rf_files *f, const rf_verdict *v)
-{
-    const vd_trace_body *a = vd_trace_get_body(f->traces[v->sides[0]]);
-    const vd_trace_body *b = vd_trace_get_body(f->traces[v->sides[1]]);
-    if (!vd_digest_equal(&a->tree, &b->tree)) return RF_TREES_DIFFER;
-    return vd_digest_equal(&a->outputs, &b->outputs) ? RF_ENDS_DIFFER : RF_OUTPUTS_DIFFER;
-}
-
-/* The one place that asks the game how it ended: all that is shown follows from this. */
-static void report_of(rf_files *f, const rf_game *g, double ms, rf_report *o)
-{
-    const vd_cost *cost;
-    ro_err why = {RO_OK, {0}};
-    memset(o, 0, sizeof *o);
-    o->job = f->job;
-    o->party_count = f->trace_count;
-    for (uint32_t k = 0; k < f->trace_count; k++) {
-        const vd_digest *root = vd_trace_get_root(f->traces[k]);
-        while (!vd_digest_equal(vd_trace_get_root(f->traces[o->side[k]]), root)) o->side[k]++;
-        o->stands[k] = (uint8_t)rf_files_stands(f, g, k);
-        o->is_signed[k] = vd_trace_key(f->traces[k]) != NULL;
-        o->foreign[k] = (uint8_t)!rf_files_ran(f, k);
-    }
-    o->verdict = rf_files_verdict(f, g);
-    o->pair_count = f->stopped ? 1 : rf_game_pairs(g);
-    for (uint32_t k = 0; k < o->pair_count; k++) {
-        o->pairs[k] = f->stopped ? o->verdict : rf_game_pair(g, k);
-        o->bodies[k] = bodies_of(f, o->pairs[k]);
-    }
-    if (rf_files_cost(f, &cost, &why) == RO_OK) o->job_flops = cost->flops;
-    for (uint32_t k = 0; k < f->claim_count; k++)
-        o->claim_stands[k] = (uint8_t)(f->stopped || rf_game_claim_stands(g, k));
-    o->ms = ms;
-}
-
 /* ---- the verdict for programs ----------------------------------------------------------- */
 
 static void json_value(cJSON *o, ro_dtype d, uint64_t bits)
@@ -283,7 +232,7 @@ static void json_value(cJSON *o, ro_dtype d, uint64_t bits)
     cJSON_AddStringToObject(o, "bits", hex);
 }
 
-static void json_place(cJSON *o, const rf_files *f, const rf_verdict *v)
+static void json_place(cJSON *o, const rf_verdict *v)
 {
     char text[160];
     if (v->has_step) cli_json_u64(o, "step", v->step);
@@ -306,7 +255,6 @@ static void json_place(cJSON *o, const rf_files *f, const rf_verdict *v)
         cli_json_u64(o, "first_step", v->lo);
         cli_json_u64(o, "end_step", v->hi);
     }
-    (void)f;
 }
 
 static void json_values(cJSON *o, const rf_files *f, const rf_verdict *v)
@@ -328,16 +276,18 @@ static void json_values(cJSON *o, const rf_files *f, const rf_verdict *v)
     if (v->has_value) json_value(cJSON_AddObjectToObject(o, "recomputed"), d, v->recomputed);
 }
 
-static void json_guilty(cJSON *o, const rf_files *f, const rf_verdict *v)
+static void json_guilty(cJSON *o, const rf_files *f, const rf_report *out)
 {
     cJSON *list = cJSON_AddArrayToObject(o, "guilty");
-    for (uint32_t k = 0; k < v->guilty_count; k++) {
+    for (uint32_t k = 0; k < out->party_count; k++) {
+        rf_kind cause = rf_guilt_of(out, k);
         char name[8];
+        if (cause == RF_AGREE) continue;
         cJSON *e = cJSON_CreateObject();
         cJSON_AddItemToArray(list, e);
-        cJSON_AddStringToObject(e, "party", rf_party_name(v->guilty[k].party, name));
-        cJSON_AddStringToObject(e, "cause", rf_kind_name(v->guilty[k].cause));
-        cJSON_AddStringToObject(e, "trace", vd_trace_path(f->traces[v->guilty[k].party]));
+        cJSON_AddStringToObject(e, "party", rf_party_name(k, name));
+        cJSON_AddStringToObject(e, "cause", rf_kind_name(cause));
+        cJSON_AddStringToObject(e, "trace", vd_trace_path(f->traces[k]));
     }
 }
 
@@ -371,12 +321,12 @@ static void print_json(const rf_files *f, const rf_report *out, int explain)
     cJSON_AddStringToObject(o, "schema", "verde-dispute/1");
     cJSON_AddStringToObject(o, "verdict", rf_kind_name(v->kind));
     cJSON_AddStringToObject(o, "method", rf_method_name(v->method));
-    json_place(o, f, v);
+    json_place(o, v);
     json_values(o, f, v);
-    json_guilty(o, f, v);
+    json_guilty(o, f, out);
     json_lists(o, f, out);
     cJSON_AddStringToObject(o, "why", v->why);
-    cJSON_AddBoolToObject(o, "provisional", rf_is_provisional(out, v));
+    cJSON_AddBoolToObject(o, "provisional", rf_is_provisional(out));
     cJSON_AddBoolToObject(o, "sandbox", !f->limits.no_seccomp);
     if (v->alarm) cJSON_AddBoolToObject(o, "alarm", 1);
     cli_json_u64(o, "pairs", out->pair_count);
@@ -420,24 +370,35 @@ static void print_parties(const rf_files *f, const rf_report *o, const rf_screen
     }
 }
 
+/* "A, B", of many the first that fit. */
+static void names_of(const rf_report *o, int stands, size_t room, char text[512])
+{
+    size_t n = 0;
+    uint32_t more = 0;
+    text[0] = 0;
+    for (uint32_t k = 0; k < o->party_count; k++) {
+        char name[8];
+        if ((o->stands[k] != 0) != stands) continue;
+        rf_party_name(k, name);
+        if (more || n + strlen(name) + 2 > room) more++;
+        else n += (size_t)snprintf(text + n, 512 - n, "%s%s", n ? ", " : "", name);
+    }
+    if (more) snprintf(text + n, 512 - n, " and %u more", more);
+}
+
 static void print_headline(const rf_report *o, const rf_screen *s)
 {
     const rf_verdict *v = o->verdict;
-    char names[2][512] = {"", ""};
-    size_t n[2] = {0, 0};
+    char names[2][512];
     rf_line_out l = {s, 0};
-    for (uint32_t k = 0; k < o->party_count; k++) {
-        char name[8];
-        int stands = o->stands[k];
-        n[stands] += (size_t)snprintf(names[stands] + n[stands], sizeof names[0] - n[stands],
-                                      "%s%s", n[stands] ? ", " : "", rf_party_name(k, name));
-    }
+    size_t room = s->width > 480 ? 220 : s->width < 72 ? 16 : (s->width - 40) / 2;
+    for (int k = 0; k < 2; k++) names_of(o, k, room, names[k]);
     putchar('\n');
     if (v->kind == RF_AGREE) rf_put(&l, RF_GOOD, "All agree.");
     else if (v->kind == RF_UNDECIDED)
         rf_put(&l, RF_BOLD, "Undecided%s.", v->alarm ? ", and ALARM" : "");
     else {
-        rf_put(&l, RF_GOOD, "%s right", n[1] ? names[1] : "Nobody");
+        rf_put(&l, RF_GOOD, "%s right", names[1][0] ? names[1] : "Nobody");
         rf_put(&l, RF_PLAIN, ", ");
         rf_put(&l, RF_BAD, "%s wrong", names[0]);
         rf_put(&l, RF_PLAIN, ": ");
@@ -517,7 +478,7 @@ static void print_method(const rf_screen *s, const rf_report *o)
     char a[32], b[32], c[32];
     detail(s, "method", "%s%s", rf_method_name(v->method),
            v->provisional            ? " (provisional: one implementation alone was asked)"
-           : rf_is_provisional(o, v) ? " (provisional: the condemned backend was not run here)"
+           : rf_is_provisional(o) ? " (provisional: the condemned backend was not run here)"
                                      : "");
     detail(s, "cost", "%s number%s recomputed, %s read, %s question%s, %.1f ms",
            cli_count(v->elements_recomputed, a), v->elements_recomputed == 1 ? "" : "s",
@@ -575,21 +536,37 @@ static void show(const cli_args *a, const rf_files *f, const rf_report *o)
     else print_text(f, o, tree, explain);
 }
 
-static ro_status write_files(const cli_args *a, rf_files *f, rf_game *g, const rf_report *o,
-                             rf_transcript *t, ro_err *err)
+static ro_status write_files(const cli_args *a, rf_files *f, const rf_report *o, rf_transcript *t,
+                             ro_err *err)
 {
     if (cli_value(a, "--evidence"))
-        RO_TRY(rf_files_evidence(f, g, cli_value(a, "--evidence"), err));
+        RO_TRY(rf_files_evidence(f, o, cli_value(a, "--evidence"), err));
     if (cli_value(a, "--svg"))
         RO_TRY(rf_draw(f, o->verdict, cli_value(a, "--svg"), err));
-    if (t) RO_TRY(rf_transcript_write(t, o, cli_value(a, "--transcript"), err));
+    if (t) RO_TRY(rf_transcript_write(t, cli_value(a, "--transcript"), err));
     return RO_OK;
+}
+
+/* Everything that is shown or written comes from here. */
+static ro_status judge(const cli_args *a, rf_files *f, double start, rf_report *o, ro_err *err)
+{
+    rf_transcript *t = NULL;
+    const vd_cost *cost;
+    ro_err why = {RO_OK, {0}};
+    if (cli_value(a, "--transcript")) RO_TRY(rf_transcript_new(&t, err));
+    if (t) f->heard = rf_transcript_hear;
+    f->heard_ctx = t;
+    ro_status st = rf_rounds(f, t, o, err);
+    f->heard = NULL; /* what is asked after the games is not of them */
+    if (!st && rf_files_cost(f, &cost, &why) == RO_OK) o->job_flops = cost->flops;
+    o->ms = now_ms() - start;
+    if (!st) st = write_files(a, f, o, t, err);
+    rf_transcript_free(t);
+    return st;
 }
 
 static ro_status dispute(const cli_args *a, rf_files *f, cli_job *j, int *code, ro_err *err)
 {
-    rf_game *g = NULL;
-    rf_transcript *t = NULL;
     rf_report o;
     double start = now_ms();
     if (cli_value(a, "--json") && cli_value(a, "--tree"))
@@ -599,20 +576,24 @@ static ro_status dispute(const cli_args *a, rf_files *f, cli_job *j, int *code, 
     RO_TRY(check_jobs(f, a, j, code, err));
     RO_TRY(admit(f, a, err));
     RO_TRY(check_parties(f, a, err));
-    RO_TRY(rf_files_game(f, &g, err));
-    ro_status st = RO_OK;
-    if (cli_value(a, "--transcript")) st = rf_transcript_new(f, &t, err);
-    if (t) f->heard = rf_transcript_hear;
-    f->heard_ctx = t;
-    if (!st) st = play(f, g, t, err);
-    f->heard = NULL; /* what is asked after the game is not of it */
-    if (!st) report_of(f, g, now_ms() - start, &o);
-    if (!st) st = write_files(a, f, g, &o, t, err);
+    memset(&o, 0, sizeof o);
+    ro_status st = judge(a, f, start, &o, err);
     if (!st) show(a, f, &o);
     if (!st) *code = exit_code(o.verdict);
-    rf_transcript_free(t);
-    rf_game_free(g);
+    rf_game_free(o.game);
     return st;
+}
+
+/* Every trace, claim and store at once; a store is an open folder. */
+static ro_status make_room(const cli_args *a, rf_files *f, ro_err *err)
+{
+    uint32_t claims = cli_get(a, "--segment")->count, stores = cli_get(a, "--store")->count;
+    struct rlimit l;
+    if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
+        l.rlim_cur = l.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &l); /* without it fewer can be opened: an error says so */
+    }
+    return rf_files_init(f, a->word_count, claims, a->word_count + claims + stores, err);
 }
 
 int main(int argc, char **argv)
@@ -642,8 +623,9 @@ int main(int argc, char **argv)
             fputs(usage_text, stdout);
             return 0;
         }
-    ro_status st = cli_parse(argc - 1, argv + 1, &a, 2, RF_PARTIES_MAX, &err);
-    if (!st) st = rf_files_init(&f, &err);
+    ro_status st = cli_parse(argc - 1, argv + 1, &a, 2, RF_TRACES_MAX, &err);
+    memset(&f, 0, sizeof f);
+    if (!st) st = make_room(&a, &f, &err);
     if (!st) {
         cli_job j;
         memset(&j, 0, sizeof j);

@@ -1,4 +1,4 @@
-/* report.h - what main.c, tell.c, draw.c and transcript.c of verde-dispute share. Private to the
+/* report.h - what main.c, rounds.c, tell.c, draw.c and transcript.c of verde-dispute share. Private to the
  * program. */
 #ifndef RF_REPORT_H
 #define RF_REPORT_H
@@ -6,6 +6,7 @@
 
 /* ---- names and numbers (tell.c) --------------------------------------------------------- */
 
+#define RF_TRACES_MAX 4096u /* of one command */
 /* "A" .. "Z", then "P27" .. */
 const char *rf_party_name(uint32_t party, char name[8]);
 /* "A, B" for the parties of a side that stand on one root. */
@@ -29,20 +30,21 @@ typedef enum {
 typedef struct {
     const vd_job *job;
     uint32_t party_count;
-    uint32_t side[RF_PARTIES_MAX];        /* of each party: the lowest one with the same root */
-    uint8_t stands[RF_PARTIES_MAX], is_signed[RF_PARTIES_MAX];
-    uint8_t foreign[RF_PARTIES_MAX];      /* says that it ran on a backend that is not here   */
+    uint32_t *side;                       /* of each party: the lowest one with the same root */
+    uint8_t *stands, *is_signed;
+    uint8_t *foreign;                     /* says that it ran on a backend that is not here   */
     const rf_verdict *verdict;            /* of all                                           */
-    const rf_verdict *pairs[RF_PARTIES_MAX];
-    rf_bodies bodies[RF_PARTIES_MAX];     /* of each pair                                     */
+    const rf_verdict **pairs;             /* a party guilty in one: all of its side are       */
+    rf_bodies *bodies;                    /* of each pair                                     */
     uint32_t pair_count;
-    uint8_t claim_stands[RF_CLAIMS_MAX];
+    uint8_t *claim_stands;
+    rf_game *game;                        /* the last one, to be freed                        */
     uint64_t job_flops;                   /* 0: not known                                     */
     double ms;
 } rf_report;
 
 /* No verdict is final on one implementation, nor against a backend that was not run here. */
-int rf_is_provisional(const rf_report *o, const rf_verdict *v);
+int rf_is_provisional(const rf_report *o);
 
 /* Where stdout goes: what it can show, how wide it is. */
 typedef struct { uint32_t width; int terminal, unicode, colour; } rf_screen;
@@ -68,19 +70,39 @@ void rf_print_explanation(const rf_report *o, const rf_screen *s);
 /* "A and B", "C": the parties of one side of a pair. */
 const char *rf_side_text(const rf_report *o, const rf_verdict *v, int side, char text[512]);
 
+/* The cause for which a party fell, RF_AGREE: it did not. */
+rf_kind rf_guilt_of(const rf_report *o, uint32_t party);
+
 /* ---- the transcript (transcript.c) ------------------------------------------------------ */
 
 typedef struct rf_transcript rf_transcript;
-/* Begin with the setup: of a game offline over these files. *out to be freed. RO_ENOMEM. */
-ro_status rf_transcript_new(const rf_files *f, rf_transcript **out, ro_err *err) RO_CHECKED;
+/* *out to be freed. RO_ENOMEM. */
+ro_status rf_transcript_new(rf_transcript **out, ro_err *err) RO_CHECKED;
 void rf_transcript_free(rf_transcript *t);
+/* Begin a game with its setup: the one that rf_files_game has made. */
+void rf_transcript_begin(rf_transcript *t, const rf_files *f);
 /* The question that is put now; rf_heard is told of each answer to it, after which the question
  * has been answered or nobody can. */
 void rf_transcript_ask(rf_transcript *t, const rf_game *g, const rf_question *q);
 rf_heard rf_transcript_hear;
 void rf_transcript_close(rf_transcript *t);
-/* The verdict as the last line, and all of it to a file. RO_ENOMEM also where a line was lost. */
-ro_status rf_transcript_write(rf_transcript *t, const rf_report *r, const char *path, ro_err *err)
+/* The verdict of the game, over so many pairs, as its last line. */
+void rf_transcript_end(rf_transcript *t, const rf_verdict *v, uint32_t pairs);
+/* All of it to a file. RO_ENOMEM also where a line was lost. */
+ro_status rf_transcript_write(rf_transcript *t, const char *path, ro_err *err) RO_CHECKED;
+
+/* ---- the games (rounds.c) --------------------------------------------------------------- */
+
+/* A game to its end. t: NULL, or told of it. What rf_game_next and rf_files_answer return. */
+ro_status rf_play(rf_files *f, rf_game *g, rf_transcript *t, ro_err *err) RO_CHECKED;
+/* All games over all traces, and all that is told of them but cost of the job and time.
+ *   *o        out; o->game is to be freed, all else lives as long as f
+ *   t         NULL, or gets each game in turn                                                */
+ro_status rf_rounds(rf_files *f, rf_transcript *t, rf_report *o, ro_err *err) RO_CHECKED;
+
+/* Write the evidence of every pair: PATH, or where several were judged PATH.K for pair K, from 1.
+ * (evidence_files.c) */
+ro_status rf_files_evidence(rf_files *f, const rf_report *o, const char *path, ro_err *err)
     RO_CHECKED;
 
 /* ---- the picture (draw.c) --------------------------------------------------------------- */

@@ -26,19 +26,25 @@
 const char *rf_party_name(uint32_t party, char name[8])
 {
     if (party < 26) snprintf(name, 8, "%c", 'A' + (int)party);
-    else snprintf(name, 8, "P%u", (party + 1) % 1000);
+    else snprintf(name, 8, "P%u", (party + 1) % 1000000);
     return name;
 }
 
 const char *rf_side_names(const rf_files *f, const vd_digest *root, char *text, size_t size)
 {
     size_t n = 0;
+    uint32_t more = 0;
     text[0] = 0;
     for (uint32_t k = 0; k < f->trace_count; k++) {
         char name[8];
-        if (!vd_digest_equal(vd_trace_get_root(f->traces[k]), root) || n + 12 > size) continue;
+        if (!vd_digest_equal(vd_trace_get_root(f->traces[k]), root)) continue;
+        if (n + 32 > size) {
+            more++;
+            continue;
+        }
         n += (size_t)snprintf(text + n, size - n, "%s%s", n ? ", " : "", rf_party_name(k, name));
     }
+    if (more) snprintf(text + n, size - n, " and %u more", more);
     return text;
 }
 
@@ -87,46 +93,92 @@ ro_dtype rf_value_dtype(const vd_job *j, const rf_verdict *v)
     return of[ro_dtypes[g->values[g->nodes[v->node].in[0]].type.dtype].compute];
 }
 
-int rf_is_provisional(const rf_report *o, const rf_verdict *v)
+static int guilty_in(const rf_report *o, const rf_verdict *v, uint32_t party, rf_kind *cause)
 {
-    for (uint32_t k = 0; k < v->guilty_count; k++)
-        if (v->elements_recomputed && o->foreign[v->guilty[k].party]) return 1;
-    return v->provisional;
+    for (uint32_t k = 0; k < v->guilty_count; k++) {
+        if (o->side[v->guilty[k].party] != o->side[party]) continue;
+        *cause = v->guilty[k].cause;
+        return 1;
+    }
+    return 0;
 }
 
-/* "A", "A and B", "A, B and C" for a set of parties. */
-static const char *list_text(const uint8_t in[RF_PARTIES_MAX], uint32_t parties, char text[512])
+rf_kind rf_guilt_of(const rf_report *o, uint32_t party)
 {
-    uint32_t left = 0;
+    rf_kind cause = RF_AGREE;
+    for (uint32_t k = 0; k < o->pair_count; k++)
+        if (guilty_in(o, o->pairs[k], party, &cause)) break;
+    return cause;
+}
+
+/* ---- sets of parties -------------------------------------------------------------------- */
+
+typedef int member(const rf_report *o, const rf_verdict *v, int side, uint32_t party);
+
+static int on_side(const rf_report *o, const rf_verdict *v, int side, uint32_t party)
+{
+    return o->side[party] == o->side[v->sides[side]];
+}
+
+static int is_standing(const rf_report *o, const rf_verdict *v, int side, uint32_t party)
+{
+    (void)v;
+    (void)side;
+    return o->stands[party];
+}
+
+static int is_guilty_unsigned(const rf_report *o, const rf_verdict *v, int side, uint32_t party)
+{
+    (void)v;
+    (void)side;
+    return !o->is_signed[party] && rf_guilt_of(o, party) != RF_AGREE;
+}
+
+/* Condemned by numbers that its own kernels were not asked for. */
+static int is_foreign(const rf_report *o, const rf_verdict *v, int side, uint32_t party)
+{
+    rf_kind cause;
+    (void)v;
+    (void)side;
+    for (uint32_t k = 0; k < o->pair_count && o->foreign[party]; k++)
+        if (o->pairs[k]->elements_recomputed && guilty_in(o, o->pairs[k], party, &cause)) return 1;
+    return 0;
+}
+
+/* "A", "A and B", "A, B and C"; of very many the first, and how many more. Returns their number. */
+static uint32_t list_text(const rf_report *o, member *in, const rf_verdict *v, int side,
+                          char text[512])
+{
+    uint32_t count = 0, left;
     size_t n = 0;
     text[0] = 0;
-    for (uint32_t k = 0; k < parties; k++) left += in[k];
-    for (uint32_t k = 0; k < parties; k++) {
+    for (uint32_t k = 0; k < o->party_count; k++) count += in(o, v, side, k) != 0;
+    left = count;
+    for (uint32_t k = 0; k < o->party_count && left; k++) {
         char name[8];
-        if (!in[k]) continue;
+        if (!in(o, v, side, k)) continue;
+        if (left > 1 && n > 512 - 48) {
+            snprintf(text + n - 2, 514 - n, " and %u more", left);
+            break;
+        }
         n += (size_t)snprintf(text + n, 512 - n, "%s%s", rf_party_name(k, name),
                               left > 2 ? ", " : left == 2 ? " and " : "");
         left--;
     }
-    return text;
+    return count;
 }
 
-static uint32_t side_set(const rf_report *o, const rf_verdict *v, int side,
-                         uint8_t in[RF_PARTIES_MAX])
+int rf_is_provisional(const rf_report *o)
 {
-    uint32_t count = 0;
-    for (uint32_t k = 0; k < RF_PARTIES_MAX; k++) {
-        in[k] = k < o->party_count && o->side[k] == o->side[v->sides[side]];
-        count += in[k];
-    }
-    return count;
+    for (uint32_t k = 0; k < o->party_count; k++)
+        if (is_foreign(o, NULL, 0, k)) return 1;
+    return o->verdict->provisional;
 }
 
 const char *rf_side_text(const rf_report *o, const rf_verdict *v, int side, char text[512])
 {
-    uint8_t in[RF_PARTIES_MAX];
-    side_set(o, v, side, in);
-    return list_text(in, o->party_count, text);
+    (void)list_text(o, on_side, v, side, text);
+    return text;
 }
 
 /* The side that has the first party of the two is told first. */
@@ -721,40 +773,28 @@ static void tell_cost(telling *t)
 /* Of what was judged provisionally, why. */
 static void tell_provisional(telling *t)
 {
-    const rf_report *o = t->o;
-    uint8_t foreign[RF_PARTIES_MAX] = {0};
-    const rf_verdict *v = o->verdict;
     char names[512];
-    uint32_t count = 0;
-    for (uint32_t k = 0; k < v->guilty_count; k++) {
-        uint32_t p = v->guilty[k].party;
-        if (v->elements_recomputed && o->foreign[p]) foreign[p] = 1;
-    }
-    for (uint32_t k = 0; k < o->party_count; k++) count += foreign[k];
-    if (v->provisional)
+    uint32_t count = list_text(t->o, is_foreign, NULL, 0, names);
+    if (t->o->verdict->provisional)
         say(t, "The verdict is provisional: one implementation alone computed what decides it, and "
                "a fault of that one is not excluded.");
     if (count)
         say(t, "The verdict is provisional: %s say%s that another kind of machine was used, and "
-               "its kernels were not run here.", list_text(foreign, o->party_count, names),
-            s_of(count));
+               "its kernels were not run here.", names, s_of(count));
 }
 
 static void tell_standing(telling *t)
 {
     const rf_report *o = t->o;
-    uint32_t count = 0, roots = 0;
+    uint32_t count, roots = 0;
     char names[512];
-    for (uint32_t k = 0; k < o->party_count; k++) {
-        count += o->stands[k];
-        roots += o->stands[k] && o->side[k] == k;
-    }
+    for (uint32_t k = 0; k < o->party_count; k++) roots += o->stands[k] && o->side[k] == k;
+    count = list_text(o, is_standing, NULL, 0, names);
     if (count == 0) {
         say(t, "Nobody's record is left standing: what the right result is remains open, and "
                "somebody else has to run the job.");
         return;
     }
-    list_text(o->stands, o->party_count, names);
     if (o->verdict->kind == RF_UNDECIDED || roots > 1) {
         say(t, "Who of %s is right remains open.", names);
         if (lacks_inputs(o->verdict))
@@ -790,21 +830,14 @@ static void tell_checking(telling *t)
 
 static void tell_open(telling *t)
 {
-    const rf_report *o = t->o;
-    const rf_verdict *v = o->verdict;
-    uint8_t unsigned_ones[RF_PARTIES_MAX] = {0};
     char names[512];
-    uint32_t count = 0;
+    uint32_t count = list_text(t->o, is_guilty_unsigned, NULL, 0, names);
     tell_standing(t);
     tell_provisional(t);
     tell_checking(t);
-    for (uint32_t k = 0; k < v->guilty_count; k++) {
-        unsigned_ones[v->guilty[k].party] = !o->is_signed[v->guilty[k].party];
-        count += !o->is_signed[v->guilty[k].party];
-    }
     if (count)
         say(t, "%s %s not signed: the verdict is about what is in the file, not about who made it.",
-            list_text(unsigned_ones, o->party_count, names), count == 1 ? "is" : "are");
+            names, count == 1 ? "is" : "are");
     done(t, "open");
 }
 
@@ -831,11 +864,9 @@ static void tell_pair(telling *t)
 {
     const rf_verdict *v = t->v;
     for (int k = 0; k < 2; k++) {
-        uint8_t in[RF_PARTIES_MAX];
-        t->count[k] = side_set(t->o, v, told(v, k), in);
-        list_text(in, t->o->party_count, t->side[k]);
-        t->guilty[k] = 0;
-        for (uint32_t i = 0; i < v->guilty_count; i++) t->guilty[k] |= in[v->guilty[i].party];
+        rf_kind cause;
+        t->count[k] = list_text(t->o, on_side, v, told(v, k), t->side[k]);
+        t->guilty[k] = guilty_in(t->o, v, v->sides[told(v, k)], &cause);
     }
     tell_agreed(t);
     tell_said(t);
@@ -847,7 +878,7 @@ void rf_explain(const rf_report *o, rf_hear *hear, void *ctx)
 {
     telling t;
     char names[512];
-    uint32_t roots = 0, standing = 0;
+    uint32_t roots = 0;
     memset(&t, 0, sizeof t);
     t.o = o;
     t.hear = hear;
@@ -857,10 +888,7 @@ void rf_explain(const rf_report *o, rf_hear *hear, void *ctx)
         tell_agreement(&t);
         return;
     }
-    for (uint32_t k = 0; k < o->party_count; k++) {
-        roots += o->side[k] == k;
-        standing += o->stands[k];
-    }
+    for (uint32_t k = 0; k < o->party_count; k++) roots += o->side[k] == k;
     if (o->pair_count > 1) {
         say(&t, "The %u parties committed to %u different records. They met in pairs, in an order "
                 "that follows from the records and that nobody can choose; %u pairs were judged.",
@@ -873,8 +901,8 @@ void rf_explain(const rf_report *o, rf_hear *hear, void *ctx)
     }
     t.pair = RF_NONE;
     if (o->pair_count > 1) {
-        say(&t, "Left standing: %s.",
-            standing ? list_text(o->stands, o->party_count, names) : "nobody");
+        uint32_t standing = list_text(o, is_standing, NULL, 0, names);
+        say(&t, "Left standing: %s.", standing ? names : "nobody");
         done(&t, "why");
     }
     tell_cost(&t);

@@ -1,8 +1,8 @@
 /* transcript.c - every question of a dispute and every answer to it, in order, as JSON Lines.
  *
  * What this file decides: the schema verde-transcript/1 (docs/JOBS.md). A transcript is complete:
- * a game set up from its first line and given its accepted answers asks the same questions and
- * ends with the verdict of its last line. tests/replay_transcript.c does that.
+ * a game set up from a setup's line and given the accepted answers below it asks the same questions
+ * and ends with the verdict below those. tests/replay_transcript.c does that.
  *
  * Invariants
  *   1. One line an answer, one for a question that nobody can answer; lines are only appended.
@@ -17,6 +17,7 @@ struct rf_transcript {
     char *text;
     size_t size, room;
     int lost; /* a line found no memory */
+    const rf_files *files; /* of the game that is played */
     const rf_game *game;
     const rf_question *open;
     uint64_t questions;
@@ -73,13 +74,10 @@ static void add_hex(rf_transcript *t, cJSON *o, const char *key, const uint8_t *
     ro_free(hex);
 }
 
-static void add_parties(cJSON *o, const char *key, uint64_t mask)
+static void add_name(cJSON *list, uint32_t trace)
 {
-    cJSON *list = cJSON_AddArrayToObject(o, key);
-    for (uint32_t k = 0; k < RF_PARTIES_MAX; k++) {
-        char name[8];
-        if (mask >> k & 1) cJSON_AddItemToArray(list, cJSON_CreateString(rf_party_name(k, name)));
-    }
+    char name[8];
+    cJSON_AddItemToArray(list, cJSON_CreateString(rf_party_name(trace, name)));
 }
 
 /* ---- the setup -------------------------------------------------------------------------- */
@@ -99,26 +97,30 @@ static void add_file(rf_transcript *t, cJSON *list, uint32_t k, const vd_trace *
     else cJSON_AddBoolToObject(e, "own", own);
 }
 
-ro_status rf_transcript_new(const rf_files *f, rf_transcript **out, ro_err *err)
+ro_status rf_transcript_new(rf_transcript **out, ro_err *err)
+{
+    *out = ro_alloc_zero(sizeof **out);
+    return *out ? RO_OK : RO_FAIL(err, RO_ENOMEM, "no memory for a transcript");
+}
+
+void rf_transcript_begin(rf_transcript *t, const rf_files *f)
 {
     uint64_t size;
-    rf_transcript *t = ro_alloc_zero(sizeof *t);
-    if (!t) return RO_FAIL(err, RO_ENOMEM, "no memory for a transcript");
     cJSON *o = cJSON_CreateObject();
+    t->files = f;
     cJSON_AddStringToObject(o, "schema", "verde-transcript/1");
     cJSON_AddStringToObject(o, "line", "setup");
     cli_json_digest(o, "job_digest", &f->job->digest);
     cli_json_digest(o, "task", &f->job->digest);
     cJSON *list = cJSON_AddArrayToObject(o, "parties");
-    for (uint32_t k = 0; k < f->trace_count; k++) add_file(t, list, k, f->traces[k], -1);
+    for (uint32_t k = 0; k < f->party_count; k++)
+        add_file(t, list, f->party[k], f->traces[f->party[k]], -1);
     list = cJSON_AddArrayToObject(o, "segments");
-    for (uint32_t k = 0; k < f->claim_count; k++)
-        add_file(t, list, k, f->claims[k], rf_files_own_claim(f, k));
+    for (uint32_t k = 0; k < f->filed_count; k++)
+        add_file(t, list, k, f->claims[f->filed[k]], rf_files_own_claim(f, f->filed[k]));
     const uint8_t *job = vd_trace_job_bytes(f->traces[0], &size);
     add_hex(t, o, "job", job, size);
     add_line(t, o);
-    *out = t;
-    return RO_OK;
 }
 
 void rf_transcript_free(rf_transcript *t)
@@ -211,7 +213,9 @@ static cJSON *begin(const rf_transcript *t)
     cli_json_u64(o, "pair", t->pair);
     cli_json_u64(o, "question", t->questions);
     cJSON_AddStringToObject(o, "kind", rf_question_name(q->kind));
-    add_parties(o, "asked", q->parties);
+    cJSON *asked = cJSON_AddArrayToObject(o, "asked");
+    for (uint32_t k = 0; k < t->files->party_count; k++)
+        if (q->parties >> k & 1) add_name(asked, t->files->party[k]);
     add_place(o, q);
     add_match(t, o, q);
     return o;
@@ -249,10 +253,8 @@ void rf_transcript_close(rf_transcript *t)
 
 /* ---- the verdict ------------------------------------------------------------------------ */
 
-ro_status rf_transcript_write(rf_transcript *t, const rf_report *r, const char *path, ro_err *err)
+void rf_transcript_end(rf_transcript *t, const rf_verdict *v, uint32_t pairs)
 {
-    const rf_verdict *v = r->verdict;
-    uint64_t guilty = 0;
     cJSON *o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "line", "verdict");
     cJSON_AddStringToObject(o, "verdict", rf_kind_name(v->kind));
@@ -268,14 +270,18 @@ ro_status rf_transcript_write(rf_transcript *t, const rf_report *r, const char *
         snprintf(bits, sizeof bits, "0x%" PRIx64, v->recomputed);
         cJSON_AddStringToObject(o, "recomputed", bits);
     }
-    for (uint32_t k = 0; k < v->guilty_count; k++) guilty |= UINT64_C(1) << v->guilty[k].party;
-    add_parties(o, "guilty", guilty);
+    cJSON *guilty = cJSON_AddArrayToObject(o, "guilty");
+    for (uint32_t k = 0; k < v->guilty_count; k++) add_name(guilty, v->guilty[k].party);
     cJSON_AddStringToObject(o, "why", v->why);
-    cli_json_u64(o, "pairs", r->pair_count);
+    cli_json_u64(o, "pairs", pairs);
     cli_json_u64(o, "elements_recomputed", v->elements_recomputed);
     cli_json_u64(o, "bytes_read", v->bytes_read);
     cli_json_u64(o, "questions", v->questions);
     add_line(t, o);
+}
+
+ro_status rf_transcript_write(rf_transcript *t, const char *path, ro_err *err)
+{
     if (t->lost) return RO_FAIL(err, RO_ENOMEM, "no memory for the transcript");
     return rf_write_file(path, t->text, t->size, err);
 }

@@ -104,7 +104,7 @@ static inline void remove_party(const fixture *f, char name)
 static inline void open_files(fixture *f, rf_files *x, int claims)
 {
     memset(&f->err, 0, sizeof f->err);
-    must(rf_files_init(x, &f->err), &f->err);
+    must(rf_files_init(x, 2, RF_CLAIMS_MAX, 2, &f->err), &f->err);
     for (char name = 'a'; name <= 'b'; name++) {
         must(vd_trace_open(file_of(f, name, ".trace"), &x->traces[x->trace_count++], &f->err),
              &f->err);
@@ -123,7 +123,7 @@ static inline rf_game *play_files(fixture *f, rf_files *x, int kernel)
     rf_game *g = NULL;
     rf_question open[RF_OPEN_MAX];
     uint32_t count;
-    must(rf_files_game(x, &g, &f->err), &f->err);
+    must(rf_files_game(x, (uint32_t[]){0, 1}, 2, &g, &f->err), &f->err);
     for (;;) {
         must(rf_game_next(g, open, &count, &f->err), &f->err);
         if (count == 0) return g;

@@ -106,6 +106,18 @@ static void read_claim(const cJSON *e, rf_claim *c, ro_arena *a)
     c->own = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(e, "own"));
 }
 
+/* The names of the game's parties, in its order. */
+static char party_name[RF_PARTIES_MAX][16];
+static uint32_t party_count;
+
+static uint32_t party_of(const char *name)
+{
+    uint32_t k = 0;
+    while (k < party_count && strcmp(party_name[k], name) != 0) k++;
+    if (k == party_count) die("no party of this game", name);
+    return k;
+}
+
 static rf_game *set_up(const cJSON *o, ro_arena *a)
 {
     rf_setup s;
@@ -125,12 +137,14 @@ static rf_game *set_up(const cJSON *o, ro_arena *a)
         const uint8_t *body = bytes_of(e, "body", &n, a);
         if (n != VD_TRACE_BODY_BYTES) die("a trace's body", "is too long or too short");
         memcpy(parties[s.party_count].body, body, n);
+        snprintf(party_name[s.party_count], sizeof *party_name, "%s", text_of(e, "party"));
         digest_of(e, "root", &parties[s.party_count++].root);
     }
     cJSON_ArrayForEach(e, cJSON_GetObjectItemCaseSensitive(o, "segments")) {
         if (s.claim_count == RF_CLAIMS_MAX) die("too many", "segment claims");
         read_claim(e, &claims[s.claim_count++], a);
     }
+    party_count = s.party_count;
     s.job = job;
     s.parties = parties;
     s.claims = claims;
@@ -164,11 +178,8 @@ static void same_question(const cJSON *o, const rf_question *q, uint32_t pair)
     }
     uint64_t asked = 0;
     const cJSON *e;
-    cJSON_ArrayForEach(e, cJSON_GetObjectItemCaseSensitive(o, "asked")) {
-        const char *name = e->valuestring;
-        asked |= UINT64_C(1) << (name[1] ? strtoul(name + 1, NULL, 10) - 1
-                                         : (unsigned long)(name[0] - 'A'));
-    }
+    cJSON_ArrayForEach(e, cJSON_GetObjectItemCaseSensitive(o, "asked"))
+        asked |= UINT64_C(1) << party_of(e->valuestring);
     if (asked != q->parties) die("others are asked", text_of(o, "kind"));
 }
 
@@ -215,9 +226,8 @@ static void same_verdict(const cJSON *o, const rf_game *g)
         die("another place", "or value");
     cJSON_ArrayForEach(e, cJSON_GetObjectItemCaseSensitive(o, "guilty")) guilty++;
     for (uint32_t k = 0; k < v->guilty_count; k++) {
-        char name[8];
-        uint32_t p = v->guilty[k].party, found = 0;
-        snprintf(name, sizeof name, p < 26 ? "%c" : "P%d", p < 26 ? 'A' + (int)p : (int)p + 1);
+        const char *name = party_name[v->guilty[k].party];
+        uint32_t found = 0;
         cJSON_ArrayForEach(e, cJSON_GetObjectItemCaseSensitive(o, "guilty"))
             found |= strcmp(e->valuestring, name) == 0;
         if (!found) die("not said to be guilty", name);
@@ -229,19 +239,17 @@ static void same_verdict(const cJSON *o, const rf_game *g)
         die("another cost", "than it says");
 }
 
-static void replay(void)
+/* From its setup, which has been read, to its verdict. */
+static void replay_game(FILE *in, cJSON *o)
 {
     ro_err err = {RO_OK, {0}};
     rf_question open[RF_OPEN_MAX];
     uint32_t count;
-    FILE *in = fopen(file, "r");
     ro_arena *a = ro_arena_new();
-    line_number = 0;
-    spent = 0;
-    if (!in) die("cannot be read", "");
-    cJSON *o = next_line(in);
     rf_game *g = set_up(o, a);
+    uint64_t first = line_number;
     cJSON_Delete(o);
+    spent = 0;
     for (;;) {
         double start = cpu_ms();
         must(rf_game_next(g, open, &count, &err), &err);
@@ -252,12 +260,23 @@ static void replay(void)
     o = next_line(in);
     same_verdict(o, g);
     cJSON_Delete(o);
-    if (fgetc(in) != EOF) die("lines after", "the verdict");
     printf("%s: %s, by %s, from %" PRIu64 " lines, the game took %.3f ms\n", file,
            rf_kind_name(rf_game_verdict(g)->kind), rf_method_name(rf_game_verdict(g)->method),
-           line_number, spent);
+           line_number - first + 1, spent);
     rf_game_free(g);
     ro_arena_free(a);
+}
+
+/* One game after the other. */
+static void replay(void)
+{
+    FILE *in = fopen(file, "r");
+    line_number = 0;
+    if (!in) die("cannot be read", "");
+    for (int c = ' '; c != EOF; c = fgetc(in)) {
+        if (c != ' ') ungetc(c, in);
+        replay_game(in, next_line(in));
+    }
     fclose(in);
 }
 

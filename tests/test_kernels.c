@@ -194,26 +194,21 @@ static void answer(world *w, rf_files *f, rf_game *g, const rf_question *q)
 /* Play with the files as they lie, on a backend, within limits. The caller releases both. */
 static rf_game *play(world *w, rf_files *f, const ro_backend *b, const rf_limits *l)
 {
-    rf_party parties[2];
     rf_game *g = NULL;
     rf_question open[RF_OPEN_MAX];
     uint32_t count = 1;
-    must(rf_files_init(f, &w->err), &w->err);
+    must(rf_files_init(f, 2, 1, 2, &w->err), &w->err);
     if (b) f->backend = b;
     if (l) f->limits = *l;
     for (uint32_t k = 0; k < 2; k++) {
-        size_t n;
         must(vd_trace_open(named(w, k ? "b.trace" : "a.trace"), &f->traces[k], &w->err), &w->err);
         must(vd_store_open(named(w, k ? "b.store" : "a.store"), 0, &f->stores[k], &w->err),
              &w->err);
         f->trace_count++;
         f->store_count++;
-        parties[k].root = *vd_trace_get_root(f->traces[k]);
-        memcpy(parties[k].body, vd_trace_body_bytes(f->traces[k], &n), VD_TRACE_BODY_BYTES);
     }
     f->job = vd_trace_job(f->traces[0]);
-    rf_setup s = {f->job, parties, 2, NULL, 0, 0, f->job->digest};
-    must(rf_game_new(&s, &g, &w->err), &w->err);
+    must(rf_files_game(f, (uint32_t[]){0, 1}, 2, &g, &w->err), &w->err);
     while (count) {
         must(rf_game_next(g, open, &count, &w->err), &w->err);
         for (uint32_t k = 0; k < count; k++) answer(w, f, g, &open[k]);

@@ -37,8 +37,10 @@ ro_status cli_parse(int argc, char **argv, cli_args *a, uint32_t min_words, uint
                     ro_err *err)
 {
     int words_only = 0;
+    a->words = argv;
     for (int k = 0; k < argc; k++) {
-        const char *s = argv[k], *eq = strchr(s, '=');
+        char *s = argv[k];
+        const char *eq = strchr(s, '=');
         if (!words_only && strcmp(s, "--") == 0) {
             words_only = 1;
             continue;

@@ -21,7 +21,7 @@ typedef struct {
 
 typedef struct {
     cli_option *options; /* the last has name NULL */
-    const char *words[64];
+    char **words; /* in argv, which gives up its beginning for them */
     uint32_t word_count;
 } cli_args;
 
