@@ -343,12 +343,10 @@ ro_status rf_files_admit(rf_files *f, uint64_t bytes, uint64_t flops, ro_err *er
 }
 
 /* Limits that are not given follow from the job: its peak twice, for a plan beside its values. */
-static ro_status limits_for(rf_files *f, uint64_t flops, rf_limits *l, ro_err *err)
+static void limits_for(const rf_files *f, const vd_cost *c, uint64_t flops, rf_limits *l)
 {
-    const vd_cost *c;
     *l = f->limits;
     if (!l->memory_bytes) {
-        RO_TRY(rf_files_cost(f, &c, err));
         if (!ro_mul_size(c->peak_bytes, 2, &l->memory_bytes) ||
             !ro_add_size(l->memory_bytes, SPARE_BYTES, &l->memory_bytes))
             l->memory_bytes = 0; /* more than there are addresses: allocating it fails */
@@ -357,24 +355,65 @@ static ro_status limits_for(rf_files *f, uint64_t flops, rf_limits *l, ro_err *e
         uint64_t seconds = flops / SLOW_FLOPS + SPARE_SECONDS;
         l->wall_ms = 1000 * (seconds < SECONDS_MAX ? seconds : SECONDS_MAX);
     }
-    return RO_OK;
 }
 
-/* 1: result is set; 0: it cannot be computed here, or a fault has stopped the dispute. */
-static int in_child(rf_files *f, const rf_work *w, uint64_t flops, uint8_t *result)
+/* A bound of the operations of any element. */
+static uint64_t element_flops(rf_files *f)
+{
+    const vd_cost *c;
+    ro_err why = {RO_OK, {0}};
+    return rf_files_cost(f, &c, &why) == RO_OK ? c->element_flops : 0;
+}
+
+/* 1: result is set; 0: it cannot be computed here, or this was a fault, which stops the dispute.
+ * threads 0: as many as the limits say. */
+static int run_limited(rf_files *f, const rf_work *w, uint64_t flops, uint32_t threads,
+                       uint8_t *result)
 {
     rf_limits l;
+    const vd_cost *c;
     ro_err why = {RO_OK, {0}};
     char text[sizeof f->stop_why];
-    if (f->stopped) return 0;
-    ro_status st = limits_for(f, flops, &l, &why);
-    if (!st) st = rf_child_run(w, &l, result, &why);
+    ro_status st = rf_files_cost(f, &c, &why);
+    if (!st) {
+        limits_for(f, c, flops, &l);
+        if (threads) l.threads = threads;
+        st = rf_child_run(w, &l, result, &why);
+    }
     if (rf_is_fault(st)) {
         snprintf(text, sizeof text, "the referee's own computing failed %u times: %.140s",
                  RF_CHILD_RETRIES + 1, why.msg);
         stop(f, 0, text);
     }
     return st == RO_OK;
+}
+
+static int in_child(rf_files *f, const rf_work *w, uint64_t flops, uint32_t threads,
+                    uint8_t *result)
+{
+    return !f->stopped && run_limited(f, w, flops, threads, result);
+}
+
+typedef struct { rf_body *body; const void *work; } scalar_work;
+
+static ro_status compute_body(void *ctx, ro_pool *pool, uint8_t *result, ro_err *err)
+{
+    const scalar_work *s = ctx;
+    (void)pool;
+    (void)err;
+    s->body(s->work, result);
+    return RO_OK;
+}
+
+/* A body of the game: one element or one part, by one thread. After an alarm the game still comes
+ * to its own end, which says the same. */
+static int run_body(void *ctx, rf_body *body, const void *work, uint8_t *result, size_t size)
+{
+    rf_files *f = ctx;
+    scalar_work s = {body, work};
+    rf_work w = {NULL, compute_body, &s, size};
+    if (f->stopped && !f->alarm) return 0;
+    return run_limited(f, &w, element_flops(f), 1, result);
 }
 
 /* ---- kernel sets ------------------------------------------------------------------------ */
@@ -495,7 +534,7 @@ static ro_status answer_operator(rf_files *f, rf_game *g, const rf_question *q, 
     uint64_t all = flops <= UINT64_MAX / count ? flops * count : UINT64_MAX;
     rf_work w = {NULL, whole ? compute_operator : compute_kernel, &o, count * size};
     ro_status st = RO_OK;
-    if (load_inputs(f, o.n, o.data, a) && in_child(f, &w, all, answers)) {
+    if (load_inputs(f, o.n, o.data, a) && in_child(f, &w, all, 0, answers)) {
         const uint8_t *say = answers;
         if (!all_agree(f, answers, count, size) && !whole)
             while (memcmp(say, answers + o.count * size, size) == 0) say += size;
@@ -602,7 +641,7 @@ static int rerun_from(rf_files *f, rerunning *x, uint8_t *answer)
     uint64_t first, end;
     rf_work w = {prepare_rerun, compute_rerun, x, RERUN_BYTES};
     rf_range_steps(f->job, x->q->tree, x->q->lo, x->q->hi, &first, &end);
-    return in_child(f, &w, vd_steps_body_flops(f->job, end - x->at), answer);
+    return in_child(f, &w, vd_steps_body_flops(f->job, end - x->at), 0, answer);
 }
 
 /* From the latest snapshot of a store that leads to the agreed state. */
@@ -706,7 +745,10 @@ ro_status rf_files_game(rf_files *f, const uint32_t *party, uint32_t count, rf_g
     s.claims = claims;
     s.claim_count = f->filed_count;
     s.task = f->job->digest;
-    return rf_game_new(&s, g, err);
+    RO_TRY(rf_game_new(&s, g, err));
+    f->runner = (rf_runner){run_body, f};
+    rf_game_use_runner(*g, &f->runner);
+    return RO_OK;
 }
 
 /* ---- explanations ----------------------------------------------------------------------- */
@@ -835,13 +877,51 @@ ro_status rf_explanation_put(const char *store, const rf_node *n, const vd_diges
     return st;
 }
 
+typedef struct {
+    const rf_node *n;
+    const rf_question *q;
+    const void *data[RO_INPUTS_MAX];
+    uint64_t total;
+} explaining;
+
+static ro_status compute_parts(void *ctx, ro_pool *pool, uint8_t *result, ro_err *err)
+{
+    const explaining *x = ctx;
+    ro_reader r;
+    uint32_t levels;
+    uint64_t count[RO_LEVELS_MAX], *parts;
+    (void)pool;
+    memset(&r, 0, sizeof r);
+    r.in = x->n->in;
+    r.out = x->n->out;
+    r.inputs = x->n->inputs;
+    r.outputs = x->n->outputs;
+    r.data = x->data;
+    RO_TRY(ro_explain_all(x->n->node->op, &r, x->n->node->attrs, x->q->output, x->q->element,
+                          &levels, count, &parts, err));
+    for (uint64_t k = 0; k < x->total; k++) vd_put_le(result + 8 * k, parts[k], 8);
+    ro_free(parts);
+    return RO_OK;
+}
+
+static uint64_t *explain_in_child(rf_files *f, const explaining *x)
+{
+    uint64_t size, *parts = NULL;
+    uint8_t *bytes = NULL;
+    rf_work w = {NULL, compute_parts, (void *)(uintptr_t)x, 0};
+    if (ro_mul_size(x->total, sizeof *parts, &size)) bytes = ro_alloc(size);
+    if (!bytes) stop(f, 0, "the referee has no memory for an explanation");
+    w.size = size;
+    if (bytes && in_child(f, &w, element_flops(f), 1, bytes)) parts = (uint64_t *)(void *)bytes;
+    for (uint64_t k = 0; parts && k < x->total; k++) parts[k] = vd_get_u64(bytes + 8 * k);
+    if (!parts) ro_free(bytes);
+    return parts;
+}
+
 /* Every part as an honest party computes them, kept for the next question. */
 static int own_parts(rf_files *f, const rf_node *n, const rf_question *q)
 {
-    ro_reader r;
-    ro_err why = {RO_OK, {0}};
-    const void *data[RO_INPUTS_MAX];
-    uint32_t levels;
+    explaining x = {n, q, {NULL}, 0};
     if (f->parts && f->parts_step == q->step && f->parts_node == q->node &&
         f->parts_output == q->output && f->parts_element == q->element &&
         memcmp(f->parts_inputs, n->digest, sizeof n->digest) == 0)
@@ -850,16 +930,9 @@ static int own_parts(rf_files *f, const rf_node *n, const rf_question *q)
     f->parts = NULL;
     ro_arena *a = ro_arena_new();
     if (!a) return 0;
-    memset(&r, 0, sizeof r);
-    r.in = n->in;
-    r.out = n->out;
-    r.inputs = n->inputs;
-    r.outputs = n->outputs;
-    r.data = data;
-    if (load_inputs(f, n, data, a) &&
-        ro_explain_all(n->node->op, &r, n->node->attrs, q->output, q->element, &levels,
-                       f->parts_count, &f->parts, &why))
-        f->parts = NULL;
+    if (explanation_levels(n, q->output, q->element, f->parts_count, &x.total) &&
+        load_inputs(f, n, x.data, a))
+        f->parts = explain_in_child(f, &x);
     ro_arena_free(a);
     memcpy(f->parts_inputs, n->digest, sizeof n->digest);
     f->parts_step = q->step;
@@ -1039,10 +1112,14 @@ static ro_status answer_tensor(rf_files *f, rf_game *g, const rf_question *q, ro
 static ro_status answer_operands(rf_files *f, rf_game *g, const rf_question *q, ro_err *err)
 {
     rf_chunk_source s = {chunk_of, f};
+    const rf_node *node = rf_game_subject(g);
     uint8_t *answer = NULL;
     size_t n;
     int accepted;
     ro_err why = {RO_OK, {0}};
+    /* What the body reads is found out in a child, which opens no file any more. */
+    for (uint32_t k = 0; k < node->inputs; k++)
+        if (node->in[k].dtype != RO_NONE) (void)find_tensor(f, &node->digest[k], &node->in[k]);
     ro_status st = rf_operands_write(g, q, &s, &answer, &n, &why);
     if (st == RO_ENOTFOUND || st == RO_ELIMIT) return RO_OK;
     if (st) return RO_FAIL(err, st, "%.200s", why.msg);

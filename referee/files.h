@@ -27,6 +27,7 @@ typedef struct {
     uint32_t filed[RF_CLAIMS_MAX], filed_count;  /* .. and of segment claims                  */
     const ro_backend *backend; /* of the fast kernels */
     rf_limits limits;          /* of a child; 0: what the job's own cost gives */
+    rf_runner runner;          /* of the game: in a child too */
     vd_cost cost;              /* of the job, computed when it is first asked for */
     int has_cost;
     const vd_job *data_job;    /* NULL, or a job that was brought with its data */
@@ -57,7 +58,8 @@ int rf_files_own_claim(const rf_files *f, uint32_t claim);
 ro_status rf_files_admit(rf_files *f, uint64_t bytes, uint64_t flops, ro_err *err) RO_CHECKED;
 /* What the job costs; what vd_job_cost returns. */
 ro_status rf_files_cost(rf_files *f, const vd_cost **c, ro_err *err) RO_CHECKED;
-/* The game of some traces, at most RF_PARTIES_MAX, and of the segment claims under their roots.
+/* The game of some traces, at most RF_PARTIES_MAX, and of the segment claims under their roots; its
+ * bodies run in children, f is kept.
  * RO_EUSAGE: a claim is of none of all traces, or these are too many; RO_ENOMEM.             */
 ro_status rf_files_game(rf_files *f, const uint32_t *party, uint32_t count, rf_game **g,
                         ro_err *err) RO_CHECKED;

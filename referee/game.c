@@ -182,6 +182,8 @@ ro_status rf_game_new(const rf_setup *s, rf_game **out, ro_err *err)
     return RO_OK;
 }
 
+void rf_game_use_runner(rf_game *g, const rf_runner *r) { g->runner = r; }
+
 void rf_game_free(rf_game *g)
 {
     if (!g) return;

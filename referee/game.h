@@ -154,6 +154,7 @@ struct rf_game {
     ro_arena *pair;    /* openings of the pair being judged */
     ro_arena *scratch; /* of the last pass                  */
     int online, finished;
+    const rf_runner *runner;
     rf_group *groups; /* in the order of pairing */
     uint32_t group_count, party_group[RF_PARTIES_MAX];
     rf_claim *claims;
@@ -215,9 +216,19 @@ ro_status rf_operands_hold(const rf_node *n, const rf_question *q, const rf_part
 
 /* recompute.c */
 const ro_explain *rf_explain_of(const rf_node *n, ro_reader *r); /* r is set up, without data */
+/* What a body gave. done 0: its runner failed, and nothing else is set. */
+typedef struct {
+    int done, complete; /* complete: every part it needs was agreed or answered */
+    uint64_t bits;
+} rf_computed;
+/* rf_compute (part NULL) or rf_compute_part where the node's runner has them run; o knows then what
+ * was touched and what is missing. RO_ENOMEM. */
+ro_status rf_run_body(rf_operands *o, uint32_t output, uint64_t element, const rf_part *part,
+                      const uint8_t *answer, rf_computed *c, ro_err *err) RO_CHECKED;
 /* Run what operands are asked for: the element, or one part. Of its needs, those that are agreed
  * read as agreed; the others as one, since they are not known when it is asked. */
-void rf_touch(rf_operands *o, const rf_question *q, const rf_part *part);
+ro_status rf_touch(rf_operands *o, const rf_question *q, const rf_part *part, rf_computed *c,
+                   ro_err *err) RO_CHECKED;
 uint64_t rf_unknown_claim(const rf_node *n); /* one, in the compute type */
 /* Bits of an element, or of a part from agreed runs and `answer` (bits of the needs of the part,
  * in order; NULL: the runs alone). */

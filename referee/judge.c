@@ -406,17 +406,31 @@ static rf_flow parse_operands(rf_pass *p, const uint8_t *b, size_t n, rf_operand
     return RF_GO;
 }
 
+/* The element, or a part whose needs are agreed. */
+static rf_flow computed(rf_pass *p, rf_operands *o, const rf_part *part, rf_computed *c)
+{
+    ro_status st = rf_run_body(o, p->v->output, p->v->element, part, NULL, c, p->err);
+    if (st) return rf_fault(p, st); /* RO_ENOMEM */
+    RO_ASSERT(c->complete || !c->done || p->g->runner);
+    if (c->done) return RF_GO;
+    p->v->method = RF_BY_NONE;
+    p->v->has_value = p->v->provisional = 0;
+    return decide(p, RF_UNDECIDED, "the referee could not compute what would decide");
+}
+
 static rf_flow judge_whole(rf_pass *p, stepping *s)
 {
     rf_verdict *v = p->v;
     const uint8_t *b;
     size_t n;
     rf_operands o;
+    rf_computed c;
     RF_FLOW(ask_operands(p, s->step, RF_NONE, 0, &b, &n));
     RF_FLOW(parse_operands(p, b, n, &o));
     p->trail->operands = b;
     p->trail->operands_size = n;
-    v->recomputed = rf_compute(&o, v->output, v->element);
+    RF_FLOW(computed(p, &o, NULL, &c));
+    v->recomputed = c.bits;
     RF_FLOW(second_opinion(p, s->step, v->recomputed));
     v->method = RF_BY_ELEMENT;
     v->elements_recomputed = 1;
@@ -430,14 +444,14 @@ static rf_flow judge_part(rf_pass *p, stepping *s, const rf_part *part, int wron
 {
     rf_verdict *v = p->v;
     rf_operands o;
+    rf_computed c;
     uint64_t bits;
-    int complete;
     RF_FLOW(parse_operands(p, part->operands, part->operands_size, &o));
-    v->recomputed = rf_compute_part(&o, v->output, v->element, part, NULL, &complete);
-    RO_ASSERT(complete);
+    RF_FLOW(computed(p, &o, part, &c));
     /* Operands that were handed over for this part in another duel may lack a chunk that what is
      * agreed here makes it read: the element is judged whole then. */
     if (o.missing) return RF_ABSENT;
+    v->recomputed = c.bits;
     for (int k = 0; k < 2; k++) wrong[k] = part->value[k] != v->recomputed;
     v->method = RF_BY_PARTIAL;
     v->elements_recomputed++;
@@ -546,7 +560,7 @@ static rf_flow open_duel(rf_pass *p, stepping *s, duel *d)
 }
 
 /* The next two explanations that stand; 0: a side has none left, and wrong says which. */
-static int next_duel(duel *d, duel *below, int wrong[2])
+static int next_duel(const rf_pass *p, duel *d, duel *below, int wrong[2])
 {
     const uint8_t *answer[2];
     for (int k = 0; k < 2; k++) {
@@ -557,9 +571,10 @@ static int next_duel(duel *d, duel *below, int wrong[2])
     if (wrong[0] || wrong[1]) return 0;
     memset(below, 0, sizeof *below);
     below->part = d->part;
-    /* Equal parts fold to equal values, so two that are admitted differ. */
+    /* Equal parts fold to equal values, so two that are admitted differ, unless a runner gave two
+     * results for one body: its part is computed then as one that is agreed. */
     int differ = rf_part_descend(&below->part, d->needs, d->need_count, answer);
-    RO_ASSERT(differ);
+    RO_ASSERT(differ || p->g->runner);
     return 1;
 }
 
@@ -633,7 +648,7 @@ static rf_flow judge_partial(rf_pass *p, stepping *s)
             for (int k = 0; k < 2; k++) v->claimed[k] = claimed[k];
             RF_FLOW(judge_part(p, s, &d[depth].part, wrong));
             record_rounds(p->trail, d, depth);
-        } else if (next_duel(&d[depth], &d[depth + 1], wrong)) {
+        } else if (next_duel(p, &d[depth], &d[depth + 1], wrong)) {
             if (++depth == RF_DUELS_MAX) return RF_ABSENT;
             RF_FLOW(open_duel(p, s, &d[depth]));
             continue;
@@ -821,6 +836,7 @@ static rf_flow judge_nodes(rf_pass *p, stepping *s)
     p->trail->node_size = n[0];
     RF_FLOW(judge_inputs(p, s, l));
     rf_node_init(&p->g->subject, p->g->job, s->at.phase, p->v->node, l[0].in);
+    p->g->subject.runner = p->g->runner;
     rf_flow f = judge_outputs(p, s, l);
     return f == RF_ABSENT ? operator_again(p, s, l) : f;
 }

@@ -121,8 +121,9 @@ ro_status rf_operands_hold(const rf_node *n, const rf_question *q, const rf_part
     if (!a) return RO_FAIL(err, RO_ENOMEM, "no memory to check operands");
     ro_status st = take_operands(n, bytes, size, 1, &o, a, ok, err);
     if (!st && *ok) {
-        rf_touch(&o, q, part);
-        *ok = rf_operands_exact(&o);
+        rf_computed c;
+        st = rf_touch(&o, q, part, &c, err);
+        *ok = !st && c.done && rf_operands_exact(&o);
     }
     ro_arena_free(a);
     return st;
@@ -219,6 +220,51 @@ static void run_discovery(discovery *d, const rf_question *q)
     r.ctx = d;
     if (q->level == RF_NONE) (void)ro_at(node->op, &r, node->attrs, q->output, q->element);
     else (void)e->part(&r, node->attrs, q->output, q->element, q->level, q->index, &known);
+}
+
+/* What discovery found out, as a runner brings it back: status u32, then a bit for each chunk of
+ * each input. */
+typedef struct { discovery *d; const rf_question *q; } discovering;
+
+static uint64_t first_bit(const rf_node *n, uint32_t input)
+{
+    uint64_t at = 32;
+    for (uint32_t k = 0; k < input; k++)
+        if (n->in[k].dtype != RO_NONE) at += vd_tensor_chunks(&n->in[k]);
+    return at;
+}
+
+static void discovery_result(const void *work, uint8_t *result)
+{
+    const discovering *w = work;
+    const discovery *d = w->d;
+    memset(result, 0, (size_t)(first_bit(d->node, d->node->inputs) + 7) / 8);
+    run_discovery(w->d, w->q);
+    vd_put_le(result, (uint64_t)d->status, 4);
+    for (uint64_t k = 0; k < d->count; k++) {
+        uint64_t at = first_bit(d->node, d->list[k].input) + d->list[k].chunk;
+        result[at / 8] |= (uint8_t)(1u << at % 8);
+    }
+}
+
+/* In the runner's place. It fails as a source does that lacks a chunk: nobody can answer. */
+static ro_status discover_elsewhere(discovery *d, const rf_question *q)
+{
+    const rf_runner *r = d->node->runner;
+    discovering w = {d, q};
+    size_t size = (size_t)(first_bit(d->node, d->node->inputs) + 7) / 8;
+    uint8_t *found = ro_alloc(size);
+    ro_status st = found ? RO_OK : RO_ENOMEM;
+    if (!st && !r->run(r->ctx, discovery_result, &w, found, size)) st = RO_ENOTFOUND;
+    if (!st && vd_get_u32(found))
+        st = vd_get_u32(found) == RO_ENOMEM ? RO_ENOMEM : RO_ENOTFOUND;
+    for (uint32_t k = 0; !st && k < d->node->inputs; k++) {
+        uint64_t first = first_bit(d->node, k), end = first_bit(d->node, k + 1);
+        for (uint64_t at = first; !st && at < end; at++)
+            if (found[at / 8] >> at % 8 & 1 && !add_want(d, k, at - first)) st = RO_ENOMEM;
+    }
+    ro_free(found);
+    return st;
 }
 
 /* The proof of chunks [from, end) of the list, one input's, from the path of each. paths: room for
@@ -333,7 +379,8 @@ ro_status rf_operands_write(const rf_game *g, const rf_question *q, const rf_chu
     d.source = s;
     d.cache = ro_alloc(VD_CHUNK_BYTES);
     if (!d.cache) return RO_FAIL(err, RO_ENOMEM, "no memory for operands");
-    run_discovery(&d, q);
+    if (d.node->runner) d.status = discover_elsewhere(&d, q);
+    else run_discovery(&d, q);
     ro_status st = d.status;
     if (st == RO_ENOTFOUND) st = RO_FAIL(err, st, "an input of the element is in no store");
     else if (st) st = RO_FAIL(err, st, "no memory for operands");

@@ -3,7 +3,8 @@
  * Invariants
  *   1. Elements and parts come from scalar bodies, which read nothing but chunks that were
  *      checked against an agreed digest.
- *   2. An explanation holds when it repeats what is agreed and folds to what it explains. */
+ *   2. An explanation holds when it repeats what is agreed and folds to what it explains.
+ *   3. Of what a runner brings back only numbers count: nothing is an address or a size. */
 #include "game.h"
 
 #include <string.h>
@@ -238,14 +239,73 @@ uint64_t rf_compute_part(rf_operands *o, uint32_t output, uint64_t element, cons
     return bits;
 }
 
-void rf_touch(rf_operands *o, const rf_question *q, const rf_part *part)
+/* ---- where bodies run ------------------------------------------------------------------- */
+
+typedef struct {
+    rf_operands *operands;
+    uint32_t output;
+    uint64_t element;
+    const rf_part *part; /* NULL: the whole element */
+    const uint8_t *answer;
+} body_work;
+
+/* What a body gives and did: bits u64, reads that found nothing u64, complete u8, and of each
+ * operand whether it was read. */
+#define BODY_HEAD 17u
+
+static void run_here(const body_work *w, rf_computed *c)
 {
-    rf_part own = *part;
-    int complete;
+    rf_operands *o = w->operands;
+    c->done = c->complete = 1;
+    c->bits = w->part ? rf_compute_part(o, w->output, w->element, w->part, w->answer, &c->complete)
+                      : rf_compute(o, w->output, w->element);
+}
+
+static void body_result(const void *work, uint8_t *result)
+{
+    const body_work *w = work;
+    const rf_operands *o = w->operands;
+    rf_computed c;
+    run_here(w, &c);
+    vd_put_le(result, c.bits, 8);
+    vd_put_le(result + 8, o->missing, 8);
+    result[16] = (uint8_t)c.complete;
+    for (uint32_t k = 0; k < o->count; k++) result[BODY_HEAD + k] = o->list[k].touched;
+}
+
+ro_status rf_run_body(rf_operands *o, uint32_t output, uint64_t element, const rf_part *part,
+                      const uint8_t *answer, rf_computed *c, ro_err *err)
+{
+    const rf_runner *r = o->node->runner;
+    const body_work w = {o, output, element, part, answer};
+    memset(c, 0, sizeof *c);
+    if (!r) {
+        run_here(&w, c);
+        return RO_OK;
+    }
+    size_t size = BODY_HEAD + (size_t)o->count;
+    uint8_t *result = ro_alloc(size);
+    if (!result) return RO_FAIL(err, RO_ENOMEM, "no memory to compute an element");
+    c->done = r->run(r->ctx, body_result, &w, result, size);
+    if (c->done) {
+        c->bits = vd_get_u64(result);
+        o->missing = vd_get_u64(result + 8);
+        c->complete = result[16];
+        for (uint32_t k = 0; k < o->count; k++) o->list[k].touched = result[BODY_HEAD + k];
+    }
+    ro_free(result);
+    return RO_OK;
+}
+
+ro_status rf_touch(rf_operands *o, const rf_question *q, const rf_part *part, rf_computed *c,
+                   ro_err *err)
+{
+    rf_part own;
+    if (q->level == RF_NONE) return rf_run_body(o, q->output, q->element, NULL, NULL, c, err);
+    own = *part;
     own.level = q->level;
     own.index = q->index;
-    if (q->level == RF_NONE) (void)rf_compute(o, q->output, q->element);
-    else (void)rf_compute_part(o, q->output, q->element, &own, NULL, &complete);
+    return rf_run_body(o, q->output, q->element, &own, NULL, c, err);
 }
 
 /* An explanation holds when it repeats what is agreed and folds to the value it explains. */
@@ -255,7 +315,7 @@ ro_status rf_parts_hold(const rf_node *n, const rf_question *q, const rf_part *p
     ro_parts needs[RO_NEEDS_MAX];
     uint64_t total, at = 0, agreed;
     rf_operands o;
-    int complete;
+    rf_computed c;
     *ok = 0;
     if (q->level != part->level || q->index != part->index) return RO_OK;
     uint32_t count = rf_part_needs(n, q->output, q->element, part, needs, &total);
@@ -268,10 +328,10 @@ ro_status rf_parts_hold(const rf_node *n, const rf_question *q, const rf_part *p
     ro_arena *a = ro_arena_new();
     if (!a) return RO_FAIL(err, RO_ENOMEM, "no memory to check an explanation");
     ro_status st = rf_operands_parse(n, part->operands, part->operands_size, &o, a, ok, err);
-    if (!st && *ok)
-        *ok = rf_compute_part(&o, q->output, q->element, part, bytes, &complete) ==
-                  part->value[side] &&
-              complete && o.missing == 0;
+    if (!st && *ok) {
+        st = rf_run_body(&o, q->output, q->element, part, bytes, &c, err);
+        *ok = !st && c.done && c.bits == part->value[side] && c.complete && o.missing == 0;
+    }
     ro_arena_free(a);
     return st;
 }

@@ -130,6 +130,17 @@ typedef struct {
 
 typedef struct rf_game rf_game;
 
+/* Where a game's scalar bodies run: by default in this process. What they read are bytes of
+ * parties, so a host may have each run where it can do no harm.
+ *   run       result[size] of body(work), a pure function of work; 0: a fault of the referee, and
+ *             nothing is set. What a fault leaves uncomputed condemns nobody: it is an opening
+ *             that does not hold, or the verdict is `undecided`                              */
+typedef void rf_body(const void *work, uint8_t *result);
+typedef struct {
+    int (*run)(void *ctx, rf_body *body, const void *work, uint8_t *result, size_t size);
+    void *ctx;
+} rf_runner;
+
 /* Set up a game.
  *   s         borrowed, but for s->job
  *   *out      to be freed
@@ -138,6 +149,8 @@ typedef struct rf_game rf_game;
  *   thread    any, one game each         source    docs/PROTOCOL.md, "A dispute"               */
 ro_status rf_game_new(const rf_setup *s, rf_game **out, ro_err *err) RO_CHECKED;
 void rf_game_free(rf_game *g);
+/* r is kept; NULL: in this process. Before the first question. */
+void rf_game_use_runner(rf_game *g, const rf_runner *r);
 /* The questions that are open now, at most RF_OPEN_MAX; *count 0: the verdict stands. */
 ro_status rf_game_next(rf_game *g, rf_question *open, uint32_t *count, ro_err *err) RO_CHECKED;
 /* Answer one of the open questions. party RF_NONE: the host, or a store that is nobody's: with
@@ -191,6 +204,7 @@ typedef struct {
     uint32_t inputs, outputs;
     ro_type in[RO_INPUTS_MAX], out[RO_OUTPUTS_MAX];
     vd_digest digest[RO_INPUTS_MAX]; /* of present inputs, by input number */
+    const rf_runner *runner;         /* of the game that asks; NULL: in this process */
 } rf_node;
 /* present: digests of the present inputs in order, as in a node leaf. */
 void rf_node_init(rf_node *n, const vd_job *j, uint32_t phase, uint32_t node,

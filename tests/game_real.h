@@ -411,6 +411,7 @@ typedef struct {
     uint64_t parts_count[RO_LEVELS_MAX];
     uint32_t asked[RF_Q_KERNEL + 1], questions;
     int no_memory; /* the host's own: an answer could not be written     */
+    const rf_runner *runner; /* where the game's bodies run; NULL: in this process */
 } real_host;
 
 /* Hand in a claim of x's segment for the trace of `trace`. */
@@ -718,6 +719,7 @@ static inline rf_game *real_new(const real_host *h)
     rf_setup s = {h->job, parties, h->count, h->claims, h->online ? 0 : h->claim_count,
                   h->online, h->job->digest};
     must(rf_game_new(&s, &g, &err), &err);
+    rf_game_use_runner(g, h->runner);
     return g;
 }
 
