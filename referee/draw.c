@@ -309,7 +309,8 @@ ro_status rf_draw(const rf_files *f, const rf_verdict *v, const char *path, ro_e
         put(&all, "<text class=\"t\" x=\"0\" y=\"20\">%s: %s</text>\n", rf_kind_name(v->kind),
             v->why);
         put(&all, "%s</svg>\n", c.text);
-        st = rf_write_file(path, all.text, all.n, err);
+        st = rf_files_readable(f, err);
+        if (!st) st = rf_write_file(path, all.text, all.n, err);
     }
     ro_free(c.text);
     ro_free(all.text);

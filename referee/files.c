@@ -1129,6 +1129,13 @@ static ro_status answer_operands(rf_files *f, rf_game *g, const rf_question *q, 
     return st;
 }
 
+ro_status rf_files_readable(const rf_files *f, ro_err *err)
+{
+    for (uint32_t k = 0; k < f->trace_count; k++) RO_TRY(vd_trace_status(f->traces[k], err));
+    for (uint32_t k = 0; k < f->claim_count; k++) RO_TRY(vd_trace_status(f->claims[k], err));
+    return RO_OK;
+}
+
 ro_status rf_files_answer(rf_files *f, rf_game *g, const rf_question *q, ro_err *err)
 {
     f->from = NULL;
@@ -1150,6 +1157,7 @@ ro_status rf_files_answer(rf_files *f, rf_game *g, const rf_question *q, ro_err 
     case RF_Q_SEGMENTS:
     case RF_Q_EXPLANATIONS: break; /* nobody files anything offline */
     }
+    RO_TRY(rf_files_readable(f, err)); /* what a cut file had to say is not an absent answer */
     rf_game_cannot(g, q, RF_NONE); /* no effect on a question that was answered */
     return RO_OK;
 }

@@ -63,7 +63,9 @@ ro_status rf_files_cost(rf_files *f, const vd_cost **c, ro_err *err) RO_CHECKED;
  * RO_EUSAGE: a claim is of none of all traces, or these are too many; RO_ENOMEM.             */
 ro_status rf_files_game(rf_files *f, const uint32_t *party, uint32_t count, rf_game **g,
                         ro_err *err) RO_CHECKED;
-/* Answer an open question, or say that nobody can. RO_OK either way; RO_ENOMEM. What the host has
+/* RO_EIO, with a sentence, once a trace or claim could not be read any more: it was cut meanwhile. */
+ro_status rf_files_readable(const rf_files *f, ro_err *err) RO_CHECKED;
+/* Answer an open question, or say that nobody can. RO_OK either way; RO_EIO as above; RO_ENOMEM. What the host has
  * to compute runs in a child (child.h). Its fault, or two implementations that differ, stops the
  * dispute: the game goes on to its end, and its verdict is not the verdict. */
 ro_status rf_files_answer(rf_files *f, rf_game *g, const rf_question *q, ro_err *err) RO_CHECKED;

@@ -67,11 +67,18 @@ Test(store, round_trips, .timeout = 60)
             cr_assert(vd_store_has(f.store, &d));
             must(vd_store_get(f.store, &d, &t, got, &f.err), &f.err);
             cr_assert_eq(memcmp(data, got, size), 0);
-            const uint8_t *map;
-            must(vd_store_map(f.store, &d, &u, &map, &f.err), &f.err);
-            cr_assert(ro_type_equal(&t, &u) && map);
-            ro_canonical_bytes(t.dtype, data, got, ro_type_elements(&t));
-            cr_assert_eq(memcmp(map, got, size), 0);
+            uint8_t *copy, *canonical = malloc(size + 1);
+            uint64_t n_read, from = size / 3;
+            ro_canonical_bytes(t.dtype, data, canonical, ro_type_elements(&t));
+            must(vd_store_copy(f.store, &d, size, &u, &copy, &f.err), &f.err);
+            cr_assert(ro_type_equal(&t, &u) && memcmp(copy, canonical, size) == 0);
+            must(vd_store_read(f.store, &d, from, size, &u, copy, &n_read, &f.err), &f.err);
+            cr_assert(ro_type_equal(&t, &u) && n_read == size - from);
+            cr_assert_eq(memcmp(copy, canonical + from, n_read), 0);
+            must(vd_store_read(f.store, &d, size + 1, 1, &u, copy, &n_read, &f.err), &f.err);
+            cr_assert_eq(n_read, 0);
+            ro_free(copy);
+            free(canonical);
             free(data);
             free(got);
         }
@@ -88,13 +95,12 @@ Test(store, missing_things)
     fixture f = set_up();
     vd_digest d = made_up(1, 2, 3), slots[3];
     ro_type t = ro_type_of(RO_U8, 1, (int64_t[]){5}), u;
-    uint8_t data[5];
-    const uint8_t *map;
+    uint8_t data[5], *copy;
     vd_store *s = NULL;
     cr_assert(!vd_store_has(f.store, &d));
     cr_assert_eq(vd_store_get(f.store, &d, &t, data, &f.err), RO_ENOTFOUND);
     f.err.code = RO_OK;
-    cr_assert_eq(vd_store_map(f.store, &d, &u, &map, &f.err), RO_ENOTFOUND);
+    cr_assert_eq(vd_store_copy(f.store, &d, 5, &u, &copy, &f.err), RO_ENOTFOUND);
     f.err.code = RO_OK;
     cr_assert_eq(vd_store_get_state(f.store, &d, slots, 3, &f.err), RO_ENOTFOUND);
     f.err.code = RO_OK;
@@ -116,8 +122,7 @@ Test(store, test_T26_altered_tensors)
 {
     fixture f = set_up();
     ro_type t = ro_type_of(RO_F32, 1, (int64_t[]){40}), u;
-    uint8_t *data = random_bytes(160, 1), got[160];
-    const uint8_t *map;
+    uint8_t *data = random_bytes(160, 1), got[160], *copy;
     size_t size;
     vd_digest d = put(&f, &t, data);
     const char *path = strdup(tensor_path(&f, &d));
@@ -140,9 +145,9 @@ Test(store, test_T26_altered_tensors)
         cr_assert_eq(vd_store_get(f.store, &d, &t, got, &f.err), RO_EFORMAT, "byte %zu", at);
         cr_assert(strlen(f.err.msg) > 10);
     }
-    /* A map tells only what sizes tell. */
+    /* A copy tells only what sizes tell. */
     small_put(path, bytes, size - 1);
-    cr_assert_eq(vd_store_map(f.store, &d, &u, &map, &f.err), RO_EFORMAT);
+    cr_assert_eq(vd_store_copy(f.store, &d, size, &u, &copy, &f.err), RO_EFORMAT);
     /* The whole is put again over a short one. */
     memset(&f.err, 0, sizeof f.err);
     must(vd_store_put(f.store, &t, data, &d, &f.err), &f.err);
@@ -293,16 +298,18 @@ Test(store, snapshots)
 static ro_status everything(fixture *f, const ro_type *t, const void *data, ro_err *err)
 {
     vd_store *s = NULL;
-    vd_digest d, root, slots[2] = {made_up(1, 1, 1), made_up(2, 2, 2)}, got[2];
+    vd_digest d, root, chunks, slots[2] = {made_up(1, 1, 1), made_up(2, 2, 2)}, got[2];
     ro_type u;
-    const uint8_t *map;
+    uint8_t *copy = NULL;
     vd_tensor_digest(t, data, NULL, d.b);
     root = vd_state_root(slots, 2);
     void *room = malloc(ro_type_bytes(t));
     ro_status status = vd_store_open(in_folder(f->folder, "store"), 1, &s, err);
     if (!status) status = vd_store_put(s, t, data, &d, err);
     if (!status) status = vd_store_get(s, &d, t, room, err);
-    if (!status) status = vd_store_map(s, &d, &u, &map, err);
+    if (!status) status = vd_store_copy(s, &d, ro_type_bytes(t), &u, &copy, err);
+    if (!status) ro_free(copy);
+    if (!status) status = vd_store_chunk_root(s, &d, &u, &chunks, err);
     if (!status) status = vd_store_put_state(s, &root, slots, 2, err);
     if (!status) status = vd_store_get_state(s, &root, got, 2, err);
     if (!status) status = vd_store_put_snapshot(s, &d, 3, &root, err);

@@ -138,8 +138,10 @@ static ro_status inspect_step(const vd_trace *t, uint64_t step, int json, ro_err
             cJSON_AddStringToObject(e, "digest", hex);
         }
     }
-    if (json) cli_json(o);
-    return RO_OK;
+    ro_status st = vd_trace_status(t, err);
+    if (json && !st) cli_json(o);
+    else cJSON_Delete(o);
+    return st;
 }
 
 ro_status cmd_inspect(int argc, char **argv, int *exit_code, ro_err *err)
@@ -272,24 +274,43 @@ static uint64_t first_leaf(const vd_trace *a, const vd_trace *b, int tree, uint6
     return index;
 }
 
+/* The first differing byte of a tensor that both stores hold, piece by piece; 0: none was found. */
+static int find_byte(vd_store *sa, vd_store *sb, const vd_digest *da, const vd_digest *db,
+                     ro_type *type, uint64_t *found)
+{
+    static uint8_t a[1 << 16], b[1 << 16];
+    ro_err why = {RO_OK, {0}};
+    uint64_t n = 1, m = 1;
+    ro_type other;
+    for (uint64_t at = 0; n; at += n) {
+        if (vd_store_read(sa, da, at, sizeof a, type, a, &n, &why) ||
+            vd_store_read(sb, db, at, sizeof b, &other, b, &m, &why) || n != m ||
+            !ro_type_equal(type, &other))
+            return 0;
+        for (uint64_t i = 0; i < n; i++)
+            if (a[i] != b[i]) {
+                *found = at + i;
+                return 1;
+            }
+    }
+    return 0;
+}
+
 /* The first differing element of a tensor that both stores hold. */
 static void find_element(const cli_args *args, const vd_trace *a, const vd_trace *b,
                          const vd_digest *da, const vd_digest *db, difference *d)
 {
     vd_store *sa = NULL, *sb = NULL;
-    ro_type ta, tb;
-    const uint8_t *pa, *pb;
+    ro_type type;
+    uint64_t at;
     (void)args;
     cli_option none[] = {{.name = "--store", .has_value = 1}, {0}};
     cli_args beside = {.options = none};
     if (!cli_store(&beside, vd_trace_path(a), 0, &sa, NULL) &&
         !cli_store(&beside, vd_trace_path(b), 0, &sb, NULL) &&
-        !vd_store_map(sa, da, &ta, &pa, NULL) && !vd_store_map(sb, db, &tb, &pb, NULL) &&
-        ro_type_equal(&ta, &tb)) {
-        uint64_t size = ro_type_bytes(&ta), w = ro_dtypes[ta.dtype].size, i = 0;
-        while (i < size && pa[i] == pb[i]) i++;
-        d->has_element = i < size;
-        d->element = i / w;
+        find_byte(sa, sb, da, db, &type, &at)) {
+        d->has_element = 1;
+        d->element = at / ro_dtypes[type.dtype].size;
     }
     vd_store_close(sa);
     vd_store_close(sb);
@@ -393,6 +414,10 @@ ro_status cmd_diff(int argc, char **argv, int *exit_code, ro_err *err)
     }
     if (!st) {
         find_difference(&a, ta, tb, &d);
+        st = vd_trace_status(ta, err);
+    }
+    if (!st) st = vd_trace_status(tb, err);
+    if (!st) {
         print_difference(ta, &d, cli_value(&a, "--json") != NULL);
         *exit_code = d.differ;
     }

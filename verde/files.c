@@ -1,4 +1,5 @@
-/* files.c - whole reads and writes, locks, names that appear at the end; errno in sentences. */
+/* files.c - whole reads and writes, views, locks, names that appear at the end; errno in
+ * sentences. */
 #include "files.h"
 
 #include <errno.h>
@@ -157,30 +158,114 @@ ro_status vd_fs_publish(int fd, int dir, const char *partial, const char *name, 
     return status;
 }
 
-ro_status vd_fs_map(int dir, const char *name, const char *shown, const uint8_t **bytes,
-                    uint64_t *size, ro_err *err)
+/* ---- views ------------------------------------------------------------------------------- */
+
+#define WINDOW UINT64_C(4096) /* no larger than a page of any system: forgetting goes by pages */
+
+struct vd_fs_view {
+    const char *path;
+    int fd;
+    uint64_t size, kept;
+    uint8_t *bytes; /* of the file, where they were read; NULL: it is empty */
+    uint8_t *had;   /* a bit for each window */
+    ro_err why;     /* of the first failure */
+};
+
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
+
+/* Addresses for the whole file, memory for what is written there. */
+static void *reserve(void *at, uint64_t size)
+{
+    return mmap(at, (size_t)size, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (at ? MAP_FIXED : 0), -1, 0);
+}
+
+static ro_status open_view(vd_fs_view *v, ro_err *err)
 {
     /* O_NONBLOCK: a pipe of that name must not hold us up before it is refused. */
-    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    uint64_t n = 0;
-    void *p = NULL;
-    if (fd < 0) return vd_fs_failed("open", shown, err);
-    ro_status status = vd_fs_size(fd, &n, shown, err);
-    if (!status && n > SIZE_MAX / 2)
-        status = RO_FAIL(err, RO_ELIMIT, "%.160s has %llu bytes, too many for this machine", shown,
-                         (unsigned long long)n);
-    if (!status && n) {
-        p = mmap(NULL, (size_t)n, PROT_READ, MAP_SHARED, fd, 0);
-        if (p == MAP_FAILED) status = vd_fs_failed("map", shown, err);
-    }
-    close(fd);
-    if (status) return status;
-    *bytes = p;
-    *size = n;
+    v->fd = open(v->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (v->fd < 0) return vd_fs_failed("open", v->path, err);
+    RO_TRY(vd_fs_size(v->fd, &v->size, v->path, err));
+    if (v->size > SIZE_MAX / 2)
+        return RO_FAIL(err, RO_ELIMIT, "%.160s has %llu bytes, too many for this machine", v->path,
+                       (unsigned long long)v->size);
+    v->had = ro_alloc_zero(v->size / WINDOW / 8 + 1);
+    if (!v->had) return RO_FAIL(err, RO_ENOMEM, "no memory to read %.160s", v->path);
+    void *p = v->size ? reserve(NULL, v->size) : NULL;
+    if (p == MAP_FAILED) return vd_fs_failed("find room to read", v->path, err);
+    v->bytes = p;
     return RO_OK;
 }
 
-void vd_fs_unmap(const uint8_t *bytes, uint64_t size)
+ro_status vd_fs_view_open(const char *path, vd_fs_view **out, ro_err *err)
 {
-    if (bytes) munmap((void *)(uintptr_t)bytes, (size_t)size);
+    vd_fs_view *v = ro_alloc_zero(sizeof *v);
+    if (!v) return RO_FAIL(err, RO_ENOMEM, "no memory to read %.160s", path);
+    v->path = path;
+    ro_status status = open_view(v, err);
+    if (status) {
+        vd_fs_view_close(v);
+        return status;
+    }
+    *out = v;
+    return RO_OK;
+}
+
+void vd_fs_view_close(vd_fs_view *v)
+{
+    if (!v) return;
+    if (v->bytes) munmap(v->bytes, (size_t)v->size);
+    if (v->fd >= 0) close(v->fd);
+    ro_free(v->had);
+    ro_free(v);
+}
+
+uint64_t vd_fs_view_size(const vd_fs_view *v) { return v->size; }
+uint64_t vd_fs_view_kept(const vd_fs_view *v) { return v->kept; }
+
+static int has_window(const vd_fs_view *v, uint64_t w) { return v->had[w / 8] >> w % 8 & 1; }
+
+/* Windows [lo, hi), none of which was read. A failure is one of the medium, whatever it looks like:
+ * the bytes were there when the file was opened. */
+static void read_windows(vd_fs_view *v, uint64_t lo, uint64_t hi)
+{
+    uint64_t at = lo * WINDOW, end = hi * WINDOW < v->size ? hi * WINDOW : v->size;
+    ro_err why = {RO_OK, {0}};
+    ro_status status = vd_fs_read(v->fd, v->bytes + at, end - at, at, v->path, &why);
+    if (status == RO_EFORMAT)
+        status = RO_FAIL(&v->why, RO_EIO, "%.160s was cut while it was read", v->path);
+    else if (status) status = RO_FAIL(&v->why, RO_EIO, "%s", why.msg);
+    for (uint64_t w = lo; w < hi; w++) v->had[w / 8] |= (uint8_t)(1u << w % 8);
+    v->kept += (hi - lo) * WINDOW;
+}
+
+const uint8_t *vd_fs_view_at(vd_fs_view *v, uint64_t at, uint64_t n)
+{
+    RO_ASSERT(at <= v->size && n <= v->size - at);
+    uint64_t w = at / WINDOW, end = n ? (at + n - 1) / WINDOW + 1 : w;
+    while (w < end) {
+        uint64_t from = w;
+        while (w < end && !has_window(v, w)) w++;
+        if (from < w) read_windows(v, from, w);
+        else w++;
+    }
+    return v->bytes + at;
+}
+
+ro_status vd_fs_view_status(const vd_fs_view *v, ro_err *err)
+{
+    return v->why.code ? RO_FAIL(err, v->why.code, "%s", v->why.msg) : RO_OK;
+}
+
+void vd_fs_view_forget(vd_fs_view *v, uint64_t from)
+{
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), begin = (from + page - 1) / page * page;
+    if (begin >= v->size) return;
+    if (reserve(v->bytes + begin, v->size - begin) == MAP_FAILED) return; /* then it is kept */
+    for (uint64_t w = begin / WINDOW; w <= (v->size - 1) / WINDOW; w++) {
+        if (has_window(v, w)) v->kept -= WINDOW;
+        v->had[w / 8] &= (uint8_t)~(1u << w % 8);
+    }
 }

@@ -40,12 +40,23 @@ ro_status vd_fs_size(int fd, uint64_t *size, const char *shown, ro_err *err) RO_
 ro_status vd_fs_publish(int fd, int dir, const char *partial, const char *name, const char *shown,
                         ro_err *err) RO_CHECKED;
 
-/* Map a whole file for reading; *bytes NULL when it is empty. Undone by vd_fs_unmap.
- *   name      in the folder dir; AT_FDCWD in dir: a path
- *   returns   RO_OK; RO_ENOTFOUND; RO_EFORMAT not a regular file; RO_EIO              */
-ro_status vd_fs_map(int dir, const char *name, const char *shown, const uint8_t **bytes,
-                    uint64_t *size, ro_err *err) RO_CHECKED;
-void vd_fs_unmap(const uint8_t *bytes, uint64_t size);
+/* A file of any size of which little is read, at places that are not known before. What was read
+ * lies in memory of this process: it stays as it is whatever becomes of the file, and a file that is
+ * cut while it is read is an error, where a mapped one would end the process.
+ *   path      borrowed until it is closed
+ *   returns   RO_OK; RO_ENOTFOUND; RO_EFORMAT not a regular file; RO_EIO; RO_ENOMEM
+ *   thread    one at a time                                                            */
+typedef struct vd_fs_view vd_fs_view;
+ro_status vd_fs_view_open(const char *path, vd_fs_view **out, ro_err *err) RO_CHECKED;
+void vd_fs_view_close(vd_fs_view *v);
+uint64_t vd_fs_view_size(const vd_fs_view *v); /* when it was opened */
+/* The n bytes from `at` on, which lie in the file, with all that were asked for before at their
+ * places around them. What cannot be read is zeros, and from then on vd_fs_view_status fails. */
+const uint8_t *vd_fs_view_at(vd_fs_view *v, uint64_t at, uint64_t n);
+ro_status vd_fs_view_status(const vd_fs_view *v, ro_err *err) RO_CHECKED;
+/* How many bytes are kept; give back what is kept from `from` on: pointers there are void. */
+uint64_t vd_fs_view_kept(const vd_fs_view *v);
+void vd_fs_view_forget(vd_fs_view *v, uint64_t from);
 
 /* Say that the operating system refused `what` ("write", "open") on a file, from errno. */
 ro_status vd_fs_failed(const char *what, const char *shown, ro_err *err);

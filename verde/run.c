@@ -617,7 +617,7 @@ static ro_status differs(const char *what, uint64_t step, ro_err *err)
 }
 
 /* Hold the digests of a step against the trace's records. */
-static ro_status compare_step(const vd_trace *t, const vd_step_result *r, ro_err *err)
+static ro_status compare_records(const vd_trace *t, const vd_step_result *r, ro_err *err)
 {
     const vd_job *j = vd_trace_job(t);
     const vd_digest *outputs = vd_trace_outputs_digest(t, r->global);
@@ -643,6 +643,14 @@ static ro_status compare_step(const vd_trace *t, const vd_step_result *r, ro_err
         d += inputs + g->nodes[i].outputs;
     }
     return RO_OK;
+}
+
+static ro_status compare_step(const vd_trace *t, const vd_step_result *r, ro_err *err)
+{
+    ro_err why = {RO_OK, {0}};
+    ro_status st = compare_records(t, r, &why);
+    RO_TRY(vd_trace_status(t, err));
+    return st ? RO_FAIL(err, st, "%s", why.msg) : RO_OK;
 }
 
 static ro_status store_value(vd_exec *e, vd_store *s, const ro_graph *g, ro_value v, ro_err *err)
@@ -723,6 +731,7 @@ static ro_status replay_segment(const vd_trace *t, vd_exec *e, vd_store *s, uint
         RO_TRY(vd_writer_step(w, &r.state, &r.outputs, r.digests, err));
     }
     vd_segment_leaf_decode(vd_trace_segment_leaf(t, segment), &leaf);
+    RO_TRY(vd_trace_status(t, err));
     if (!vd_digest_equal(&leaf.state, &r.state)) return differs("segment end", end - 1, err);
     return RO_OK;
 }

@@ -5,8 +5,9 @@
  * Invariants
  *   1. Names are made here from digests and numbers; none is built from outside bytes.
  *   2. A file has its final name only when it is complete and on disk.
- *   3. What is read is believed only after its digest was computed, but for vd_store_map, its
- *      users and vd_store_copy, which say so: their callers hash what they take. */
+ *   3. What is read is believed only after its digest was computed, but for vd_store_read,
+ *      vd_store_copy and the hashes below a node, which say so: their callers hash what they take.
+ *   4. Files are read, never mapped: one that is cut meanwhile is an error. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,17 +23,9 @@
 #define TENSOR_HEADER 128u /* keeps the bytes aligned in a map */
 #define PIECE ((uint64_t)1 << 20)
 
-typedef struct mapping {
-    struct mapping *next;
-    vd_digest digest;
-    const uint8_t *map;
-    uint64_t size;
-} mapping;
-
 struct vd_store {
     char *path;
     int dir;
-    mapping *maps;
 };
 
 /* A name below the folder and the same for messages. */
@@ -103,12 +96,6 @@ ro_status vd_store_open(const char *dir, int create, vd_store **out, ro_err *err
 void vd_store_close(vd_store *s)
 {
     if (!s) return;
-    for (mapping *m = s->maps; m;) {
-        mapping *next = m->next;
-        vd_fs_unmap(m->map, m->size);
-        ro_free(m);
-        m = next;
-    }
     if (s->dir >= 0) close(s->dir);
     ro_free(s->path);
     ro_free(s);
@@ -349,47 +336,39 @@ ro_status vd_store_get(vd_store *s, const vd_digest *d, const ro_type *type, voi
     return status;
 }
 
-static ro_status map_tensor(vd_store *s, const vd_digest *d, mapping *m, ro_err *err)
+/* Open a tensor's file and read its header. *fd is to be closed. */
+static ro_status open_tensor(const vd_store *s, const vd_digest *d, ro_type *type, int *fd,
+                             ro_err *err)
 {
+    uint8_t header[TENSOR_HEADER];
     names n;
     uint64_t size;
     tensor_name(d, &n);
-    if (!has_size(s, n.name, &size)) return not_there(s, "tensor", d, err);
-    RO_TRY(vd_fs_map(s->dir, n.name, n.name, &m->map, &m->size, err));
-    m->digest = *d;
-    return RO_OK;
+    RO_TRY(open_file(s, n.name, "tensor", d, fd, &size, err));
+    ro_status status = RO_OK;
+    if (size < TENSOR_HEADER) status = damaged(s, "tensor", d, "is cut off", err);
+    else status = vd_fs_read(*fd, header, TENSOR_HEADER, 0, s->path, err);
+    if (!status && !get_header(header, size, type))
+        status = damaged(s, "tensor", d, "is cut off, or its header is altered", err);
+    if (status) close(*fd);
+    return status;
 }
 
-ro_status vd_store_map(vd_store *s, const vd_digest *d, ro_type *type, const uint8_t **bytes,
-                       ro_err *err)
+ro_status vd_store_read(vd_store *s, const vd_digest *d, uint64_t at, uint64_t n, ro_type *type,
+                        uint8_t *bytes, uint64_t *got, ro_err *err)
 {
-    mapping *m = s->maps;
-    while (m && !vd_digest_equal(&m->digest, d)) m = m->next;
-    if (!m) {
-        m = ro_alloc_zero(sizeof *m);
-        if (!m) return RO_FAIL(err, RO_ENOMEM, "no memory to map a tensor");
-        ro_status status = map_tensor(s, d, m, err);
-        if (status) {
-            ro_free(m);
-            return status;
-        }
-        m->next = s->maps;
-        s->maps = m;
-    }
-    if (m->size < TENSOR_HEADER || !get_header(m->map, m->size, type))
-        return damaged(s, "tensor", d, "is cut off, or its header is altered", err);
-    *bytes = m->map + TENSOR_HEADER;
-    return RO_OK;
+    int fd;
+    RO_TRY(open_tensor(s, d, type, &fd, err));
+    uint64_t size = ro_type_bytes(type);
+    *got = at >= size ? 0 : size - at < n ? size - at : n;
+    ro_status status = vd_fs_read(fd, bytes, *got, TENSOR_HEADER + at, s->path, err);
+    close(fd);
+    return status;
 }
 
-static ro_status copy_tensor(int fd, uint64_t size, const vd_digest *d, const vd_store *s,
-                             uint64_t limit, ro_type *type, uint8_t **bytes, ro_err *err)
+static ro_status copy_tensor(const vd_store *s, int fd, uint64_t limit, const ro_type *type,
+                             uint8_t **bytes, ro_err *err)
 {
-    uint8_t header[TENSOR_HEADER];
-    if (size < TENSOR_HEADER) return damaged(s, "tensor", d, "is cut off", err);
-    RO_TRY(vd_fs_read(fd, header, TENSOR_HEADER, 0, s->path, err));
-    if (!get_header(header, size, type))
-        return damaged(s, "tensor", d, "is cut off, or its header is altered", err);
     uint64_t n = ro_type_bytes(type);
     if (n > limit)
         return RO_FAIL(err, RO_ELIMIT, "a tensor in %.60s has %llu bytes; %llu are allowed",
@@ -404,48 +383,68 @@ static ro_status copy_tensor(int fd, uint64_t size, const vd_digest *d, const vd
 ro_status vd_store_copy(vd_store *s, const vd_digest *d, uint64_t limit, ro_type *type,
                         uint8_t **bytes, ro_err *err)
 {
-    names n;
     int fd;
-    uint64_t size;
-    tensor_name(d, &n);
-    RO_TRY(open_file(s, n.name, "tensor", d, &fd, &size, err));
-    ro_status status = copy_tensor(fd, size, d, s, limit, type, bytes, err);
+    RO_TRY(open_tensor(s, d, type, &fd, err));
+    ro_status status = copy_tensor(s, fd, limit, type, bytes, err);
     close(fd);
     return status;
 }
 
 /* ---- the chunk tree of a tensor ---------------------------------------------------------- */
 
-/* The hash of node [lo, hi): blocks of chunks are hashed side by side, their roots chained. A
- * block is a power of two of chunks, so its root is a node of the tree. */
-static void chunk_node(const ro_type *t, const uint8_t *bytes, uint64_t lo, uint64_t hi,
-                       uint8_t out[VD_DIGEST])
+enum { BLOCK = 256 }; /* chunks that are hashed side by side: a power of two, so a node's */
+
+typedef struct {
+    const vd_store *s;
+    const ro_type *type;
+    int fd;
+    uint8_t *room; /* of a block */
+} chunk_source;
+
+/* The hash of node [lo, hi): the roots of its blocks are chained. */
+static ro_status chunk_node(const chunk_source *c, uint64_t lo, uint64_t hi, uint8_t out[VD_DIGEST],
+                            ro_err *err)
 {
-    enum { BLOCK = 256 };
     uint8_t leaves[BLOCK * VD_DIGEST], root[VD_DIGEST];
     vd_frontier f;
     vd_frontier_init(&f, VD_TREE_CHUNKS);
     for (uint64_t at = lo; at < hi; at += BLOCK) {
         uint64_t n = hi - at < BLOCK ? hi - at : BLOCK, whole = n;
-        size_t last = vd_tensor_chunk_bytes(t, at + n - 1);
-        const uint8_t *from = bytes + at * VD_CHUNK_BYTES;
+        size_t last = vd_tensor_chunk_bytes(c->type, at + n - 1);
+        RO_TRY(vd_fs_read(c->fd, c->room, (n - 1) * VD_CHUNK_BYTES + last,
+                          TENSOR_HEADER + at * VD_CHUNK_BYTES, c->s->path, err));
         if (last < VD_CHUNK_BYTES) whole--;
-        vd_leaf_hashes(VD_TREE_CHUNKS, from, VD_CHUNK_BYTES, (size_t)whole, leaves);
+        vd_leaf_hashes(VD_TREE_CHUNKS, c->room, VD_CHUNK_BYTES, (size_t)whole, leaves);
         if (whole < n)
-            vd_leaf_hash(VD_TREE_CHUNKS, from + whole * VD_CHUNK_BYTES, last,
+            vd_leaf_hash(VD_TREE_CHUNKS, c->room + whole * VD_CHUNK_BYTES, last,
                          leaves + whole * VD_DIGEST);
         vd_tree_root(VD_TREE_CHUNKS, leaves, n, root);
         vd_frontier_append(&f, root);
     }
     vd_frontier_root(&f, out);
+    return RO_OK;
 }
 
-ro_status vd_store_descend(vd_store *s, const vd_digest *d, ro_type *type, uint64_t lo, uint64_t hi,
-                           uint32_t depth, uint8_t *out, uint32_t *count, ro_err *err)
+static ro_status open_chunks(const vd_store *s, const vd_digest *d, ro_type *type, chunk_source *c,
+                             ro_err *err)
 {
-    const uint8_t *bytes;
-    RO_TRY(vd_store_map(s, d, type, &bytes, err));
-    uint64_t n = vd_tensor_chunks(type);
+    *c = (chunk_source){s, type, -1, ro_alloc((size_t)BLOCK * VD_CHUNK_BYTES)};
+    if (!c->room) return RO_FAIL(err, RO_ENOMEM, "no memory to hash a tensor of a store");
+    ro_status status = open_tensor(s, d, type, &c->fd, err);
+    if (status) ro_free(c->room);
+    return status;
+}
+
+static void close_chunks(chunk_source *c)
+{
+    ro_free(c->room);
+    close(c->fd);
+}
+
+static ro_status descend(const chunk_source *c, uint64_t lo, uint64_t hi, uint32_t depth,
+                         uint8_t *out, uint32_t *count, ro_err *err)
+{
+    uint64_t n = vd_tensor_chunks(c->type);
     if (depth > VD_DESCEND_DEPTH_MAX || !vd_range_is_node(n, lo, hi))
         return RO_FAIL(err, RO_EUSAGE, "[%llu, %llu) at depth %u is no question about %llu chunks",
                        (unsigned long long)lo, (unsigned long long)hi, depth,
@@ -454,18 +453,29 @@ ro_status vd_store_descend(vd_store *s, const vd_digest *d, ro_type *type, uint6
     for (uint32_t k = 0; k < *count; k++) {
         uint64_t part_lo, part_hi;
         vd_descend_range(lo, hi, depth, k, &part_lo, &part_hi);
-        chunk_node(type, bytes, part_lo, part_hi, out + (size_t)k * VD_DIGEST);
+        RO_TRY(chunk_node(c, part_lo, part_hi, out + (size_t)k * VD_DIGEST, err));
     }
     return RO_OK;
+}
+
+ro_status vd_store_descend(vd_store *s, const vd_digest *d, ro_type *type, uint64_t lo, uint64_t hi,
+                           uint32_t depth, uint8_t *out, uint32_t *count, ro_err *err)
+{
+    chunk_source c;
+    RO_TRY(open_chunks(s, d, type, &c, err));
+    ro_status status = descend(&c, lo, hi, depth, out, count, err);
+    close_chunks(&c);
+    return status;
 }
 
 ro_status vd_store_chunk_root(vd_store *s, const vd_digest *d, ro_type *type, vd_digest *root,
                               ro_err *err)
 {
-    const uint8_t *bytes;
-    RO_TRY(vd_store_map(s, d, type, &bytes, err));
-    chunk_node(type, bytes, 0, vd_tensor_chunks(type), root->b);
-    return RO_OK;
+    chunk_source c;
+    RO_TRY(open_chunks(s, d, type, &c, err));
+    ro_status status = chunk_node(&c, 0, vd_tensor_chunks(type), root->b, err);
+    close_chunks(&c);
+    return status;
 }
 
 /* ---- states and snapshots ---------------------------------------------------------------- */

@@ -263,17 +263,17 @@ void vd_job_segment(const vd_job *j, uint64_t segment, uint64_t *first, uint64_t
 
 /* ---- trace files ------------------------------------------------------------------------- */
 
-/* A finished trace or segment claim, memory-mapped and checked: sizes are functions of the
- * counts, the job decodes, the body is the job's (else RO_EDIFFER), the signature verifies. The
- * trees are checked only where they are walked (vd_trace_verify checks all), and last state,
- * outputs root and tree root are the signer's claims: nothing here compares them.
+/* A finished trace or segment claim, checked: sizes are functions of the counts, the job decodes,
+ * the body is the job's (else RO_EDIFFER), the signature verifies. The trees are checked only where
+ * they are walked (vd_trace_verify checks all), and last state, outputs root and tree root are the
+ * signer's claims: nothing here compares them.
  *   path      borrowed
  *   *out      to be closed
  *   returns   RO_OK; RO_ENOTFOUND, RO_EIO no such file, or it cannot be read; RO_EFORMAT,
  *             RO_ELIMIT malformed; RO_EOP the job needs an operator that this program lacks;
  *             RO_EDIFFER; RO_ESIGNATURE; RO_ENOMEM
  *   cost      the job's size, whatever the number of steps; files are not read otherwise
- *   thread    any; a trace may be read by several at once                              */
+ *   thread    any, one at a time                                                       */
 typedef struct vd_trace vd_trace;
 ro_status vd_trace_open(const char *path, vd_trace **out, ro_err *err) RO_CHECKED;
 /* The same beside another trace, open until after this one is closed: a job that is byte for byte
@@ -304,15 +304,19 @@ int vd_trace_is_segment(const vd_trace *t, vd_digest *trace_root, uint64_t *segm
 /* The global steps that the file covers: [first, first + count). */
 void vd_trace_steps(const vd_trace *t, uint64_t *first, uint64_t *count);
 
-/* Bytes in the mapped file, NULL when it has none at this level or there. Steps are global.
- * Unverified: the caller hashes them up. */
+/* What is looked up is read then, once, and stays until the trace is closed or verified. Where a
+ * file cannot be read any more (it was cut meanwhile, the disk fails) lookups find zeros, and this
+ * fails from then on, RO_EIO with a sentence: ask it before you believe what they found. */
+ro_status vd_trace_status(const vd_trace *t, ro_err *err) RO_CHECKED;
+/* Bytes in the file, NULL when it has none at this level or there. Steps are global. Unverified:
+ * the caller hashes them up. */
 const uint8_t *vd_trace_step_leaf(const vd_trace *t, uint64_t step);
 const uint8_t *vd_trace_segment_leaf(const vd_trace *t, uint64_t segment);
 const uint8_t *vd_trace_node_leaf(const vd_trace *t, uint64_t step, uint32_t node, size_t *size);
 const vd_digest *vd_trace_outputs_digest(const vd_trace *t, uint64_t step);
 /* Hash of tree node (level, index) as stored, NULL when the file has no such tree or node. tree:
  * VD_TREE_STEPS, VD_TREE_SEGMENTS or VD_TREE_OUTPUTS. A segment claim's step tree counts from 0.
- * The levels lie one after the other: (0, 0) points to a whole stored tree of commit.h. */
+ * One hash: those beside it may not have been read. */
 const vd_digest *vd_trace_tree(const vd_trace *t, int tree, uint32_t level, uint64_t index);
 /* Leaves of a tree: of the above, of VD_TREE_NODES at a global step. 0: the file has none. */
 uint64_t vd_trace_leaves(const vd_trace *t, int tree, uint64_t step);
@@ -327,7 +331,8 @@ ro_status vd_trace_descend(const vd_trace *t, int tree, uint64_t step, uint64_t 
                            uint32_t depth, uint8_t *out, uint32_t *count, ro_err *err) RO_CHECKED;
 /* Recompute everything that follows inside the file: leaves, wiring (each input is what its
  * producer put out), states, trees, body. RO_EFORMAT at the first thing that does not follow.
- * What operators compute is not recomputed. A segment claim's start state is taken as it is. */
+ * What operators compute is not recomputed. A segment claim's start state is taken as it is. What
+ * lookups found before is void; memory is bounded. */
 ro_status vd_trace_verify(const vd_trace *t, ro_err *err) RO_CHECKED;
 
 /* Writing. The file grows as PATH.partial and gets its name at the end; a step that was handed
@@ -411,20 +416,20 @@ ro_status vd_store_put(vd_store *s, const ro_type *type, const void *data, const
  * RO_EFORMAT it is short, altered or of another type. */
 ro_status vd_store_get(vd_store *s, const vd_digest *d, const ro_type *type, void *data,
                        ro_err *err) RO_CHECKED;
-/* A mapped tensor: header and canonical bytes, unchecked but for sizes; unmapped at close. A
- * tensor of no bytes maps to a valid pointer. */
-ro_status vd_store_map(vd_store *s, const vd_digest *d, ro_type *type, const uint8_t **bytes,
-                       ro_err *err) RO_CHECKED;
-/* The same, read into memory that nobody else can change: canonical bytes, for the caller to hash
- * and to ro_free. RO_ENOTFOUND; RO_EFORMAT; RO_ELIMIT more than `limit` bytes; RO_ENOMEM. */
+/* Its type, and of its canonical bytes the n from `at` on, which may reach beyond their end: *got
+ * of them are set. Unchecked but for sizes. RO_ENOTFOUND; RO_EFORMAT. */
+ro_status vd_store_read(vd_store *s, const vd_digest *d, uint64_t at, uint64_t n, ro_type *type,
+                        uint8_t *bytes, uint64_t *got, ro_err *err) RO_CHECKED;
+/* All of its canonical bytes, unchecked too, for the caller to hash and to ro_free. RO_ENOTFOUND;
+ * RO_EFORMAT; RO_ELIMIT more than `limit` bytes; RO_ENOMEM. */
 ro_status vd_store_copy(vd_store *s, const vd_digest *d, uint64_t limit, ro_type *type,
                         uint8_t **bytes, ro_err *err) RO_CHECKED;
 /* Answer "the hashes `depth` levels below node [lo, hi)" of the chunk tree of a stored tensor.
  *   type      out: what the store says; the caller holds it against the agreed header
  *   out       VD_DESCEND_MAX x 32 bytes; *count of them are set
  *   returns   RO_OK; RO_ENOTFOUND; RO_EFORMAT; RO_EUSAGE [lo, hi) is no node of the chunk tree,
- *             or depth is over VD_DESCEND_DEPTH_MAX
- *   cost      hashes chunks lo to hi; bounded memory                                          */
+ *             or depth is over VD_DESCEND_DEPTH_MAX; RO_ENOMEM
+ *   cost      reads and hashes chunks lo to hi; a megabyte of memory                          */
 ro_status vd_store_descend(vd_store *s, const vd_digest *d, ro_type *type, uint64_t lo, uint64_t hi,
                            uint32_t depth, uint8_t *out, uint32_t *count, ro_err *err) RO_CHECKED;
 /* The root of its chunk tree: with type, the header that the digest is the digest of. */
