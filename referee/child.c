@@ -100,11 +100,6 @@ int rf_frame_read(const uint8_t *bytes, size_t n, size_t size, uint8_t *result, 
 
 #if HAS_SECCOMP
 
-#if defined(__x86_64__)
-#define THIS_ARCH AUDIT_ARCH_X86_64
-#else
-#define THIS_ARCH AUDIT_ARCH_AARCH64
-#endif
 #define WORD(field) ((uint32_t)offsetof(struct seccomp_data, field))
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 #define LOW 4u
@@ -117,25 +112,47 @@ int rf_frame_read(const uint8_t *bytes, size_t n, size_t size, uint8_t *result, 
 #define ANY_BIT(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (uint32_t)(k), (yes), (no))
 #define AT_LEAST(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (uint32_t)(k), (yes), (no))
 
-/* Memory that is not executable, waiting for each other, the time, and the end. */
-static const int allowed[] = {
-    SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise, SYS_futex, SYS_sched_yield,
-    SYS_sched_getaffinity, SYS_clock_gettime, SYS_getrandom, SYS_rt_sigreturn, SYS_exit,
-    SYS_exit_group,
+/* The numbers of system calls on both processors, so that both filters can be looked at on either. */
+enum { X86_64, AARCH64, MACHINES };
+static const uint32_t ARCH[MACHINES] = {AUDIT_ARCH_X86_64, AUDIT_ARCH_AARCH64};
+#if defined(__x86_64__)
+#define THIS_MACHINE X86_64
+#else
+#define THIS_MACHINE AARCH64
+#endif
+
+/* NUMBER(name, on x86-64, on aarch64); -1: there is none. ALLOWED: memory that is not executable,
+ * waiting for each other, the time, and the end. REFUSED: some C libraries look for the count of
+ * processors in /sys when memory is short, and do without: a refusal is enough. Whoever calls
+ * anything else is no computation, and is killed. */
+#define ALLOWED_CALLS(NUMBER)                                                                   \
+    NUMBER(brk, 12, 214) NUMBER(munmap, 11, 215) NUMBER(mremap, 25, 216)                        \
+    NUMBER(madvise, 28, 233) NUMBER(futex, 202, 98) NUMBER(sched_yield, 24, 124)                \
+    NUMBER(sched_getaffinity, 204, 123) NUMBER(clock_gettime, 228, 113)                         \
+    NUMBER(getrandom, 318, 278) NUMBER(rt_sigreturn, 15, 139) NUMBER(exit, 60, 93)              \
+    NUMBER(exit_group, 231, 94)
+#define SANITIZER_CALLS(NUMBER)                                                                 \
+    NUMBER(getpid, 39, 172) NUMBER(gettid, 186, 178) NUMBER(sigaltstack, 131, 132)              \
+    NUMBER(rt_sigprocmask, 14, 135)
+#define OTHER_CALLS(NUMBER)                                                                     \
+    NUMBER(openat, 257, 56) NUMBER(mmap, 9, 222) NUMBER(mprotect, 10, 226) NUMBER(write, 1, 64)
+#define CHECK(name, x, a) _Static_assert(SYS_##name == (THIS_MACHINE == X86_64 ? (x) : (a)), #name);
+ALLOWED_CALLS(CHECK)
+SANITIZER_CALLS(CHECK)
+OTHER_CALLS(CHECK)
+#define ROW(name, x, a) {x, a},
+static const int allowed[][MACHINES] = {
+    ALLOWED_CALLS(ROW)
 #if SANITIZED
-    SYS_getpid, SYS_gettid, SYS_sigaltstack, SYS_rt_sigprocmask,
+    SANITIZER_CALLS(ROW)
 #endif
 };
 #define ALLOWED (sizeof allowed / sizeof *allowed)
-
-/* Some C libraries look for the count of processors in /sys when memory is short, and do without:
- * a refusal is enough. Whoever calls anything else is no computation, and is killed. */
-static const int refused[] = {
-#ifdef SYS_open
-    SYS_open,
-#endif
-    SYS_openat};
+static const int refused[][MACHINES] = {{2 /* open */, -1}, {257 /* openat */, 56}};
 #define REFUSED (sizeof refused / sizeof *refused)
+static const int memory[][MACHINES] = {{9 /* mmap */, 222}, {10 /* mprotect */, 226}};
+#define MEMORY (sizeof memory / sizeof *memory)
+static const int write_call[MACHINES] = {1, 64};
 
 static uint32_t add_call(struct sock_filter *f, uint32_t n, int call, uint32_t verdict)
 {
@@ -144,7 +161,7 @@ static uint32_t add_call(struct sock_filter *f, uint32_t n, int call, uint32_t v
     return n + 2;
 }
 
-/* mmap, mprotect: never executable. Argument 2 is the protection of both. */
+/* Never executable. Argument 2 is the protection of both. */
 static uint32_t add_memory(struct sock_filter *f, uint32_t n, int call)
 {
     const struct sock_filter five[] = {EQUAL(call, 0, 4), LOAD(WORD(args[2]) + LOW),
@@ -155,33 +172,44 @@ static uint32_t add_memory(struct sock_filter *f, uint32_t n, int call)
 }
 
 /* To the caller alone. The number of the call is gone after the load, so this rule is the last. */
-static uint32_t add_write(struct sock_filter *f, uint32_t n, int fd)
+static uint32_t add_write(struct sock_filter *f, uint32_t n, int call, int fd)
 {
     const struct sock_filter six[] = {
-        EQUAL(SYS_write, 0, 4), LOAD(WORD(args[0]) + LOW), EQUAL(fd, 1, 0),
+        EQUAL(call, 0, 4), LOAD(WORD(args[0]) + LOW), EQUAL(fd, 1, 0),
         EQUAL(SANITIZED ? STDERR_FILENO : fd, 0, 1), RETURN(SECCOMP_RET_ALLOW),
         RETURN(SECCOMP_RET_KILL_PROCESS)};
     memcpy(f + n, six, sizeof six);
     return n + 6;
 }
 
-static int install_filter(int fd)
+#define FILTER_MAX (6 + 2 * (ALLOWED + REFUSED) + 5 * MEMORY + 6)
+
+/* The filter of a machine, into f of FILTER_MAX. Returns its length. */
+static uint32_t make_filter(int machine, int fd, struct sock_filter *f)
 {
-    struct sock_filter f[8 + 2 * (ALLOWED + REFUSED) + 2 * 5 + 8];
     const struct sock_filter head[] = {
-        LOAD(WORD(arch)), EQUAL(THIS_ARCH, 1, 0), RETURN(SECCOMP_RET_KILL_PROCESS), LOAD(WORD(nr)),
+        LOAD(WORD(arch)), EQUAL(ARCH[machine], 1, 0), RETURN(SECCOMP_RET_KILL_PROCESS),
+        LOAD(WORD(nr)),
         /* The numbers of x32 mean other calls. */
         AT_LEAST(0x40000000, 0, 1), RETURN(SECCOMP_RET_KILL_PROCESS)};
     uint32_t n = sizeof head / sizeof *head;
     memcpy(f, head, sizeof head);
-    for (size_t k = 0; k < ALLOWED; k++) n = add_call(f, n, allowed[k], SECCOMP_RET_ALLOW);
+    for (size_t k = 0; k < ALLOWED; k++)
+        n = add_call(f, n, allowed[k][machine], SECCOMP_RET_ALLOW);
     for (size_t k = 0; k < REFUSED; k++)
-        n = add_call(f, n, refused[k], SECCOMP_RET_ERRNO | (EPERM & SECCOMP_RET_DATA));
-    n = add_memory(f, n, SYS_mmap);
-    n = add_memory(f, n, SYS_mprotect);
-    n = add_write(f, n, fd);
-    RO_ASSERT(n <= sizeof f / sizeof *f);
-    struct sock_fprog program = {(unsigned short)n, f};
+        if (refused[k][machine] >= 0)
+            n = add_call(f, n, refused[k][machine],
+                         SECCOMP_RET_ERRNO | (EPERM & SECCOMP_RET_DATA));
+    for (size_t k = 0; k < MEMORY; k++) n = add_memory(f, n, memory[k][machine]);
+    n = add_write(f, n, write_call[machine], fd);
+    RO_ASSERT(n <= FILTER_MAX);
+    return n;
+}
+
+static int install_filter(int fd)
+{
+    struct sock_filter f[FILTER_MAX];
+    struct sock_fprog program = {(unsigned short)make_filter(THIS_MACHINE, fd, f), f};
     return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0;
 }
 

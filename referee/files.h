@@ -60,14 +60,14 @@ ro_status rf_files_admit(rf_files *f, uint64_t bytes, uint64_t flops, ro_err *er
 ro_status rf_files_cost(rf_files *f, const vd_cost **c, ro_err *err) RO_CHECKED;
 /* The game of some traces, at most RF_PARTIES_MAX, and of the segment claims under their roots; its
  * bodies run in children, f is kept.
- * RO_EUSAGE: a claim is of none of all traces, or these are too many; RO_ENOMEM.             */
+ *   returns   what rf_game_new returns; RO_EUSAGE also: a claim of none of all traces, too many */
 ro_status rf_files_game(rf_files *f, const uint32_t *party, uint32_t count, rf_game **g,
                         ro_err *err) RO_CHECKED;
-/* RO_EIO, with a sentence, once a trace or claim could not be read any more: it was cut meanwhile. */
+/* RO_EIO with a sentence, once a trace or claim could not be read any more: it was cut. */
 ro_status rf_files_readable(const rf_files *f, ro_err *err) RO_CHECKED;
-/* Answer an open question, or say that nobody can. RO_OK either way; RO_EIO as above; RO_ENOMEM. What the host has
- * to compute runs in a child (child.h). Its fault, or two implementations that differ, stops the
- * dispute: the game goes on to its end, and its verdict is not the verdict. */
+/* Answer an open question, or say that nobody can. RO_OK either way; RO_EIO as above; RO_ENOMEM.
+ * What the host has to compute runs in a child (child.h). Its fault, or two implementations that
+ * differ, stops the dispute: the game goes on to its end, and its verdict is not the verdict. */
 ro_status rf_files_answer(rf_files *f, rf_game *g, const rf_question *q, ro_err *err) RO_CHECKED;
 /* The verdict once nothing is open: the game's, or `undecided` with the reason. */
 const rf_verdict *rf_files_verdict(rf_files *f, const rf_game *g);

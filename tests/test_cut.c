@@ -1,6 +1,6 @@
-/* test_cut.c - files that are cut while they are judged. Whoever can write to a trace or a store can
- * shorten it at any moment: that is an error of the files with a sentence, an answer that is not
- * there, or too late to matter, and never the end of the process or somebody's fault. T26, T36. */
+/* test_cut.c - files that are cut while they are judged. Whoever can write to a trace or a store
+ * can shorten it at any moment: that is an error of the files with a sentence, an answer that is
+ * not there, or too late to matter, and never the end of the process or somebody's fault. T26, T36 */
 #include <criterion/criterion.h>
 
 #include "dispute_files.h"
@@ -94,8 +94,8 @@ static void cut_traces(uint32_t segment)
 Test(cut, T36_a_trace_is_cut_before_every_answer, .timeout = 120) { cut_traces(0); }
 Test(cut, T36_a_claim_is_cut_before_every_answer, .timeout = 120) { cut_traces(40); }
 
-/* What a cut store had is withheld: another store has it, or a larger unit is run again, at the worst
- * from the first state, which is zeros here. */
+/* What a cut store had is withheld: another store has it, or a larger unit is run again, at the
+ * worst from the first state, which is zeros here. */
 Test(cut, T26_a_store_is_cut_before_every_answer, .timeout = 120)
 {
     static const char *const stores[] = {"a.store", "b.store", "?.store"};

@@ -614,16 +614,3 @@ bool vd_tensor_header_decode(const uint8_t *header, size_t size, ro_type *type,
     memcpy(chunk_root, header + size - VD_HASH_BYTES, VD_HASH_BYTES);
     return true;
 }
-
-bool vd_tensor_chunk_verify(const ro_type *type, const uint8_t digest[VD_HASH_BYTES],
-                            uint64_t index, const void *chunk, size_t size, const uint8_t *path,
-                            size_t path_size)
-{
-    uint8_t leaf[VD_HASH_BYTES], root[VD_HASH_BYTES], got[VD_HASH_BYTES];
-    if (size == 0 || size != vd_tensor_chunk_bytes(type, index)) return false;
-    vd_leaf_hash(VD_TREE_CHUNKS, chunk, size, leaf);
-    if (!vd_proof_root(VD_TREE_CHUNKS, vd_tensor_chunks(type), index, leaf, path, path_size, root))
-        return false;
-    vd_tensor_digest_of_root(type, root, got);
-    return memcmp(got, digest, VD_HASH_BYTES) == 0;
-}

@@ -219,13 +219,4 @@ void vd_tensor_header_digest(const uint8_t *header, size_t size, uint8_t out[VD_
 bool vd_tensor_header_decode(const uint8_t *header, size_t size, ro_type *type,
                              uint8_t chunk_root[VD_HASH_BYTES]);
 
-/* Whether a chunk is the one a tensor's digest commits to.
- *   chunk     size canonical bytes of any origin; path as in vd_proof_verify
- *   returns   false when the chunk does not exist, its size or the path's is wrong, or the
- *             digest differs
- *   thread    any                                                                    */
-bool vd_tensor_chunk_verify(const ro_type *type, const uint8_t digest[VD_HASH_BYTES],
-                            uint64_t index, const void *chunk, size_t size, const uint8_t *path,
-                            size_t path_size);
-
 #endif

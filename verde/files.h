@@ -41,8 +41,8 @@ ro_status vd_fs_publish(int fd, int dir, const char *partial, const char *name, 
                         ro_err *err) RO_CHECKED;
 
 /* A file of any size of which little is read, at places that are not known before. What was read
- * lies in memory of this process: it stays as it is whatever becomes of the file, and a file that is
- * cut while it is read is an error, where a mapped one would end the process.
+ * lies in memory of this process: it stays as it is whatever becomes of the file, and a file that
+ * is cut while it is read is an error, where a mapped one would end the process.
  *   path      borrowed until it is closed
  *   returns   RO_OK; RO_ENOTFOUND; RO_EFORMAT not a regular file; RO_EIO; RO_ENOMEM
  *   thread    one at a time                                                            */
