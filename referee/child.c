@@ -112,7 +112,7 @@ int rf_frame_read(const uint8_t *bytes, size_t n, size_t size, uint8_t *result, 
 #define ANY_BIT(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (uint32_t)(k), (yes), (no))
 #define AT_LEAST(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (uint32_t)(k), (yes), (no))
 
-/* The numbers of system calls on both processors, so that both filters can be looked at on either. */
+/* The numbers of system calls on both processors: so both filters can be tried on either. */
 enum { X86_64, AARCH64, MACHINES };
 static const uint32_t ARCH[MACHINES] = {AUDIT_ARCH_X86_64, AUDIT_ARCH_AARCH64};
 #if defined(__x86_64__)

@@ -14,15 +14,20 @@
 #define PLANTED_REAL ro_cpu
 #endif
 
-typedef enum { PLANT_FLIP, PLANT_SPIN, PLANT_KILL, PLANT_EAT, PLANT_FORK, PLANT_SOCKET } plant_kind;
+typedef enum {
+    PLANT_FLIP, PLANT_SPIN, PLANT_KILL, PLANT_EAT, PLANT_FORK, PLANT_SOCKET, PLANT_CRASH
+} plant_kind;
 
 static plant_kind plant;
 static ro_fault plant_fault; /* PLANT_FLIP; node 0 where the graph has no such node */
+
+static int *volatile plant_nothing; /* NULL, which the compiler does not know */
 
 static inline ro_status plant_bomb(ro_err *err)
 {
     volatile uint64_t forever = 0;
     if (plant == PLANT_SPIN) for (;;) forever++;
+    if (plant == PLANT_CRASH) *plant_nothing = 1;
     if (plant == PLANT_KILL) raise(SIGKILL);
     if (plant == PLANT_FORK) (void)!fork();
     if (plant == PLANT_SOCKET) (void)!socket(AF_INET, SOCK_STREAM, 0);

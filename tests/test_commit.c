@@ -659,7 +659,7 @@ Test(tensor, zero_tensors_large_and_small)
     vd_tensor_digest_zero(&most, got);
 }
 
-/* A chunk, its path and a type lead to the tensor's digest, and no other chunk, path or type does. */
+/* A chunk, its path and a type lead to the tensor's digest; no other chunk, path or type does. */
 static int leads_to(const uint8_t digest[H], const ro_type *type, uint64_t i, const uint8_t *chunk,
                     size_t bytes, const uint8_t *path, size_t n)
 {

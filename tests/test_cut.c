@@ -1,6 +1,7 @@
 /* test_cut.c - files that are cut while they are judged. Whoever can write to a trace or a store
  * can shorten it at any moment: that is an error of the files with a sentence, an answer that is
- * not there, or too late to matter, and never the end of the process or somebody's fault. T26, T36 */
+ * not there, or too late to matter, and never the end of the process or somebody's fault.
+ * T26, T36. */
 #include <criterion/criterion.h>
 
 #include "dispute_files.h"
