@@ -40,7 +40,7 @@ static ro_status play_cut(fixture *f, uint32_t n, const char *cut, rf_verdict *v
     uint32_t count = 1, k;
     ro_status st = RO_OK;
     open_files(f, &x, f->job->segment != 0);
-    must(rf_files_game(&x, &g, &f->err), &f->err);
+    must(rf_files_game(&x, (uint32_t[]){0, 1}, 2, &g, &f->err), &f->err);
     *answers = 0;
     while (!st && count) {
         must(rf_game_next(g, open, &count, &f->err), &f->err);
