@@ -17,13 +17,17 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CPU_SECONDS = 10
 SEED = "verde mutants 1"
 GAME = ["test_game_branches", "test_game", "test_evidence"]
-# file: (programs besides test_FILE*, where its code begins, whether a survivor may be)
+TASK = ["test_task", "test_task_*"]
+# file: (programs besides test_FILE*, the likeliest to notice first; where its code begins; whether a
+# survivor may be)
 FILES = {
     "referee/judge.c": (GAME, None, False),
     "referee/game.c": (GAME + ["test_faults"], "/* ---- setting up", True),
     "referee/evidence.c": (["test_evidence_shapes", "test_evidence"], "/* ---- reading", False),
     "referee/money.c": ([], None, False),
-    "referee/task.c": ([], None, True),
+    "referee/task.c": (TASK, None, True),
+    "referee/task_checks.c": (TASK, None, True),
+    "referee/bracket.c": (TASK, None, True),
     "referee/message.c": ([], None, True),
 }
 Mutant = collections.namedtuple("Mutant", "file line operator old new")
@@ -153,10 +157,10 @@ def draw(count, only):
 
 def programs(file):
     stem = os.path.basename(file)[:-2]
-    own = [os.path.basename(t)[:-2] for pattern in ("test_%s.c", "test_%s_*.c")
-           for t in sorted(glob.glob(os.path.join(ROOT, "tests", pattern % stem)))]
-    listed = [t for t in FILES[file][0] if os.path.exists(os.path.join(ROOT, "tests", t + ".c"))]
-    return listed + [t for t in own if t not in listed]
+    found = [os.path.basename(t)[:-2]
+             for pattern in FILES[file][0] + ["test_" + stem, "test_" + stem + "_*"]
+             for t in sorted(glob.glob(os.path.join(ROOT, "tests", pattern + ".c")))]
+    return list(dict.fromkeys(found))
 
 
 # ---- running one -------------------------------------------------------------------------------
