@@ -207,15 +207,13 @@ static entry *spoken_of(const rf_agent *a, const rf_message *m)
     return m->type == RF_M_REFUSAL ? find(a, &m->claim.refusal.message, AS_SENT) : NULL;
 }
 
-static ro_status note_heard(rf_agent *a, const rf_message *m, uint64_t at, ro_err *err)
+/* An answer to it is in the log at `at`; the first receipt counts. */
+static void note_heard(entry *e, const rf_message *m, uint64_t at)
 {
-    entry *e = spoken_of(a, m);
-    if (!e) return RO_FAIL(err, RO_EFORMAT, "a message log holds an answer to nothing in it");
     if (m->type == RF_M_REFUSAL)
         e->refusals++;
     else if (!e->receipt_at)
         e->receipt_at = at;
-    return RO_OK;
 }
 
 /* ---- records ----------------------------------------------------------------------------- */
@@ -330,7 +328,12 @@ static ro_status note_record(rf_agent *a, const uint8_t *record, ro_err *err)
     uint32_t size = vd_get_u32(record), kind = vd_get_u32(record + 4);
     rf_message m;
     RO_TRY(rf_message_decode(record + HEAD_BYTES, size, &m, err));
-    if (kind == KIND_HEARD) return note_heard(a, &m, a->end, err);
+    if (kind == KIND_HEARD) {
+        entry *e = spoken_of(a, &m);
+        if (!e) return RO_FAIL(err, RO_EFORMAT, "a message log holds an answer to nothing in it");
+        note_heard(e, &m, a->end);
+        return RO_OK;
+    }
     if (memcmp(m.key, vd_key_public(a->key), sizeof m.key) != 0)
         return RO_FAIL(err, RO_EFORMAT, "a message log holds what another key signed");
     RO_TRY(make_room(a, err));
@@ -480,7 +483,7 @@ ro_status rf_agent_hear(rf_agent *a, const void *bytes, size_t n, rf_message *an
     rf_message m, said;
     RO_TRY(usable(a, err));
     RO_TRY(rf_message_open(bytes, n, &m, err));
-    const entry *e = spoken_of(a, &m);
+    entry *e = spoken_of(a, &m);
     if (!e) return RO_FAIL(err, RO_EDIFFER, "an answer is to nothing that this party said");
     RO_TRY(fetch_message(a, e->at, &said, err));
     if (!vd_digest_equal(&said.referee, &m.referee) || !vd_digest_equal(&said.task, &m.task))
@@ -489,7 +492,7 @@ ro_status rf_agent_hear(rf_agent *a, const void *bytes, size_t n, rf_message *an
     if (!kept) {
         uint64_t at = a->end;
         RO_TRY(append(a, KIND_HEARD, bytes, n, err));
-        RO_TRY(note_heard(a, &m, at, err));
+        note_heard(e, &m, at);
     }
     *answer = m;
     return RO_OK;

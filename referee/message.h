@@ -163,9 +163,8 @@ typedef struct {
 
 /* ---- making and opening ------------------------------------------------------------------ */
 
-/* Sizes are functions of the type: of a whole message, of its claim bytes. */
+/* Of a whole message: its type's. */
 size_t rf_message_size(rf_message_type t);
-size_t rf_claim_size(rf_message_type t);
 
 /* Write a message, signature included.
  *   m         a role that may send the type (asserted); what its type does not have is not read

@@ -306,16 +306,15 @@ ro_status rf_cost_of_job(const vd_job *j, rf_cost *c, ro_err *err)
     return RO_OK;
 }
 
-/* amount x price per `unit`, rounded up, and at least 1: nothing that is done is free. */
+/* amount x price per `unit` (a GB or a TFLOP), rounded up, and at least 1: nothing that is done is
+ * free. At most 1.9 x 10^16, since a price is at most RF_PRICE_MAX: two of them fit the supply. */
 static ro_status price_of(uint64_t amount, uint64_t unit, int64_t price, int64_t *out, ro_err *err)
 {
-    int64_t whole = 0, part = 0;
+    const int64_t u = (int64_t)unit;
     if (amount == UINT64_MAX)
         return RO_FAIL(err, RO_ELIMIT, "a cost that saturates its bound has no price");
-    RO_TRY(rf_money_multiply((int64_t)(amount / unit), price, &whole, err));
-    RO_TRY(rf_money_multiply((int64_t)(amount % unit), price, &part, err));
-    part = part / (int64_t)unit + (part % (int64_t)unit != 0);
-    RO_TRY(rf_money_add(&whole, part, err));
+    int64_t whole = (int64_t)(amount / unit) * price, part = (int64_t)(amount % unit) * price;
+    whole += part / u + (part % u != 0);
     *out = whole ? whole : 1;
     return RO_OK;
 }
@@ -350,25 +349,25 @@ static ro_status defaults_of_work(const rf_cost *c, int64_t price, int64_t price
     RO_TRY(price_of(c->output_bytes, GB, price_bytes, &p->delivery, err));
     RO_TRY(price_of(p->replay_flops, TFLOP, price, &p->replay, err));
     RO_TRY(price_of(p->answer_bytes, GB, price_bytes, &bytes, err));
-    RO_TRY(rf_money_add(&p->replay, bytes, err));
+    p->replay += bytes;
     RO_TRY(price_of(segment, TFLOP, price, &p->segment, err));
     RO_TRY(price_of(c->element_bytes, GB, price_bytes, &bytes, err));
-    return rf_money_add(&p->segment, bytes, err);
+    p->segment += bytes;
+    return RO_OK;
 }
 
 /* What is paid and staked, from the costs of work: docs/ECONOMICS.md has the reasons. */
 static ro_status defaults_of_money(rf_params *p, ro_err *err)
 {
-    int64_t exposure = 0, caught = p->run;
-    p->reward = p->run;
-    RO_TRY(rf_money_add(&p->reward, p->run / 2 + 1, err)); /* half as much again */
+    /* The job's run is at most RF_PRICE_MAX x 2^64 / TFLOP: these products of it fit. */
+    const int64_t caught = (p->run + 1) * (2 * (int64_t)(RF_PPM / p->audit_ppm));
+    int64_t exposure = 0;
+    p->reward = p->run + p->run / 2 + 1; /* half as much again */
     p->audit = p->fee = p->reward; /* an auditor runs the job as a provider does */
     p->premium = audit_expected(p);
     RO_TRY(rf_params_exposure(p, &exposure, err));
     RO_TRY(rf_money_multiply(10, exposure, &p->stake, err));
-    RO_TRY(rf_money_add(&caught, 1, err)); /* p x stake is twice what skipping the work saves */
-    RO_TRY(rf_money_multiply(caught, 2 * (int64_t)(RF_PPM / p->audit_ppm), &caught, err));
-    if (p->stake < caught) p->stake = caught;
+    if (p->stake < caught) p->stake = caught; /* p x stake: twice what skipping the work saves */
     return rf_params_check(p, err);
 }
 
@@ -401,11 +400,12 @@ static int is_paid(const rf_outcome *o, const rf_member *m)
     return is_right(m) && (o->end == RF_END_SETTLED || !has_stake(m));
 }
 
+/* Whoever revealed and lost nothing stands, as member_check saw. */
 static int owes_fee(const rf_outcome *o, const rf_member *m)
 {
     if (m->lost != RF_LOST_NOTHING || o->end == RF_END_REFUNDED || !has_stake(m)) return 0;
     return m->stage == RF_STAGE_CLAIMED || m->stage == RF_STAGE_WITHDRAWN ||
-           (o->end == RF_END_UNDELIVERED && m->standing);
+           o->end == RF_END_UNDELIVERED;
 }
 
 static ro_status member_check(const rf_params *p, const rf_outcome *o, uint32_t k, ro_err *err)

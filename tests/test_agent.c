@@ -6,9 +6,13 @@
  * again and run to its end, for n = 1, 2, ... until no point is left.
  *
  * Names carry the threat of docs/THREATS.md that they test. */
+#define _GNU_SOURCE 1
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "../verde/bytes.h"
@@ -1001,7 +1005,174 @@ Test(agent, logs_that_contradict_themselves)
     }
 }
 
+/* A log whose request numbers fall, with two receipts of one message: the next number is over all
+ * of them, and the first receipt counts. */
+Test(agent, logs_of_another_order)
+{
+    memory_disk disk = {0};
+    rf_disk d = memory_as_disk(&disk);
+    fixture f = {0};
+    uint8_t bytes[RF_MESSAGE_MAX], back[RF_MESSAGE_MAX];
+    uint64_t ends[KEPT + 1], at;
+    int answered = 0;
+    size_t n;
+    rf_message m[2] = {world_draft(RF_M_WORK), world_draft(RF_M_COMMIT)}, r;
+    ro_err err = {0};
+    three(&disk, ends);
+    at = ends[0];
+    memory_room(&disk, at + 6 * RF_LOG_RECORD_MAX);
+    for (int k = 0; k < 2; k++) {
+        m[k].request = k ? 3 : 9;
+        world_sign(&m[k], 0, 0);
+        at = put_record(disk.now, at, 1, bytes, rf_message_encode(&m[k], bytes));
+    }
+    for (uint32_t k = 0; k < 2; k++)
+        at = put_record(disk.now, at, 2, back, receipt(&m[0], 5 + k, back));
+    disk.size = at;
+    must(rf_agent_open(&d, world_key(0), &f.a, &err), &err);
+    cr_assert_eq(unanswered(&f), 1);
+    must(rf_agent_deliver(f.a, &m[0], NULL, 0, &(rf_wire){0}, &r, &answered, &err), &err);
+    cr_assert(answered && r.slot.position == 5);
+    rf_message next = world_message(RF_M_CHALLENGE, 0, 0);
+    must(rf_agent_say(f.a, &next, bytes, &n, &err), &err);
+    must(rf_message_decode(bytes, n, &next, &err), &err);
+    cr_assert_eq(next.request, 10u);
+    rf_agent_close(f.a);
+    memory_release(&disk);
+}
+
+/* ---- what comes back over the wire ------------------------------------------------------- */
+
+enum { SAME_QUESTION, BAD_SIGNATURE, LOG_ALTERED };
+typedef struct { fixture f; int how; uint32_t sent; } line;
+
+static ro_status line_send(void *ctx, const void *bytes, size_t n, const void *payload, size_t size,
+                           uint8_t answer[RF_MESSAGE_MAX], size_t *answer_size, ro_err *err)
+{
+    line *l = ctx;
+    rf_message m, r = world_draft(RF_M_REFUSAL);
+    (void)payload, (void)size;
+    RO_TRY(rf_message_decode(bytes, n, &m, err));
+    memset(&r.claim, 0, sizeof r.claim);
+    r.claim.refusal.message = rf_received_digest(bytes, n);
+    r.claim.refusal.reason = RF_R_STALE;
+    r.claim.refusal.question = m.question;
+    *answer_size = reply(&r, answer);
+    if (l->how == BAD_SIGNATURE) answer[*answer_size - 1] ^= 1;
+    if (l->how == LOG_ALTERED) l->f.disk.now[RF_LOG_HEADER_BYTES + 60] ^= 1;
+    l->sent++;
+    return RO_OK;
+}
+
+/* A refusal that asks for the envelope it refuses is the answer, and nothing is sent again; one
+ * that does not verify is none; and one that finds the log altered ends it. */
+Test(agent, test_T31_refusals_of_every_sort)
+{
+    for (int how = SAME_QUESTION; how <= LOG_ALTERED; how++) {
+        line l = {.how = how};
+        rf_wire w = {&l, line_send};
+        rf_message m = world_message(RF_M_CHALLENGE, 0, 0), r;
+        int answered = 0;
+        ro_err err = {0};
+        set_up(&l.f);
+        ro_status status = rf_agent_deliver(l.f.a, &m, NULL, 0, &w, &r, &answered, &err);
+        cr_assert_eq(status, how == LOG_ALTERED ? RO_EFORMAT : RO_OK, "%d: %s", how, err.msg);
+        cr_assert_eq(answered, how == SAME_QUESTION);
+        cr_assert_eq(l.sent, 1u);
+        if (answered) cr_assert_eq(r.claim.refusal.reason, RF_R_STALE);
+        uint8_t bytes[RF_MESSAGE_MAX];
+        size_t n;
+        rf_message c = world_message(RF_M_COMMIT, 0, 0);
+        cr_assert_eq(rf_agent_say(l.f.a, &c, bytes, &n, &(ro_err){0}), status);
+        tear_down(&l.f);
+    }
+}
+
+/* A second claim for a slot whose first has its receipt: refused as ever, not answered by that. */
+Test(agent, test_T01_a_receipt_is_of_its_claim)
+{
+    fixture f;
+    uint8_t bytes[RF_MESSAGE_MAX], back[RF_MESSAGE_MAX];
+    rf_message m = world_message(RF_M_WORK, 0, 0), other = world_message(RF_M_WORK, 0, 1), own, r;
+    int answered = 1;
+    ro_err err = {0};
+    set_up(&f);
+    rf_wire w = {&f.p, m_send};
+    must(rf_message_open(bytes, say(&f, &m, bytes), &own, &err), &err);
+    must(rf_agent_hear(f.a, back, receipt(&own, 3, back), &r, &err), &err);
+    cr_assert_eq(rf_agent_deliver(f.a, &other, NULL, 0, &w, &r, &answered, &err), RO_EDIFFER);
+    cr_assert(!answered && f.o->received == 0);
+    tear_down(&f);
+}
+
+/* ---- what the machine refuses ------------------------------------------------------------ */
+
+static int starved;
+static void *take(size_t n, const char *file, int at)
+{
+    (void)file, (void)at;
+    return starved ? NULL : malloc(n);
+}
+static void *take_again(void *p, size_t n, const char *file, int at)
+{
+    (void)file, (void)at;
+    return starved ? NULL : realloc(p, n);
+}
+static void give(void *p, const char *file, int at)
+{
+    (void)file, (void)at;
+    free(p);
+}
+
+/* Before anything is taken from OpenSSL, which allows it no later. */
+__attribute__((constructor)) static void lend_memory(void)
+{
+    if (!CRYPTO_set_mem_functions(take, take_again, give)) abort();
+}
+
+/* Without memory for OpenSSL nothing is signed, nothing is written, and the log goes on. */
+Test(agent, no_memory_to_sign)
+{
+    fixture f;
+    uint8_t bytes[RF_MESSAGE_MAX];
+    size_t n = 0;
+    rf_message m = world_message(RF_M_WORK, 0, 0);
+    ro_err err = {0};
+    set_up(&f);
+    uint64_t size = f.disk.size;
+    starved = 1;
+    ro_status status = rf_agent_say(f.a, &m, bytes, &n, &err);
+    starved = 0;
+    cr_assert(status == RO_ENOMEM && err.msg[0] && f.disk.size == size);
+    say(&f, &m, bytes);
+    tear_down(&f);
+}
+
 /* ---- files ------------------------------------------------------------------------------- */
+
+/* In place of the C library's, which it calls: a file system may refuse a mode. */
+static int mode_refused;
+int fchmod(int fd, mode_t mode)
+{
+    if (!mode_refused) return (int)syscall(SYS_fchmod, fd, mode);
+    errno = EPERM;
+    return -1;
+}
+
+Test(agent, files_that_others_could_read)
+{
+    char *folder = strdup(small_folder());
+    rf_disk d;
+    ro_err err = {0};
+    mode_refused = 1;
+    cr_assert_eq(rf_disk_file(in_folder(folder, "log"), &d, &err), RO_EIO);
+    cr_assert(strstr(err.msg, "make private"), "%s", err.msg);
+    mode_refused = 0;
+    must(rf_disk_file(in_folder(folder, "log"), &d, &(ro_err){0}), &err); /* it is not locked */
+    d.close(d.ctx);
+    remove_folder(folder);
+    free(folder);
+}
 
 Test(agent, files)
 {

@@ -531,13 +531,16 @@ Test(message, test_T02_copied_commitment)
     must(rf_message_sign(&own, world_key(1), &err), &err);
     cr_assert(!rf_reveal_opens(&copied, &own));    /* and the copier's own reveal of the copy */
     cr_assert(!rf_reveal_opens(&commit, &own) && !rf_reveal_opens(&reveal, &commit));
-    for (int k = 0; k < 5; k++) {
+    cr_assert(!rf_reveal_opens(&commit, &commit) && !rf_reveal_opens(&reveal, &reveal));
+    for (int k = 0; k < 7; k++) {
         rf_message c = commit, v = reveal;
         if (k == 0) c.referee = v.referee = world_referee(1);
         if (k == 1) c.task.b[0] ^= 1;
         if (k == 2) v.claim.reveal.salt.b[31] ^= 1;
         if (k == 3) v.claim.reveal.root.b[0] ^= 1;
         if (k == 4) v.role = RF_AUDITOR;
+        if (k == 5) c.referee = world_referee(1);
+        if (k == 6) v.task.b[0] ^= 1;
         cr_assert(!rf_reveal_opens(&c, &v), "%d", k);
     }
 }

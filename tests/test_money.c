@@ -88,6 +88,10 @@ static books booked(const rf_outcome *o, const rf_transfer *list, uint32_t count
         cr_assert_geq(*from, t->amount, "leg %u (%s) overdraws", k, rf_purpose_name(t->purpose));
         cr_assert_eq(t->key >> 56, (uint64_t)t->purpose);
         cr_assert(k == 0 || t->purpose >= t[-1].purpose, "legs are not in the order of purposes");
+        if (k && t->purpose >= RF_FOR_RERUN && t->purpose <= RF_FOR_REST &&
+            t[-1].purpose >= RF_FOR_RERUN)
+            cr_assert_leq(o->members[t[-1].from.member].lost_at,
+                          o->members[t->from.member].lost_at, "who lost first pays first");
         for (uint32_t i = 0; i < k; i++) cr_assert_neq(list[i].key, t->key, "two legs, one key");
         *from -= t->amount;
         *to += t->amount;
@@ -387,6 +391,22 @@ Test(money, the_first_to_lose_pays_first)
     cr_assert_eq(list[0].from.member, 3u);
 }
 
+/* In whatever order members lost: every permutation of six. */
+Test(money, lost_stakes_are_spent_in_the_order_of_the_log)
+{
+    for (uint32_t code = 0; code < 720; code++) {
+        task t = agreed(7);
+        uint32_t left[6] = {1, 2, 3, 4, 5, 6}, rest = code;
+        for (uint32_t n = 6; n > 0; n--) {
+            uint32_t at = rest % n;
+            rest /= n;
+            lose(&t, left[at], RF_LOST_VERDICT, 10 * n);
+            left[at] = left[n - 1];
+        }
+        settled(&t);
+    }
+}
+
 Test(money, T43_self_dispute_loses_most_of_a_stake)
 {
     for (uint32_t slots = 2; slots <= MEMBERS - 1; slots++) {
@@ -531,6 +551,11 @@ static void all_the_money(task *t)
 {
     t->o.treasury = RF_SUPPLY_MAX - t->o.escrow - 3 * t->p.stake + 1;
 }
+static void all_the_money_behind_an_auditor(task *t)
+{
+    t->members[0] = (rf_member){.stage = RF_STAGE_AUDITOR, .standing = 1, .delivered = 1};
+    t->o.treasury = RF_SUPPLY_MAX - t->o.escrow - 2 * t->p.stake + 1;
+}
 static void money_without_stakes(task *t) { t->o.treasury = RF_SUPPLY_MAX - t->o.escrow + 1; }
 static void stage_unknown(task *t) { t->members[0].stage = (rf_stage)9; }
 static void loss_unknown(task *t) { t->members[0].lost = (rf_loss)99; }
@@ -584,6 +609,7 @@ static void paid_twice(task *t)
 }
 static void fee_over_stake(task *t) { t->p.fee = t->p.stake + 1; }
 static void out_of_range(task *t) { t->p.burn_ppm = RF_PPM + 1; }
+static void answers_over_the_supply(task *t) { t->p.replay = RF_SUPPLY_MAX / 2; }
 
 static const struct { change make; ro_status status; const char *word; int before; } REFUSED[] = {
     {held_differs, RO_EDIFFER, "holds", 0},
@@ -593,6 +619,7 @@ static const struct { change make; ro_status status; const char *word; int befor
     {referee_dear, RO_ELIMIT, "referee", 0},
     {all_the_money, RO_ELIMIT, "make a sum", 0},
     {money_without_stakes, RO_ELIMIT, "make a sum", 0},
+    {all_the_money_behind_an_auditor, RO_ELIMIT, "make a sum", 0},
     {stage_unknown, RO_EFORMAT, "stage", 0},
     {loss_unknown, RO_EFORMAT, "loss", 0},
     {end_unknown, RO_EFORMAT, "end 9", 0},
@@ -616,7 +643,8 @@ static const struct { change make; ro_status status; const char *word; int befor
     {dear_answer, RO_ELIMIT, "costs", 0},
     {paid_twice, RO_EFORMAT, "not after", 0},
     {fee_over_stake, RO_ELIMIT, "a fee", 1},
-    {out_of_range, RO_ELIMIT, "burn_ppm", 0}};
+    {out_of_range, RO_ELIMIT, "burn_ppm", 0},
+    {answers_over_the_supply, RO_ELIMIT, "micro-units are outside", 0}};
 
 Test(money, outcomes_that_contradict_themselves_are_refused)
 {
@@ -652,6 +680,25 @@ Test(money, a_list_too_short_is_refused_at_every_length)
     }
 }
 
+/* Nothing but fees moves: they are stakes as a whole, and nobody promised anything. */
+Test(money, a_list_too_short_for_the_fees)
+{
+    task t = agreed(1);
+    rf_transfer list[LIST];
+    uint32_t count = 77;
+    ro_err err;
+    t.members[0] = (rf_member){.stage = RF_STAGE_CLAIMED};
+    t.o.end = RF_END_NOBODY;
+    t.p.fee = t.p.stake;
+    t.p.reward = t.p.premium = t.p.delivery = 0;
+    books b = settled(&t);
+    cr_assert_eq(b.treasury, 5000 + t.p.stake);
+    finish(&t);
+    err = (ro_err){0};
+    cr_assert_eq(rf_settle(&t.p, &t.o, list, 0, &count, &err), RO_ELIMIT);
+    cr_assert_eq(count, 77u);
+}
+
 /* ---- boundaries ---------------------------------------------------------------------------- */
 
 static const int64_t EDGES[] = {0, 1, -1, INT64_C(1) << 31, INT64_C(1) << 53, INT64_C(1) << 62,
@@ -673,6 +720,42 @@ Test(money, T39_sums_and_products_at_the_boundaries)
                          fits ? RO_OK : RO_ELIMIT);
             cr_assert(product == (fits ? a * b : 5));
         }
+}
+
+/* Each sum and product in what a task can cost, one over the supply. */
+Test(money, T39_what_a_task_can_cost_at_the_boundaries)
+{
+    const rf_params p = defaults(4);
+    rf_params q = p;
+    int64_t out = 5;
+    q.replay = RF_SUPPLY_MAX - p.segment + 1;
+    cr_assert_eq(rf_params_rerun_max(&q, &out, NULL), RO_ELIMIT);
+    q.replay = RF_SUPPLY_MAX / 12 - p.segment + 1; /* 4 slots x 3 levels */
+    cr_assert_eq(rf_params_rerun_max(&q, &out, NULL), RO_ELIMIT);
+    cr_assert_eq(out, 5);
+    q.replay--;
+    cr_assert_eq(rf_params_rerun_max(&q, &out, NULL), RO_OK);
+    cr_assert_eq(out, RF_SUPPLY_MAX / 12 * 12);
+    q.audit = RF_SUPPLY_MAX % 12;
+    cr_assert_eq(rf_params_exposure(&q, &out, NULL), RO_OK);
+    cr_assert_eq(out, RF_SUPPLY_MAX);
+    q.audit++;
+    out = 5;
+    cr_assert_eq(rf_params_exposure(&q, &out, NULL), RO_ELIMIT);
+    q = p;
+    q.reward = RF_SUPPLY_MAX / 4;
+    q.premium = q.delivery = 0;
+    cr_assert_eq(rf_params_escrow(&q, &out, NULL), RO_OK);
+    cr_assert_eq(out, RF_SUPPLY_MAX);
+    out = 5;
+    q.premium = 1;
+    cr_assert_eq(rf_params_escrow(&q, &out, NULL), RO_ELIMIT);
+    q.premium = 0;
+    q.delivery = 1;
+    cr_assert_eq(rf_params_escrow(&q, &out, NULL), RO_ELIMIT);
+    q.reward = RF_SUPPLY_MAX / 4 + 1;
+    cr_assert_eq(rf_params_escrow(&q, &out, NULL), RO_ELIMIT);
+    cr_assert_eq(out, 5);
 }
 
 /* Every amount of the parameters and the outcome at every edge: refused, or exact. */
@@ -813,7 +896,7 @@ static void low_fee(rf_params *p) { p->fee = p->audit - 1; }
 static void high_fee(rf_params *p) { p->fee = p->stake / 10 + 1; }
 static void low_audit(rf_params *p) { p->audit = p->run - 1; }
 static void low_reward(rf_params *p) { p->reward = p->run; }
-static void low_rate(rf_params *p) { p->audit_ppm = (uint32_t)(p->run * RF_PPM / p->stake); }
+static void low_rate(rf_params *p) { p->audit_ppm--; }
 static void low_premium(rf_params *p) { p->premium--; }
 static void low_premium_for_all(rf_params *p) { p->quorum = p->slots + 1; }
 static void low_burn(rf_params *p) { p->burn_ppm = RF_PPM / 2 - 1; }
@@ -830,6 +913,10 @@ static void rich(rf_params *p)
 {
     p->stake = RF_SUPPLY_MAX / 4 + 1;
 }
+static void rich_reward(rf_params *p) { p->reward = RF_SUPPLY_MAX / 4 + 1; }
+static void rich_together(rf_params *p) { p->stake = RF_SUPPLY_MAX / 4; }
+static void dear_audit(rf_params *p) { p->audit = RF_SUPPLY_MAX; }
+static void dear_exposure(rf_params *p) { p->audit = p->fee = RF_SUPPLY_MAX / 10; }
 
 static const struct { tweak make; const char *words; } VIOLATED[] = {
     {low_stake, "the stake is"},
@@ -846,20 +933,45 @@ static const struct { tweak make; const char *words; } VIOLATED[] = {
     {no_slots, "slots is 0"},
     {endless, "commit_ms is"},
     {too_much, "micro-units"},
-    {rich, "micro-units"}};
+    {rich, "micro-units"},
+    {rich_reward, "micro-units"},
+    {rich_together, "micro-units"},
+    {dear_audit, "micro-units"},
+    {dear_exposure, "micro-units"}};
+
+/* Parameters of which none can be one less. */
+static rf_params tight(void)
+{
+    rf_params p = defaults(4);
+    int64_t exposure = 0;
+    ro_err err = {0};
+    p.run = p.audit = p.fee = 1000;
+    p.reward = 1001;
+    p.replay = 27;
+    p.segment = 2;
+    cr_assert_eq(rf_params_exposure(&p, &exposure, &err), RO_OK);
+    cr_assert_eq(exposure, 1000 + 4 * 3 * 29);
+    p.stake = 10 * exposure;
+    p.audit_ppm = 74259; /* of 13,480: 1001.01 */
+    p.premium = 75;      /* of 1,000: 74.3 */
+    p.challenges = 1;
+    return p;
+}
 
 Test(money, each_inequality_is_refused_with_its_sentence)
 {
-    rf_params p = defaults(4);
-    int64_t exposure;
+    const rf_params p = tight();
+    rf_params other = p;
     ro_err err = {0};
-    cr_assert_eq(rf_params_exposure(&p, &exposure, &err), RO_OK);
-    p.stake = 10 * exposure; /* tight, so that one less is too little */
-    p.audit_ppm = 200000;
-    p.premium = (p.audit + 4) / 5;
     cr_assert_eq(rf_params_check(&p, &err), RO_OK, "%s", err.msg);
-    p.quorum = p.slots; /* can be reached, so audits are not certain */
-    cr_assert_eq(rf_params_check(&p, &err), RO_OK, "%s", err.msg);
+    other.quorum = p.slots; /* can be reached, so audits are not certain */
+    cr_assert_eq(rf_params_check(&other, &err), RO_OK, "%s", err.msg);
+    other.quorum = p.slots + 1;
+    other.premium = p.audit;
+    cr_assert_eq(rf_params_check(&other, &err), RO_OK, "%s", err.msg);
+    other = p;
+    other.fee = p.stake / 10;
+    cr_assert_eq(rf_params_check(&other, &err), RO_OK, "%s", err.msg);
     for (size_t k = 0; k < sizeof VIOLATED / sizeof VIOLATED[0]; k++) {
         rf_params q = p;
         err = (ro_err){0};
@@ -934,6 +1046,9 @@ Test(money, T27_T66_a_client_can_only_lengthen_and_pay_more)
     a.retry_ms = RF_MS_MAX + 1; /* more, and out of range on either side */
     cr_assert_eq(rf_params_within(&s, &a, NULL), RO_ELIMIT);
     cr_assert_eq(rf_params_within(&a, &s, NULL), RO_ELIMIT);
+    a = s;
+    a.refusals = 0; /* the server's own, of which more may be asked */
+    cr_assert_eq(rf_params_within(&a, &s, NULL), RO_ELIMIT);
 }
 
 Test(money, T27_deadlines_follow_from_work_and_bytes)
@@ -953,6 +1068,19 @@ Test(money, T27_deadlines_follow_from_work_and_bytes)
     p.flops_second = UINT64_MAX;
     cr_assert_eq(rf_deadline_ms(&p, UINT64_MAX, 0), 1000u + 4 * 1000);
     cr_assert_geq(rf_deadline_ms(&p, UINT64_MAX - 1, 0), 1000u + 4 * 1000);
+    p.bytes_second = 1; /* 1000 times this many is 0 in 64 bits */
+    cr_assert_eq(rf_deadline_ms(&p, 0, UINT64_C(1) << 61), RF_MS_MAX);
+    cr_assert_eq(rf_deadline_ms(&p, 0, RF_MS_MAX / 1000), RF_MS_MAX);
+    p.base_ms = 0;
+    cr_assert_eq(rf_deadline_ms(&p, 0, RF_MS_MAX / 1000 - 1), (RF_MS_MAX / 1000 - 1) * 1000);
+    /* Rates over 2^54, where a thousand times what is left of an amount does not fit: exact here,
+     * and never rounded down. */
+    p.bytes_second = UINT64_C(1) << 60;
+    cr_assert_eq(rf_deadline_ms(&p, 0, (UINT64_C(1) << 60) - 1024), 1000u);
+    p.bytes_second = 1024 * UINT64_C(10000000000000333);
+    cr_assert_eq(rf_deadline_ms(&p, 0, 3072 * UINT64_C(10000000000000) + 1023), 4u);
+    p.bytes_second = UINT64_C(1) << 54;
+    cr_assert_eq(rf_deadline_ms(&p, 0, (UINT64_C(1) << 54) - 1), 1000u);
     p = defaults(4);
     cr_assert_eq(rf_deadline_max_ms(&p), rf_deadline_ms(&p, p.replay_flops, p.answer_bytes));
     cr_assert_eq(rf_delivery_ms(&p), p.base_ms + 254, "254 kB at 1 MB/s");
@@ -1045,8 +1173,50 @@ Test(money, defaults_of_the_example_to_the_unit)
     cr_assert_eq(q.replay_steps, 9u, "no replay is longer than the job");
     cr_assert_eq(rf_params_defaults(&c, 4, 5, 1000, 100, &q, NULL), RO_OK);
     cr_assert_eq(q.replay_steps, 5u);
-    c.flops = UINT64_MAX;
-    cr_assert_eq(rf_params_defaults(&c, 4, 5, 1000, 100, &q, NULL), RO_ELIMIT);
+    c.steps = 0;
+    cr_assert_eq(rf_params_defaults(&c, 4, 0, 1000, 100, &q, NULL), RO_OK);
+    cr_assert_eq(q.replay_steps, 1u);
+}
+
+/* A cost whose bound saturated has no price, whichever it is; nor has one over the supply. */
+static void no_flops(rf_cost *c) { c->flops = UINT64_MAX; }
+static void no_output(rf_cost *c) { c->output_bytes = UINT64_MAX; }
+static void no_replay(rf_cost *c) { c->step_flops = UINT64_C(1) << 60; }
+static void no_replay_sum(rf_cost *c)
+{
+    c->step_flops = UINT64_MAX / 64;
+    c->element_flops = 64;
+}
+static void no_answer(rf_cost *c) { c->evidence_bytes = UINT64_MAX - 5; }
+static void no_segment(rf_cost *c) { c->segment_steps = UINT64_MAX; }
+static void no_element(rf_cost *c) { c->element_bytes = UINT64_MAX; }
+
+Test(money, costs_without_a_price)
+{
+    static void (*const CASES[])(rf_cost *) = {no_flops,  no_output,  no_replay, no_replay_sum,
+                                               no_answer, no_segment, no_element};
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
+        rf_cost c = COST;
+        rf_params p;
+        ro_err err = {0};
+        CASES[k](&c);
+        cr_assert_eq(rf_params_defaults(&c, 4, 64, 1000, 100, &p, &err), RO_ELIMIT, "%zu", k);
+        cr_assert(strstr(err.msg, "saturates"), "%zu: %s", k, err.msg);
+    }
+    rf_cost c = COST;
+    rf_params p;
+    ro_err err = {0};
+    c.evidence_bytes = UINT64_C(10000000000000000000);
+    cr_assert_eq(rf_params_defaults(&c, RF_SLOTS_MAX, 0, 1000, RF_PRICE_MAX, &p, &err), RO_ELIMIT);
+    cr_assert(strstr(err.msg, "micro-units"), "%s", err.msg);
+    c.evidence_bytes = UINT64_C(50000000000000000); /* this exposure fits, ten of them do not */
+    err = (ro_err){0};
+    cr_assert_eq(rf_params_defaults(&c, RF_SLOTS_MAX, 0, 1000, RF_PRICE_MAX, &p, &err), RO_ELIMIT);
+    cr_assert(strstr(err.msg, "10 x"), "%s", err.msg);
+    c.evidence_bytes = UINT64_C(1500000000000000); /* ten of these fit, the stakes of all do not */
+    err = (ro_err){0};
+    cr_assert_eq(rf_params_defaults(&c, RF_SLOTS_MAX, 0, 1000, RF_PRICE_MAX, &p, &err), RO_ELIMIT);
+    cr_assert(strstr(err.msg, "4096 x"), "%s", err.msg);
 }
 
 Test(money, T66_a_job_costs_what_its_graph_says)
@@ -1066,13 +1236,39 @@ Test(money, T66_a_job_costs_what_its_graph_says)
     cr_assert_geq(c.step_flops * c.steps, c.flops, "no step is dearer than the dearest");
     cr_assert_lt(c.step_flops, c.flops);
     cr_assert_eq(c.element_bytes, whole.element_bytes);
-    cr_assert_gt(c.output_bytes, c.state_bytes);
+    cr_assert_eq(c.state_bytes, 8u + 24 + 24);
+    cr_assert_eq(c.output_bytes, 56u + 8 * (32 + 24 + 48), "the last state, 8 steps' outputs");
     must(small_job(arena, 4, 4, 3, 0, &j, &err), &err);
     must(rf_cost_of_job(j, &longer, &err), &err);
     cr_assert_eq(longer.flops, 2 * c.flops);
     cr_assert_eq(longer.step_flops, c.step_flops);
     cr_assert_eq(longer.segment_steps, 3u);
     cr_assert_eq(longer.output_bytes - longer.state_bytes, 2 * (c.output_bytes - c.state_bytes));
+    vd_phase *phases = (vd_phase *)(uintptr_t)j->phases, first = phases[0];
+    phases[0] = phases[1]; /* the dearest step comes first */
+    phases[1] = first;
+    must(rf_cost_of_job(j, &c, &err), &err);
+    cr_assert_eq(c.step_flops, longer.step_flops);
+    ro_arena_free(arena);
+}
+
+Test(money, a_job_costs_nothing_wrong_without_memory)
+{
+    ro_arena *arena = ro_arena_new();
+    vd_job *j = NULL;
+    rf_cost c;
+    uint64_t n = 1;
+    ro_err err = {0};
+    must(small_job(arena, 2, 4, 0, 0, &j, &err), &err);
+    for (;; n++) {
+        ro_alloc_fail_at(n, 0);
+        err = (ro_err){0};
+        ro_status st = rf_cost_of_job(j, &c, &err);
+        ro_alloc_fail_at(0, 0);
+        if (st == RO_OK) break;
+        cr_assert(st == RO_ENOMEM && err.msg[0], "allocation %llu", (unsigned long long)n);
+    }
+    cr_assert_gt(n, 4u); /* of the whole job and of a step of each phase */
     ro_arena_free(arena);
 }
 
