@@ -474,20 +474,11 @@ uint64_t rf_pairs_deadline(const rf_task *t, uint32_t *pair, uint32_t *slot)
     return first;
 }
 
-/* The game takes nothing for an answer only when it had no memory for it. */
-ro_status rf_not_to_come(rf_pair *p, uint32_t slot, ro_err *err)
-{
-    const uint32_t open = p->game->open_count;
-    rf_game_cannot(p->game, &p->open[slot].q, RF_NONE);
-    if (p->game->open_count < open) return RO_OK;
-    return RO_FAIL(err, RO_ENOMEM, "no memory to note that an answer will not come");
-}
-
 ro_status rf_expire_question(rf_task *t, uint32_t pair, uint32_t slot, ro_err *err)
 {
     rf_pair *p = &t->pairs[pair];
     if (p->open[slot].window != RF_NONE) return close_window(t, pair, slot, err);
-    RO_TRY(rf_not_to_come(p, slot, err));
+    rf_game_cannot(p->game, &p->open[slot].q, RF_NONE);
     RO_TRY(close_question(t, p, slot, err));
     return rf_pair_step(t, pair, err);
 }
@@ -671,7 +662,7 @@ ro_status rf_take_work(rf_task *t, uint32_t pair, const rf_work *w, const rf_eve
     while (slot < p->open_count && (p->open[slot].q.parties || p->open[slot].work != w->id)) slot++;
     RO_ASSERT(slot < p->open_count); /* works go with their pair */
     if (e->end == RF_WORK_CANNOT) {
-        RO_TRY(rf_not_to_come(p, slot, err));
+        rf_game_cannot(p->game, &p->open[slot].q, RF_NONE);
         return close_question(t, p, slot, err);
     }
     RO_TRY(rf_game_offer(p->game, &p->open[slot].q, e->bytes, e->size, &accepted, err));

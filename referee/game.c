@@ -163,15 +163,12 @@ ro_status rf_game_new(const rf_setup *s, rf_game **out, ro_err *err)
     g->arena = a;
     g->job = s->job;
     g->online = s->online;
-    g->pair = ro_arena_new();
-    g->scratch = NULL;
     g->current[0] = RF_NONE;
     g->groups = ro_arena_alloc(a, s->party_count * sizeof *g->groups);
     g->pair_room = s->party_count == 2 ? 1 : RF_PARTIES_MAX;
     g->pairs = ro_arena_alloc(a, g->pair_room * sizeof *g->pairs);
-    ro_status st = g->pair && g->groups && g->pairs
-                       ? RO_OK
-                       : RO_FAIL(err, RO_ENOMEM, "no memory for a game");
+    ro_status st = RO_OK;
+    if (!g->groups || !g->pairs) st = RO_FAIL(err, RO_ENOMEM, "no memory for a game");
     if (!st) st = make_groups(g, s, err);
     if (!st) st = keep_claims(g, s, err);
     if (st) {
@@ -239,13 +236,26 @@ void *rf_scratch(rf_pass *p, size_t size)
     return m;
 }
 
+/* Online silence decides: of one side or both about what is its own, or of everybody about what
+ * both committed to. */
+static rf_flow silent(rf_pass *p, const rf_question *q, const int wrong[2], rf_kind kind)
+{
+    const char *what = kind == RF_WITHHELD    ? "nobody showed what both sides committed to"
+                       : wrong[0] && wrong[1] ? "neither side showed what it committed to"
+                                              : "one side did not show what it committed to";
+    for (int k = 0; k < 2; k++)
+        if (wrong[k]) rf_guilty_side(p, k, kind);
+    snprintf(p->v->why, sizeof p->v->why, "%s: %s", what, rf_question_name(q->kind));
+    return RF_DECIDED;
+}
+
 rf_flow rf_ask(rf_pass *p, const rf_question *q, const uint8_t **bytes, size_t *size)
 {
+    static const int both[2] = {1, 1};
     const rf_opening *o = find_opening(p->g, q);
     if (o && o->absent) {
         if (!p->g->online || q->parties != (p->mask[0] | p->mask[1])) return RF_ABSENT;
-        for (int k = 0; k < 2; k++) rf_guilty_side(p, k, RF_WITHHELD);
-        return RF_DECIDED;
+        return silent(p, q, both, RF_WITHHELD);
     }
     if (o) {
         *bytes = o->bytes;
@@ -265,9 +275,8 @@ rf_flow rf_ask_both(rf_pass *p, const rf_question q[2], const uint8_t *bytes[2],
     if (a == RF_DECIDED || b == RF_DECIDED) return RF_DECIDED;
     if (a == RF_GO && b == RF_GO) return RF_GO;
     if (!p->g->online) return RF_ABSENT;
-    for (int k = 0; k < 2; k++)
-        if ((k ? b : a) == RF_ABSENT) rf_guilty_side(p, k, RF_FORFEIT);
-    return RF_DECIDED;
+    const int wrong[2] = {a == RF_ABSENT, b == RF_ABSENT};
+    return silent(p, &q[0], wrong, RF_FORFEIT);
 }
 
 rf_flow rf_ask_windows(rf_pass *p, const rf_question q[2], size_t size, rf_filed filed[2])
@@ -281,32 +290,34 @@ rf_flow rf_ask_windows(rf_pass *p, const rf_question q[2], size_t size, rf_filed
     return RF_GO;
 }
 
-static ro_status add_opening(rf_game *g, uint32_t slot, const void *bytes, size_t n, ro_err *err)
+/* Take a place for every question that is open, before it is asked: what closes it needs no more
+ * memory than its bytes have. */
+static ro_status get_ready(rf_game *g, ro_err *err)
+{
+    while (g->ready_count < g->open_count) {
+        rf_opening *o = ro_arena_alloc(g->pair, sizeof *o);
+        if (!o) return RO_FAIL(err, RO_ENOMEM, "no memory for a question");
+        g->ready[g->ready_count++] = o;
+    }
+    return RO_OK;
+}
+
+/* What the open question in this slot is closed with: an absence, until the caller says more. */
+static rf_opening *add_opening(rf_game *g, uint32_t slot)
 {
     const rf_question *q = &g->open[slot];
-    rf_opening *o = ro_arena_alloc(g->pair, sizeof *o);
-    uint8_t *copy = o ? ro_arena_alloc(g->pair, n + 1) : NULL;
-    if (copy && rf_is_window(q->kind)) {
-        o->struck = ro_arena_alloc(g->pair, RF_FILED_MAX);
-        o->window = g->windows;
-        g->windows = o;
-        if (!o->struck) copy = NULL;
-    }
-    if (!copy) return RO_FAIL(err, RO_ENOMEM, "no memory for an answer of %zu bytes", n);
-    if (n) memcpy(copy, bytes, n);
+    RO_ASSERT(g->ready_count > 0);
+    rf_opening *o = g->ready[--g->ready_count];
     o->q = *q;
-    o->bytes = copy;
-    o->size = n;
-    o->absent = bytes == NULL;
+    o->absent = 1;
     o->next = g->openings[bucket(q)];
     g->openings[bucket(q)] = o;
     o->slot = slot;
     if (g->newest) g->newest->later = o;
     else g->oldest = o;
     g->newest = o;
-    g->bytes_read += n;
     g->questions++;
-    return RO_OK;
+    return o;
 }
 
 /* ---- what is accepted ------------------------------------------------------------------- */
@@ -423,7 +434,22 @@ static void close_question(rf_game *g, uint32_t slot)
 
 static ro_status take(rf_game *g, uint32_t slot, const void *bytes, size_t n, ro_err *err)
 {
-    RO_TRY(add_opening(g, slot, bytes, n, err));
+    const int window = rf_is_window(g->open[slot].kind);
+    uint8_t *copy = ro_arena_alloc(g->pair, n + 1);
+    uint8_t *struck = copy && window ? ro_arena_alloc(g->pair, RF_FILED_MAX) : NULL;
+    if (!copy || (window && !struck))
+        return RO_FAIL(err, RO_ENOMEM, "no memory for an answer of %zu bytes", n);
+    if (n) memcpy(copy, bytes, n);
+    rf_opening *o = add_opening(g, slot);
+    o->bytes = copy;
+    o->size = n;
+    o->absent = 0;
+    o->struck = struck;
+    if (window) {
+        o->window = g->windows;
+        g->windows = o;
+    }
+    g->bytes_read += n;
     close_question(g, slot);
     return RO_OK;
 }
@@ -485,15 +511,14 @@ ro_status rf_game_admits(rf_game *g, const rf_question *q, const vd_claim_body *
 void rf_game_cannot(rf_game *g, const rf_question *q, uint32_t party)
 {
     uint32_t slot;
-    ro_err why = {RO_OK, {0}};
     if (!find_open(g, q, &slot) || rf_is_window(q->kind)) return;
     if (party < RF_PARTIES_MAX) {
         g->refused[slot][party] = RF_REFUSALS_MAX;
         for (uint32_t k = 0; k < RF_PARTIES_MAX; k++)
             if (q->parties >> k & 1 && g->refused[slot][k] < RF_REFUSALS_MAX) return;
     }
-    /* An absence needs no bytes; without memory for it the question simply stays open. */
-    if (add_opening(g, slot, NULL, 0, &why) == RO_OK) close_question(g, slot);
+    (void)add_opening(g, slot);
+    close_question(g, slot);
 }
 
 /* ---- walking two trees ------------------------------------------------------------------ */
@@ -699,16 +724,34 @@ static void finish(rf_game *g)
     }
 }
 
+/* Without memory nothing has changed, and the next call begins the same pair. */
 static ro_status begin_pair(rf_game *g, ro_err *err)
 {
+    ro_arena *fresh = ro_arena_new();
+    if (!fresh) return RO_FAIL(err, RO_ENOMEM, "no memory for a game");
     ro_arena_free(g->pair);
-    g->pair = ro_arena_new();
+    g->pair = fresh;
     memset(g->openings, 0, sizeof g->openings);
     g->windows = g->oldest = g->newest = NULL;
+    g->ready_count = 0;
     if (g->claims_filed) g->claim_count = 0;
     g->claims_filed = 0;
     g->bytes_read = g->questions = 0;
-    return g->pair ? RO_OK : RO_FAIL(err, RO_ENOMEM, "no memory for a game");
+    g->begun = 1;
+    return RO_OK;
+}
+
+/* What the pass left open is asked when there is room for what closes it; else it is not open. */
+static ro_status hand_out(rf_game *g, rf_question *open, uint32_t *count, ro_err *err)
+{
+    ro_status st = get_ready(g, err);
+    if (st) {
+        g->open_count = 0;
+        return st;
+    }
+    for (uint32_t k = 0; k < g->open_count; k++) open[k] = g->open[k];
+    *count = g->open_count;
+    return RO_OK;
 }
 
 ro_status rf_game_next(rf_game *g, rf_question *open, uint32_t *count, ro_err *err)
@@ -717,14 +760,11 @@ ro_status rf_game_next(rf_game *g, rf_question *open, uint32_t *count, ro_err *e
     RO_TRY(ro_float_mode(err)); /* bodies run in the caller's thread, whatever it did before */
     while (!g->finished && g->open_count == 0) {
         rf_verdict v;
-        if (g->current[0] == RF_NONE) {
-            if (!next_pair(g)) {
-                finish(g);
-                break;
-            }
-            ro_status st = begin_pair(g, err);
-            if (st) return st;
+        if (g->current[0] == RF_NONE && !next_pair(g)) {
+            finish(g);
+            break;
         }
+        if (!g->begun) RO_TRY(begin_pair(g, err));
         memset(g->refused, 0, sizeof g->refused);
         rf_flow f = rf_run_pass(g, g->current[0], g->current[1], &v, 0, g->open, &g->open_count,
                                 err);
@@ -733,10 +773,9 @@ ro_status rf_game_next(rf_game *g, rf_question *open, uint32_t *count, ro_err *e
         end_pair(g, &v);
         memcpy(g->last, g->current, sizeof g->last);
         g->current[0] = RF_NONE;
+        g->begun = 0;
     }
-    for (uint32_t k = 0; k < g->open_count; k++) open[k] = g->open[k];
-    *count = g->open_count;
-    return RO_OK;
+    return hand_out(g, open, count, err);
 }
 
 /* ---- what came of it -------------------------------------------------------------------- */

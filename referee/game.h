@@ -151,9 +151,9 @@ typedef struct {
 struct rf_game {
     const vd_job *job;
     ro_arena *arena;   /* the setup                         */
-    ro_arena *pair;    /* openings of the pair being judged */
+    ro_arena *pair;    /* openings of the pair being judged, or judged last; NULL: of none */
     ro_arena *scratch; /* of the last pass                  */
-    int online, finished;
+    int online, finished, begun; /* begun: `current` has its arena */
     const rf_runner *runner;
     rf_group *groups; /* in the order of pairing */
     uint32_t group_count, party_group[RF_PARTIES_MAX];
@@ -165,6 +165,8 @@ struct rf_game {
     uint32_t at, fell, level[RF_PARTIES_MAX], level_count; /* the bracket's present level */
     rf_opening *openings[RF_BUCKETS], *windows; /* by question; the last window */
     rf_opening *oldest, *newest;                /* in the order of acceptance    */
+    rf_opening *ready[RF_OPEN_MAX];             /* for what is open: an absence needs no memory */
+    uint32_t ready_count;
     uint64_t bytes_read, questions;
     uint64_t recomputed; /* elements, by the last pass */
     rf_question open[RF_OPEN_MAX];

@@ -433,7 +433,7 @@ static rf_flow judge_whole(rf_pass *p, stepping *s)
     v->recomputed = c.bits;
     RF_FLOW(second_opinion(p, s->step, v->recomputed));
     v->method = RF_BY_ELEMENT;
-    v->elements_recomputed = 1;
+    v->elements_recomputed++;
     v->has_value = 1;
     const int wrong[2] = {v->claimed[0] != v->recomputed, v->claimed[1] != v->recomputed};
     return condemn(p, wrong, RF_OUTPUT, "one element was recomputed from its agreed operands");
@@ -663,11 +663,12 @@ static rf_flow judge_partial(rf_pass *p, stepping *s)
 static rf_flow judge_element(rf_pass *p, stepping *s)
 {
     if (rf_is_partial(&p->g->subject, p->v->output)) {
-        const uint64_t claimed[2] = {p->v->claimed[0], p->v->claimed[1]};
+        const rf_verdict begun = *p->v; /* what is noted of parts is not of the element */
         rf_flow f = judge_partial(p, s);
         if (f != RF_ABSENT) return f;
-        for (int k = 0; k < 2; k++) p->v->claimed[k] = claimed[k]; /* a part's may stand there */
-        p->v->has_value = 0;
+        const uint64_t recomputed = p->v->elements_recomputed;
+        *p->v = begun;
+        p->v->elements_recomputed = recomputed;
     }
     return judge_whole(p, s);
 }

@@ -151,7 +151,8 @@ ro_status rf_game_new(const rf_setup *s, rf_game **out, ro_err *err) RO_CHECKED;
 void rf_game_free(rf_game *g);
 /* r is kept; NULL: in this process. Before the first question. */
 void rf_game_use_runner(rf_game *g, const rf_runner *r);
-/* The questions that are open now, at most RF_OPEN_MAX; *count 0: the verdict stands. */
+/* The questions that are open now, at most RF_OPEN_MAX; *count 0: the verdict stands. After a
+ * failure for want of memory nothing is lost: it may be called again, as what answers may. */
 ro_status rf_game_next(rf_game *g, rf_question *open, uint32_t *count, ro_err *err) RO_CHECKED;
 /* Answer one of the open questions. party RF_NONE: the host, or a store that is nobody's: with
  * what parties committed to it is anybody's to open.
@@ -163,7 +164,7 @@ ro_status rf_game_answer(rf_game *g, const rf_question *q, uint32_t party, const
  * answers a window is its claims one after the other, ascending, each once: none is an answer. */
 ro_status rf_game_offer(rf_game *g, const rf_question *q, const void *bytes, size_t n,
                         int *accepted, ro_err *err) RO_CHECKED;
-/* The party will not answer; RF_NONE: nobody will. */
+/* The party will not answer; RF_NONE: nobody will. Needs no memory. A window has no such end. */
 void rf_game_cannot(rf_game *g, const rf_question *q, uint32_t party);
 /* Whether a claim may be filed in an open window: a segment claim whose step leaves (bytes) end in
  * the leaf's state and give its outputs; an explanation (bytes; body NULL) that folds to the value

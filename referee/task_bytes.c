@@ -259,8 +259,8 @@ static ro_status replay_one(rf_pair *p, vd_in *in, ro_err *err)
     if (!bytes || slot >= p->open_count || absent > 1 || (absent && n))
         return RO_FAIL(err, RO_EFORMAT, "a task's state has an opening of no question");
     rf_open *o = &p->open[slot];
-    if (o->window != RF_NONE && !p->windows[o->window].closed) accepted = 0;
-    else if (absent) RO_TRY(rf_not_to_come(p, slot, err));
+    if (o->window != RF_NONE && (absent || !p->windows[o->window].closed)) accepted = 0;
+    else if (absent) rf_game_cannot(p->game, &o->q, RF_NONE);
     else RO_TRY(rf_game_offer(p->game, &o->q, bytes, (size_t)n, &accepted, err));
     if (!accepted) return RO_FAIL(err, RO_EFORMAT, "a task's state has an opening that is none");
     for (uint32_t k = slot + 1; k < p->open_count; k++) p->open[k - 1] = p->open[k];

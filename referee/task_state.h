@@ -205,7 +205,6 @@ ro_status rf_pair_game(rf_task *t, rf_pair *p, ro_err *err) RO_CHECKED;
 ro_status rf_pair_step(rf_task *t, uint32_t pair, ro_err *err) RO_CHECKED;
 ro_status rf_sweep(rf_task *t, ro_err *err) RO_CHECKED;
 uint64_t rf_pairs_deadline(const rf_task *t, uint32_t *pair, uint32_t *slot);
-ro_status rf_not_to_come(rf_pair *p, uint32_t slot, ro_err *err) RO_CHECKED;
 ro_status rf_expire_question(rf_task *t, uint32_t pair, uint32_t slot, ro_err *err) RO_CHECKED;
 ro_status rf_take_opening(rf_task *t, uint32_t member, const rf_event *e, ro_err *err) RO_CHECKED;
 ro_status rf_take_filing(rf_task *t, uint32_t member, const rf_event *e, ro_err *err) RO_CHECKED;

@@ -426,17 +426,38 @@ static inline void real_claim(real_host *h, const real_side *x, const real_side 
     h->claim_of[h->claim_count++] = x;
 }
 
+typedef struct {
+    vd_digest digest;
+    uint64_t index;
+    uint32_t size;
+    uint8_t path[VD_PROOF_MAX * VD_DIGEST];
+} real_proof;
+
+/* The last two are kept: a body may read from two chunks by turns. */
+static inline const real_proof *real_path(const real_tensor *t, uint64_t index)
+{
+    static real_proof kept[2];
+    static uint32_t turn;
+    for (uint32_t k = 0; k < 2; k++)
+        if (kept[k].index == index && vd_digest_equal(&kept[k].digest, &t->digest)) return &kept[k];
+    real_proof *p = &kept[turn ^= 1];
+    p->digest = t->digest;
+    p->index = index;
+    p->size = vd_proof_from_leaves(VD_TREE_CHUNKS, t->leaves, t->chunks, index, p->path);
+    return p;
+}
+
 static inline int real_chunk(void *ctx, const vd_digest *d, const ro_type *type, uint64_t index,
                              const uint8_t **bytes, size_t *size, const uint8_t **path,
                              uint32_t *path_size)
 {
-    static uint8_t proof[VD_PROOF_MAX * VD_DIGEST];
     const real_tensor *t = real_find(ctx, d);
     if (!t || !ro_type_equal(&t->type, type)) return 0;
+    const real_proof *p = real_path(t, index);
     *bytes = t->bytes + index * VD_CHUNK_BYTES;
     *size = vd_tensor_chunk_bytes(type, index);
-    *path_size = vd_proof_from_leaves(VD_TREE_CHUNKS, t->leaves, t->chunks, index, proof);
-    *path = proof;
+    *path_size = p->size;
+    *path = p->path;
     return 1;
 }
 

@@ -68,6 +68,7 @@ static rf_verdict expect(real_host *h, want w)
     for (uint32_t k = 0; k < h->count; k++)
         cr_assert_eq(rf_game_stands(g, k), !(w.guilty >> k & 1));
     cr_assert_eq(v.guilty_count, __builtin_popcountll(w.guilty));
+    cr_assert(v.why[0], "a verdict without a sentence");
     for (uint32_t k = 0; k < v.guilty_count; k++) cr_assert_eq(v.guilty[k].cause, w.kind);
     rf_game_free(g);
     return v;
@@ -269,7 +270,9 @@ Test(game_branches, T26_silence_at_each_own_question)
             rf_verdict v = expect(&h, (want){RF_OUTPUT, CASES[k].method, 1});
             cr_assert(v.provisional);
             h.online = 1;
-            expect(&h, (want){RF_FORFEIT, RF_BY_NONE, silent});
+            v = expect(&h, (want){RF_FORFEIT, RF_BY_NONE, silent});
+            cr_assert(strstr(v.why, silent == 3 ? "neither side" : "one side did not"), "%s", v.why);
+            cr_assert(strstr(v.why, rf_question_name(deaf_kind)), "%s", v.why);
         }
     free(x);
     tear_down(&f);
@@ -301,7 +304,9 @@ Test(game_branches, T26_silence_at_each_joint_question)
         expect(&h, (want){RF_OUTPUT, RF_BY_ELEMENT, 1});
         deaf_parties = 3;
         h.online = 1;
-        expect(&h, (want){RF_WITHHELD, RF_BY_NONE, 3});
+        rf_verdict v = expect(&h, (want){RF_WITHHELD, RF_BY_NONE, 3});
+        cr_assert(strstr(v.why, "nobody showed what both"), "%s", v.why);
+        cr_assert(strstr(v.why, rf_question_name(deaf_kind)), "%s", v.why);
         free(x);
     }
     tear_down(&f);
@@ -1299,6 +1304,62 @@ Test(game_branches, T24_T61_false_explanations_under_the_honest_root, .timeout =
         ro_free(bad);
     }
     sum_down(&s);
+}
+
+/* What a part reads may hang on what is agreed above it: where the greatest so far lies. Each root
+ * explains a list of such places twice. The first two explanations agree on a false place and are
+ * both wrong next to it; the other two agree on the true one, and what was handed over for the part
+ * when it was first asked about lacks its chunk. Then the element is judged whole. */
+Test(game_branches, T24_a_part_that_lacks_an_operand, .timeout = 60)
+{
+    static float x[SUM];
+    enum { TRUE = 0x50ff, FALSE = 0x1388, LIED = 0x7777, PART = 200 };
+    const ro_type type = ro_type_of(RO_F32, 1, (int64_t[]){SUM});
+    uint64_t attrs[RO_ATTRS_SIZE_MAX / 8] = {0}, count[RO_LEVELS_MAX], *parts[4];
+    uint32_t levels;
+    fixture f = {0};
+    ro_err err = {RO_OK, {0}};
+    f.tensors = calloc(1, sizeof *f.tensors);
+    f.tensors->arena = ro_arena_new();
+    vd_job *j = f.job = real_job(f.tensors, 1, 1, 0);
+    ro_graph *g = (ro_graph *)(uintptr_t)j->phases[0].graph;
+    x[TRUE] = 5;
+    x[FALSE] = 4;
+    ro_value c = real_constant(f.tensors, j, g, &type, x);
+    (void)real_slot(j, g, 2);
+    ro_value y = real_emit(g, RO_OP_ArgMax, attrs, &c, 1, 1);
+    real_ends(j, g, RO_NO_VALUE, RO_NO_VALUE, &y, 1);
+    must(vd_job_seal(j, &err), &err);
+    f.truth = real_run(f.tensors, j, NULL, 0, NULL, 0);
+    real_side *liar = faulty(&f, (real_fault){0, 0, 0, 0, TRUE ^ LIED, 0});
+    const void *data[1] = {x};
+    rf_node n;
+    rf_node_init(&n, j, 0, 0, &j->constants[0].digest);
+    cr_assert(rf_is_partial(&n, 0));
+    const ro_reader r = {n.in, n.out, 1, 1, data, NULL, NULL};
+    real_host h = host(&f, liar, f.truth);
+    for (uint64_t k = 0; k < 4; k++) { /* even: the liar's; the last two are the false places */
+        must(ro_explain_all(n.node->op, &r, n.node->attrs, 0, 0, &levels, count, &parts[k], &err),
+             &err);
+        cr_assert(levels == 3 && count[0] > PART && count[1] == 1 && count[2] == 1);
+        for (uint64_t i = 0; k >= 2 && i < PART; i++)
+            if (parts[k][i] == TRUE) parts[k][i] = FALSE;
+        if (k != 1) parts[k][PART] = 7 + k;
+        for (uint64_t i = count[0] - 1; k % 2 == 0 && i < count[0] + 2; i++) parts[k][i] = LIED;
+        h.parts[k] = parts[k];
+        h.sides[k] = k % 2 ? f.truth : liar;
+    }
+    memcpy(h.parts_count, count, sizeof count);
+    h.count = 4;
+    h.online = 1;
+    rf_verdict v = expect(&h, (want){RF_OUTPUT, RF_BY_ELEMENT, 5});
+    cr_assert(v.recomputed == TRUE && v.claimed[0] == LIED && v.claimed[1] == TRUE);
+    cr_assert(!v.provisional && v.part_index == 0, "what is left of the parts");
+    cr_assert_eq(v.elements_recomputed, 2); /* a part, and the element */
+    cr_assert_eq(h.asked[RF_Q_OPERANDS], 4); /* of three parts, and of the element */
+    for (int k = 0; k < 4; k++) ro_free(parts[k]);
+    free(liar);
+    tear_down(&f);
 }
 
 /* The kernel confirms the element of whoever is right at the part, or says nothing, or errs. */
