@@ -126,8 +126,8 @@ static ro_status make_groups(rf_game *g, const rf_setup *s, ro_err *err)
 
 static ro_status keep_claims(rf_game *g, const rf_setup *s, ro_err *err)
 {
-    g->claims = ro_arena_alloc(g->arena, (s->claim_count + 1) * sizeof *g->claims);
-    g->claims_struck = ro_arena_alloc(g->arena, s->claim_count + 1);
+    g->claims = ro_arena_alloc(g->arena, s->claim_count * sizeof *g->claims);
+    g->claims_struck = ro_arena_alloc(g->arena, s->claim_count);
     if (!g->claims || !g->claims_struck)
         return RO_FAIL(err, RO_ENOMEM, "no memory for segment claims");
     for (uint32_t k = 0; k < s->claim_count; k++) {

@@ -484,27 +484,30 @@ typedef struct {
     uint8_t once[2]; /* offline: the flag of the only explanation */
 } duel;
 
-/* What a side's explanation of a part must fold to, and what it may not contradict: its window is
- * for this alone. */
-static vd_digest duel_context(rf_pass *p, const rf_part *part, int side, int *fault)
+/* What a side's explanation of a part must fold to, and what it may not contradict. */
+static void put_context(vd_out *o, const rf_part *part, int side)
 {
-    size_t room = 8 + part->agreed_count * (size_t)24;
-    for (uint32_t k = 0; k < part->agreed_count; k++)
-        room += 8 * (part->agreed[k].run.end - part->agreed[k].run.begin);
-    vd_digest d = {{0}};
-    uint8_t *b = rf_scratch(p, room);
-    *fault = b == NULL;
-    if (!b) return d;
-    vd_out o = {b, 0};
-    vd_out_u64(&o, part->value[side]);
+    vd_out_u64(o, part->value[side]);
     for (uint32_t k = 0; k < part->agreed_count; k++) {
         const rf_run *r = &part->agreed[k];
-        vd_out_u64(&o, r->run.level);
-        vd_out_u64(&o, r->run.begin);
-        vd_out_u64(&o, r->run.end);
-        vd_out_bytes(&o, r->bits, 8 * (r->run.end - r->run.begin));
+        vd_out_u64(o, r->run.level);
+        vd_out_u64(o, r->run.begin);
+        vd_out_u64(o, r->run.end);
+        vd_out_bytes(o, r->bits, 8 * (r->run.end - r->run.begin));
     }
-    vd_tagged_hash("verde/1 explained", b, o.n, d.b);
+}
+
+/* A window is for one such context alone. */
+static vd_digest duel_context(rf_pass *p, const rf_part *part, int side, int *fault)
+{
+    vd_out counted = {NULL, 0};
+    vd_digest d = {{0}};
+    put_context(&counted, part, side);
+    vd_out o = {rf_scratch(p, counted.n), 0};
+    *fault = o.to == NULL;
+    if (*fault) return d;
+    put_context(&o, part, side);
+    vd_tagged_hash("verde/1 explained", o.to, o.n, d.b);
     return d;
 }
 
@@ -993,8 +996,8 @@ static rf_flow number_claims(rf_pass *p, const rf_filed filed[2])
     rf_game *g = p->g;
     uint32_t n = filed[0].count + filed[1].count;
     if (g->claims_filed) return RF_GO;
-    g->claims = ro_arena_alloc(g->pair, (n + 1) * sizeof *g->claims);
-    g->claims_struck = ro_arena_alloc(g->pair, n + 1);
+    g->claims = ro_arena_alloc(g->pair, n * sizeof *g->claims);
+    g->claims_struck = ro_arena_alloc(g->pair, n);
     if (!g->claims || !g->claims_struck)
         return rf_fault(p, RO_FAIL(p->err, RO_ENOMEM, "no memory for segment claims"));
     for (uint32_t k = 0; k < n; k++) {
@@ -1028,7 +1031,7 @@ static rf_flow file_claims(rf_pass *p, const rf_walk *w, const vd_segment_leaf l
     RF_FLOW(rf_ask_windows(p, q, VD_CLAIM_BODY_BYTES, filed));
     RF_FLOW(number_claims(p, filed));
     for (int k = 0; k < 2; k++) {
-        list[k].id = rf_scratch(p, (filed[k].count + 1) * sizeof *list[k].id);
+        list[k].id = rf_scratch(p, filed[k].count * sizeof *list[k].id);
         if (!list[k].id) return RF_FAULT;
         for (uint32_t i = 0; i < filed[k].count; i++)
             list[k].id[i] = (k ? filed[0].count : 0) + i;
@@ -1043,10 +1046,10 @@ static rf_flow gather_claims(rf_pass *p, const rf_walk *w, const vd_segment_leaf
 {
     memset(list, 0, 2 * sizeof *list);
     if (p->g->online) RF_FLOW(file_claims(p, w, leaf, list));
-    p->struck = rf_scratch(p, p->g->claim_count + 1);
+    p->struck = rf_scratch(p, p->g->claim_count);
     if (!p->struck) return RF_FAULT;
     for (int k = 0; k < 2 && !p->g->online; k++) {
-        list[k].id = rf_scratch(p, (p->g->claim_count + 1) * sizeof *list[k].id);
+        list[k].id = rf_scratch(p, p->g->claim_count * sizeof *list[k].id);
         if (!list[k].id) return RF_FAULT;
         RF_FLOW(admit_claims(p, k, &leaf[k], &list[k]));
     }

@@ -22,7 +22,7 @@ TASK = ["test_task", "test_task_*"]
 # survivor may be)
 FILES = {
     "referee/judge.c": (GAME, None, False),
-    "referee/game.c": (GAME + ["test_faults"], "/* ---- setting up", True),
+    "referee/game.c": (GAME + ["test_faults", "test_task"], "/* ---- setting up", True),
     "referee/evidence.c": (["test_evidence_shapes", "test_evidence"], "/* ---- reading", False),
     "referee/money.c": ([], None, False),
     "referee/task.c": (TASK, None, True),
@@ -165,17 +165,19 @@ def programs(file):
 
 # ---- running one -------------------------------------------------------------------------------
 
-def limits():
+def limits(bounded):
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
-    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+    if bounded:
+        resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(max(0, 10 - os.nice(0)))
 
 
-def run(args, cwd, seconds=60):
+def run(args, cwd, seconds=60, bounded=True):
     """Exit status; None: it hung. Its whole process group is ended with it."""
     p = subprocess.Popen(args, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                         stdin=subprocess.DEVNULL, preexec_fn=limits, start_new_session=True)
+                         stdin=subprocess.DEVNULL, preexec_fn=lambda: limits(bounded),
+                         start_new_session=True, env=dict(os.environ, ASAN_OPTIONS=ASAN))
     try:
         return p.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -194,8 +196,11 @@ def flags(build):
     return shlex.split(of("C_DEFINES") + " " + of("C_INCLUDES") + " " + of("C_FLAGS"))
 
 
-# What goes out of bounds or shifts too far traps: the tests run under the sanitizers too.
+# The tests run under the sanitizers too, so what goes out of bounds or shifts too far is noticed: by
+# traps, which cost little, and where these see nothing by looking at every access.
 TRAPS = ["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"]
+ADDRESSES = ["-fsanitize=address", "-fno-omit-frame-pointer"]
+ASAN = "detect_leaks=0"
 
 
 def compile_one(build, source, out, level, more=()):
@@ -204,10 +209,10 @@ def compile_one(build, source, out, level, more=()):
     return run(["cc"] + flags(build) + [level] + strict + list(more) + where, ROOT)
 
 
-def link_one(build, program, replaced, out):
+def link_one(build, program, replaced, out, more=()):
     """The program with this object in front of the archive that holds the original."""
     text = open(os.path.join(build, "CMakeFiles/%s.dir/link.txt" % program)).read()
-    args = shlex.split(text)
+    args = shlex.split(text) + list(more)
     at = args.index("-o")
     args[at + 1] = out
     args[at:at] = [replaced]
@@ -223,13 +228,16 @@ def attempt(build, folder, name, m):
     lines[m.line - 1] = m.new
     open(source, "w", encoding="utf-8").write("\n".join(lines))
     try:
-        if compile_one(build, source, source + ".o", "-O0", TRAPS) != 0:
-            return "does not compile"
-        for p in programs(m.file):
-            if link_one(build, p, source + ".o", source + ".bin") != 0:
+        for more in (TRAPS, TRAPS + ADDRESSES):
+            linked = [x for x in more if x in ADDRESSES]
+            if compile_one(build, source, source + ".o", "-O0", more) != 0:
                 return "does not compile"
-            if run([source + ".bin", "--jobs", "1", "--fail-fast"], folder, 120) != 0:
-                return "killed by " + p
+            for p in programs(m.file):
+                if link_one(build, p, source + ".o", source + ".bin", linked) != 0:
+                    return "does not compile"
+                if run([source + ".bin", "--jobs", "1", "--fail-fast"], folder, 120,
+                       not linked) != 0:
+                    return "killed by " + p
         same = os.path.join(folder, os.path.basename(m.file) + ".O2.o")
         if compile_one(build, source, source + ".o", "-O2") == 0 and code_of(same) == \
                 code_of(source + ".o"):

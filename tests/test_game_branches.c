@@ -728,6 +728,10 @@ Test(game_branches, T24_what_falls_with_the_last_claim)
     real_claim(&h, x, x, 2, 1);
     rf_verdict v = expect(&h, (want){RF_OUTPUT, RF_BY_SEGMENT, 1});
     cr_assert(!v.has_step && !v.has_node && !v.has_element && v.struck_claims == 1);
+    real_host other = host(&f, x, f.truth); /* in whatever order they were handed in */
+    real_claim(&other, x, x, 2, 1);
+    real_claim(&other, bad, f.truth, 2, 0);
+    expect(&other, (want){RF_OUTPUT, RF_BY_SEGMENT, 1});
     h.online = 1;
     expect(&h, (want){RF_FORFEIT, RF_BY_NONE, 2}); /* what its record names cannot be shown */
     h.online = 0;
@@ -1231,17 +1235,17 @@ Test(game_branches, T26_an_element_that_is_not_explained, .timeout = 60)
     }
 }
 
-/* Somebody under the honest root explains it falsely: two chunks of the row exchanged, which give
+/* Somebody under a root, the honest one as side 0, explains it falsely: two chunks of the row exchanged, which give
  * the same sum, sorted before or behind the honest explanation; `lanes`: the false chunk is
  * explained too, by a false lane. *at: the first chunk that is false. The caller frees it all. */
 enum { LIE = 5 * 32 + 8, LIES = 5 }; /* the other root's false lane, and its chunk */
-static uint64_t *false_parts(const summing *s, int before, int lanes, uint32_t *at)
+static uint64_t *false_parts(const summing *s, uint32_t side, int before, int lanes, uint32_t *at)
 {
     const uint64_t *count = s->h.parts_count;
     uint64_t n = count[0] + count[1] + count[2] + count[3];
     uint64_t *t = ro_alloc(n * sizeof *t), *chunk = t + count[0];
     cr_assert(t && count[1] > LIES);
-    memcpy(t, s->parts[0], n * sizeof *t);
+    memcpy(t, s->parts[side], n * sizeof *t);
     for (uint32_t k = 0; k < LIES * (uint32_t)count[1]; k++) {
         uint32_t i = k % LIES, j = k / LIES;
         uint64_t swap = chunk[i];
@@ -1265,6 +1269,24 @@ static uint32_t deaf_part;
 static int deaf_to_a_part(const rf_question *q, uint32_t party)
 {
     return q->kind == RF_Q_EXPLANATIONS && party == 1 && q->level == 1 && q->index == deaf_part;
+}
+
+/* The verdict of a game follows from the evidence of it. */
+static void check_evidence(rf_game *g)
+{
+    rf_signer traces[2], claims[2];
+    uint32_t sides[2], used[2];
+    uint8_t *bytes = NULL;
+    size_t size;
+    rf_evidence e;
+    ro_err err = {RO_OK, {0}};
+    cr_assert(rf_evidence_sides(g, sides, used));
+    memset(traces, 0, sizeof traces);
+    memset(claims, 0, sizeof claims);
+    for (int k = 0; k < 2; k++) traces[k].backend[0] = claims[k].backend[0] = 'x';
+    must(rf_evidence_write(g, traces, claims, &bytes, &size, &err), &err);
+    cr_assert_eq(rf_evidence_check(bytes, size, &e, &err), RO_OK, "%s", err.msg);
+    ro_free(bytes);
 }
 
 /* It is struck and the next one speaks; of a root only its last explanation decides. */
@@ -1292,17 +1314,46 @@ Test(game_branches, T24_T61_false_explanations_under_the_honest_root, .timeout =
     s.h.deaf = deaf_to_a_part;
     for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
         uint32_t at = 0;
-        uint64_t *bad = false_parts(&s, CASES[k].before, CASES[k].lanes, &at);
+        uint64_t *bad = false_parts(&s, 0, CASES[k].before, CASES[k].lanes, &at);
         s.h.parts[2] = bad;
         deaf_part = CASES[k].deaf == FIRST ? at : CASES[k].deaf == SECOND ? LIES : RF_NONE;
         memset(s.h.asked, 0, sizeof s.h.asked);
         rf_verdict v = expect(&s.h, CASES[k].want);
         cr_assert_eq(s.h.asked[RF_Q_EXPLANATIONS], CASES[k].asked, "case %zu", k);
+        if (v.has_value) { /* of the explanations that the verdict stands on */
+            rf_game *g = real_play(&s.h);
+            check_evidence(g);
+            rf_game_free(g);
+        }
         cr_assert_eq(v.elements_recomputed, CASES[k].recomputed, "case %zu", k);
         cr_assert_eq(v.has_value, CASES[k].want.method == RF_BY_PARTIAL);
         if (v.has_value) cr_assert(v.part_level == 0 && v.part_index == LIE);
         ro_free(bad);
     }
+    sum_down(&s);
+}
+
+/* A part that two explanations agree about another way is asked about anew: what is agreed before
+ * it is of its window. Here somebody under each root exchanged the same two chunks before it. */
+Test(game_branches, T61_a_window_is_of_what_is_agreed, .timeout = 60)
+{
+    static const uint64_t parts[2] = {SUM, LIE};
+    uint32_t at = 0;
+    summing s;
+    sum_up(&s, parts);
+    uint64_t *bad[2] = {false_parts(&s, 0, 1, 0, &at), false_parts(&s, 1, 1, 0, &at)};
+    for (int k = 0; k < 2; k++) {
+        s.h.sides[2 + k] = s.side[k];
+        s.h.parts[2 + k] = bad[k];
+    }
+    s.h.count = 4;
+    s.h.online = 1;
+    rf_verdict v = expect(&s.h, (want){RF_OUTPUT, RF_BY_PARTIAL, 2 | 8});
+    cr_assert(v.part_level == 0 && v.part_index == LIE && v.elements_recomputed == 2);
+    /* Of the value, the row, the part that both fold another way to, what is false before it (which
+     * nobody explains), and the part again. */
+    cr_assert_eq(s.h.asked[RF_Q_EXPLANATIONS], 10u);
+    for (int k = 0; k < 2; k++) ro_free(bad[k]);
     sum_down(&s);
 }
 
