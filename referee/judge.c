@@ -21,8 +21,7 @@ void rf_guilty_side(rf_pass *p, int side, rf_kind cause)
     if (v->kind == RF_AGREE) v->kind = cause;
     for (uint32_t k = 0; k < RF_PARTIES_MAX; k++) {
         if (!(p->mask[side] >> k & 1)) continue;
-        for (uint32_t i = 0; i < v->guilty_count; i++)
-            if (v->guilty[i].party == k) return;
+        for (uint32_t i = 0; i < v->guilty_count; i++) RO_ASSERT(v->guilty[i].party != k);
         v->guilty[v->guilty_count++] = (rf_guilt){k, cause};
     }
 }
@@ -41,6 +40,13 @@ static rf_flow condemn(rf_pass *p, const int wrong[2], rf_kind kind, const char 
     for (int k = 0; k < 2; k++)
         if (wrong[k]) rf_guilty_side(p, k, kind);
     return decide(p, kind, why);
+}
+
+/* Where two that differ were compared with what is right: one is wrong at least. */
+static rf_flow condemn_one(rf_pass *p, const int wrong[2], rf_kind kind, const char *why)
+{
+    RO_ASSERT(wrong[0] || wrong[1]);
+    return condemn(p, wrong, kind, why);
 }
 
 static rf_flow both_malformed(rf_pass *p, const char *why)
@@ -99,10 +105,7 @@ static rf_flow judge_rerun(rf_pass *p, vd_tree_kind tree, uint64_t lo, uint64_t 
     rf_flow f = run_again(p, tree, lo, hi, before, &r);
     if (f == RF_ABSENT) return undecided(p);
     RF_FLOW(f);
-    if (!p->v->has_step && p->v->method == RF_BY_STEP) {
-        p->v->has_step = 1;
-        p->v->step = p->v->lo;
-    }
+    RO_ASSERT(p->v->has_step || p->v->method != RF_BY_STEP); /* one step: it was found */
     const int wrong[2] = {!vd_digest_equal(&hash[0], &r.hash), !vd_digest_equal(&hash[1], &r.hash)};
     if (!r.landed) {
         const int both[2] = {1, 1};
@@ -111,8 +114,7 @@ static rf_flow judge_rerun(rf_pass *p, vd_tree_kind tree, uint64_t lo, uint64_t 
             "the state both committed to before the difference is not what the job gives, "
             "and nobody can open it");
     }
-    RF_FLOW(condemn(p, wrong, RF_OUTPUT, "the steps were run again from the agreed state"));
-    return undecided(p); /* both equal the run, yet differ: the referee contradicts itself */
+    return condemn_one(p, wrong, RF_OUTPUT, "the steps were run again from the agreed state");
 }
 
 /* ---- step leaves ------------------------------------------------------------------------ */
@@ -238,8 +240,11 @@ static int node_leaf_is(const stepping *s, const uint8_t *b, size_t n, uint32_t 
     ro_err why = {RO_OK, {0}};
     if (n != vd_node_leaf_size(g, node) || vd_node_leaf_decode(b, n, l, &why)) return 0;
     vd_digest d = vd_node_descriptor(g, node);
-    return l->global == s->step && l->node == node && vd_digest_equal(&l->descriptor, &d) &&
-           l->inputs == vd_node_inputs(&g->nodes[node]) && l->outputs == g->nodes[node].outputs;
+    if (l->global != s->step || l->node != node || !vd_digest_equal(&l->descriptor, &d) ||
+        l->inputs != vd_node_inputs(&g->nodes[node]))
+        return 0;
+    RO_ASSERT(l->outputs == g->nodes[node].outputs); /* by its size */
+    return 1;
 }
 
 static void nodes_walk(const stepping *s, rf_walk *w)
@@ -321,9 +326,8 @@ static rf_flow judge_wiring(rf_pass *p, stepping *s)
         RF_FLOW(next_state(p, s, &state));
         for (int k = 0; k < 2; k++) wrong[k] |= !vd_digest_equal(&s->leaf[k].state, &state);
     }
-    RF_FLOW(condemn(p, wrong, RF_STEP,
-                    "the step's state or outputs do not follow from its own node records"));
-    return RF_ABSENT;
+    return condemn_one(p, wrong, RF_STEP,
+                       "the step's state or outputs do not follow from its own node records");
 }
 
 /* ---- one element: 3c, 3d ---------------------------------------------------------------- */
@@ -346,8 +350,7 @@ static rf_flow operator_again(rf_pass *p, stepping *s, const vd_node_leaf l[2])
     p->v->elements_recomputed = 0;
     for (uint32_t k = 0; k < p->g->subject.outputs; k++)
         p->v->elements_recomputed += ro_type_elements(&p->g->subject.out[k]);
-    RF_FLOW(condemn(p, wrong, RF_OUTPUT, "the operator was run again on its agreed inputs"));
-    return RF_ABSENT;
+    return condemn_one(p, wrong, RF_OUTPUT, "the operator was run again on its agreed inputs");
 }
 
 /* The element as the fast kernel computes it among its real neighbours. */
@@ -601,7 +604,7 @@ static rf_flow end_partial(rf_pass *p, uint64_t step, const duel *top, const int
     if (v->method != RF_BY_PARTIAL)
         return condemn(p, wrong, RF_FORFEIT, "no explanation of the element by its parts is left");
     rf_flow heard = kernel_bits(p, step, &bits);
-    if (heard != RF_GO && heard != RF_ABSENT) return heard;
+    RO_ASSERT(heard == RF_GO || heard == RF_ABSENT); /* it was asked when the part was judged */
     for (int k = 0; heard == RF_GO && k < 2; k++) {
         if (!wrong[k] || bits != top->part.value[k]) continue;
         for (rf_opening *o = p->g->windows; o; o = o->window)
@@ -738,8 +741,7 @@ static rf_flow find_difference(rf_pass *p, stepping *s, const vd_node_leaf l[2],
         uint8_t empty[VD_DIGEST];
         vd_tree_root(VD_TREE_CHUNKS, NULL, 0, empty);
         for (int k = 0; k < 2; k++) wrong[k] = memcmp(empty, w->root[k].b, VD_DIGEST) != 0;
-        RF_FLOW(condemn(p, wrong, RF_STRUCTURE, "a tensor without elements has chunks"));
-        return RF_ABSENT;
+        return condemn_one(p, wrong, RF_STRUCTURE, "a tensor without elements has chunks");
     }
     RF_FLOW(rf_walk_first(p, w));
     RF_FLOW(ask_leaf_both(p, w, b, n));
@@ -748,8 +750,7 @@ static rf_flow find_difference(rf_pass *p, stepping *s, const vd_node_leaf l[2],
     RF_FLOW(condemn(p, wrong, RF_STRUCTURE, "a chunk is not as long as the job makes it"));
     uint32_t size = ro_dtypes[type->dtype].size, i = 0;
     while (memcmp(b[0] + i, b[1] + i, size) == 0) i += size;
-    uint64_t rest =
-        type->rank && type->dims[0] ? ro_type_elements(type) / (uint64_t)type->dims[0] : 1;
+    uint64_t rest = type->rank ? ro_type_elements(type) / (uint64_t)type->dims[0] : 1;
     d->chunk = w->lo;
     d->element = (w->lo * VD_CHUNK_BYTES + i) / size;
     d->leading = type->rank ? d->element / rest : 0;
@@ -826,7 +827,7 @@ static rf_flow judge_nodes(rf_pass *p, stepping *s)
         uint8_t empty[VD_DIGEST];
         vd_tree_root(VD_TREE_NODES, NULL, 0, empty);
         for (int k = 0; k < 2; k++) wrong[k] = memcmp(empty, w->root[k].b, VD_DIGEST) != 0;
-        RF_FLOW(condemn(p, wrong, RF_STRUCTURE, "a step without nodes has a node root"));
+        return condemn_one(p, wrong, RF_STRUCTURE, "a step without nodes has a node root");
     }
     RF_FLOW(rf_walk_first(p, w));
     p->v->has_node = 1;
@@ -1262,9 +1263,8 @@ static rf_flow judge_bodies(rf_pass *p)
     if (f == RF_ABSENT) return judge_rerun(p, VD_TREE_OUTPUTS, w.lo, w.hi, w.hash, NULL);
     RF_FLOW(f);
     RF_FLOW(judge_last_state(p, wrong));
-    RF_FLOW(condemn(p, wrong, RF_STEP,
-                    "the body's last state or outputs root does not follow from its own leaves"));
-    return undecided(p);
+    return condemn_one(p, wrong, RF_STEP,
+                       "the body's last state or outputs root does not follow from its own leaves");
 }
 
 rf_flow rf_judge(rf_pass *p)
