@@ -2270,6 +2270,30 @@ Test(game_branches, T31_refusals_stay_with_their_question)
     tear_down(&f);
 }
 
+/* A pair's evidence has nothing of the pair before it, which needed the state and asked for the leaf
+ * of the step before. */
+Test(game_branches, evidence_is_of_the_last_pair)
+{
+    fixture f = set_up(0, 1);
+    real_side *y = faulty(&f, (real_fault){3, REAL_NEG, 0, 3, 1, 0});
+    int found = 0;
+    for (uint64_t element = 0; element < 6; element++) {
+        real_side *x = faulty(&f, (real_fault){2, REAL_NORM, 0, element, 1, 0});
+        real_host h = host(&f, x, f.truth);
+        h.sides[2] = y;
+        h.count = 3;
+        rf_game *g = real_play(&h);
+        cr_assert_eq(world_guilty(g), 5);
+        found += rf_game_pair(g, 0)->node == REAL_NORM;
+        check_evidence(g);
+        rf_game_free(g);
+        free(x);
+    }
+    cr_assert_gt(found, 0, "chance put them all last");
+    free(y);
+    tear_down(&f);
+}
+
 /* Cost and guilt are of all pairs; the last one decided speaks. */
 Test(game_branches, T23_what_three_roots_add_up_to)
 {
