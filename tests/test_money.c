@@ -1176,6 +1176,14 @@ Test(money, defaults_of_the_example_to_the_unit)
     c.steps = 0;
     cr_assert_eq(rf_params_defaults(&c, 4, 0, 1000, 100, &q, NULL), RO_OK);
     cr_assert_eq(q.replay_steps, 1u);
+    c.flops = UINT64_C(2000000000000); /* what divides is not rounded, one more is */
+    c.output_bytes = UINT64_C(3000000000);
+    cr_assert_eq(rf_params_defaults(&c, 4, 0, 1, 1, &q, NULL), RO_OK);
+    cr_assert(q.run == 2 && q.delivery == 3);
+    c.flops++;
+    c.output_bytes++;
+    cr_assert_eq(rf_params_defaults(&c, 4, 0, 1, 1, &q, NULL), RO_OK);
+    cr_assert(q.run == 3 && q.delivery == 4);
 }
 
 /* A cost whose bound saturated has no price, whichever it is; nor has one over the supply. */
