@@ -176,11 +176,11 @@ def limits(bounded):
     os.nice(max(0, 10 - os.nice(0)))
 
 
-def run(args, cwd, seconds=60, bounded=True):
+def run(args, cwd, seconds=60, bounded=True, out=subprocess.DEVNULL):
     """Exit status; None: it hung. Its whole process group is ended with it."""
-    p = subprocess.Popen(args, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                         stdin=subprocess.DEVNULL, preexec_fn=lambda: limits(bounded),
-                         start_new_session=True, env=dict(os.environ, ASAN_OPTIONS=ASAN))
+    p = subprocess.Popen(args, cwd=cwd, stdout=out, stderr=out, stdin=subprocess.DEVNULL,
+                         preexec_fn=lambda: limits(bounded), start_new_session=True,
+                         env=dict(os.environ, ASAN_OPTIONS="detect_leaks=1", LSAN_OPTIONS=LEAKS))
     try:
         return p.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -203,7 +203,7 @@ def flags(build):
 # traps, which cost little, and where these see nothing by looking at every access.
 TRAPS = ["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"]
 ADDRESSES = ["-fsanitize=address", "-fno-omit-frame-pointer"]
-ASAN = "detect_leaks=0"
+LEAKS = "suppressions=%s:print_suppressions=0" % os.path.join(ROOT, "tests/lsan.supp")
 
 
 def compile_one(build, source, out, level, more=()):
@@ -222,6 +222,14 @@ def link_one(build, program, replaced, out, more=()):
     return run(args, build)
 
 
+def notices(program, folder, under_asan):
+    """Whether a test program fails; a leak is reported after its tests have passed."""
+    with tempfile.TemporaryFile() as out:
+        status = run([program, "--jobs", "1", "--fail-fast"], folder, 120, not under_asan, out)
+        out.seek(0)
+        return status != 0 or b"ERROR: LeakSanitizer" in out.read()
+
+
 def attempt(build, folder, name, m):
     """"killed by P", "survived", "does not compile" or "same code"."""
     source = os.path.join(folder, name, os.path.basename(m.file))
@@ -231,15 +239,13 @@ def attempt(build, folder, name, m):
     lines[m.line - 1] = m.new
     open(source, "w", encoding="utf-8").write("\n".join(lines))
     try:
-        for more in (TRAPS, TRAPS + ADDRESSES):
-            linked = [x for x in more if x in ADDRESSES]
-            if compile_one(build, source, source + ".o", "-O0", more) != 0:
+        for more in ([], ADDRESSES):
+            if compile_one(build, source, source + ".o", "-O0", TRAPS + more) != 0:
                 return "does not compile"
             for p in programs(m.file):
-                if link_one(build, p, source + ".o", source + ".bin", linked) != 0:
+                if link_one(build, p, source + ".o", source + ".bin", more) != 0:
                     return "does not compile"
-                if run([source + ".bin", "--jobs", "1", "--fail-fast"], folder, 120,
-                       not linked) != 0:
+                if notices(source + ".bin", folder, more != []):
                     return "killed by " + p
         same = os.path.join(folder, os.path.basename(m.file) + ".O2.o")
         if compile_one(build, source, source + ".o", "-O2") == 0 and code_of(same) == \

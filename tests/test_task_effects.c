@@ -1,0 +1,301 @@
+/* test_task_effects.c - what a task tells its host, field by field; what it makes of an event's
+ * fields that are not its kind's; and that what it tells costs it nothing.
+ *
+ * Names carry the threats of docs/THREATS.md that they test. */
+#include <criterion/criterion.h>
+
+#include "task_world.h"
+
+static tw_side *liar(const tw_truth *t, uint64_t step, uint32_t node, uint64_t salt)
+{
+    tw_lie lie = {step, node, TW_OUTPUT, salt};
+    return tw_side_new(t, &lie);
+}
+
+/* n members of one truth; liars, a bit each, differ from it and from each other. */
+static tw *world(const tw_truth *t, uint32_t n, uint32_t liars)
+{
+    tw *w = tw_new(t, n);
+    tw_side *h = tw_side_new(t, NULL);
+    for (uint32_t k = 0; k < n; k++)
+        w->member[k].side = liars >> k & 1 ? liar(t, k % 6, k % 2, 4 + k) : h;
+    w->auditor = h;
+    return w;
+}
+
+/* ---- states ------------------------------------------------------------------------------- */
+
+/* One line of tw_note. */
+typedef struct {
+    char kind[16];
+    unsigned state, member;
+    unsigned long long position, deadline;
+} line;
+
+static const char *next_line(const char *text, line *l)
+{
+    int n = sscanf(text, "%15s %u m%u p%llu d%llu", l->kind, &l->state, &l->member, &l->position,
+                   &l->deadline);
+    cr_assert_eq(n, 5, "%s", text);
+    return strchr(text, '\n') + 1;
+}
+
+/* A state has a deadline, or ends by itself; no state, verdict or settlement is of a member. */
+static uint32_t check_lines(const tw *w)
+{
+    uint32_t states = 0;
+    line l;
+    for (const char *at = w->log; *at;) {
+        const char *from = at;
+        at = next_line(at, &l);
+        int of_all = strcmp(l.kind, "state") == 0 || strcmp(l.kind, "verdict") == 0 ||
+                     strcmp(l.kind, "settle") == 0 || strcmp(l.kind, "publish") == 0 ||
+                     strcmp(l.kind, "audit") == 0 || strcmp(l.kind, "deliver") == 0;
+        if (of_all) cr_assert_eq(l.member, RF_NONE, "%.90s", from);
+        if (strcmp(l.kind, "state") != 0) continue;
+        int timed = l.state == RF_T_COMMIT || l.state == RF_T_REVEAL || l.state == RF_T_RESOLVED ||
+                    l.state == RF_T_FINAL;
+        cr_assert_eq(l.deadline != 0, timed, "%.90s", from);
+        states |= 1u << l.state;
+    }
+    return states;
+}
+
+Test(task_effects, states_say_when_they_end)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    uint32_t seen = 0;
+    for (uint32_t liars = 0; liars < 8; liars += liars ? 2 : 1)
+        for (int undelivered = 0; undelivered < 2; undelivered++) {
+            tw *w = world(t, 3, liars);
+            w->undelivered = undelivered;
+            tw_run(w);
+            seen |= check_lines(w);
+            tw_free(w);
+        }
+    cr_assert_eq(seen, 0x1feu, "all states but the first");
+    tw_truth_free(t);
+}
+
+/* The state that is entered is told with the deadline that is held. */
+Test(task_effects, a_state_is_told_with_its_deadline)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw *w = world(t, 2, 0);
+    tw_open(w);
+    cr_assert_eq(tw_last(w, RF_DO_STATE)->deadline, rf_task_deadline(w->task));
+    tw_commit(w);
+    cr_assert_eq(tw_last(w, RF_DO_STATE)->deadline, rf_task_deadline(w->task));
+    tw_free(w);
+    tw_truth_free(t);
+}
+
+/* ---- slots -------------------------------------------------------------------------------- */
+
+/* Stakes go back to those without a slot: of a refund in OPEN all of them, later nobody's. */
+Test(task_effects, T45_a_refund_releases_who_has_no_slot)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    for (int open = 0; open < 2; open++) {
+        tw *w = world(t, 3, 0);
+        uint32_t n, released = 0;
+        if (open)
+            for (uint32_t k = 0; k < 3; k++) tw_send_work(w, k);
+        else tw_open(w);
+        tw_plain(w, RF_EV_ALARM);
+        const rf_effect *e = rf_task_effects(w->task, &n);
+        for (uint32_t k = 0; k < n; k++)
+            if (e[k].kind == RF_DO_RELEASE) cr_assert_eq(e[k].member, released++);
+        cr_assert_eq(released, open ? 3u : 0u);
+        cr_assert_eq(rf_task_get_state(w->task), RF_T_REFUNDED);
+        tw_free(w);
+    }
+    tw_truth_free(t);
+}
+
+/* Who gets a slot follows from the server's secret and the keys: the least of their hashes. */
+Test(task_effects, T78_slots_go_by_lot)
+{
+    enum { SLOTS = 3, MANY = 9 };
+    tw_truth *t = tw_truth_small(6, 0);
+    uint32_t first = 0;
+    for (uint64_t secret = 0; secret < 8; secret++) {
+        tw *w = world(t, MANY, 0);
+        vd_digest order[MANY];
+        ro_err err = {RO_OK, {0}};
+        rf_task_free(w->task);
+        w->setup.params = tw_params(t->job, SLOTS);
+        w->setup.secret = made_up(secret, 1, 1);
+        must(rf_task_new(&w->setup, w->now, &w->task, &err), &err);
+        tw_open(w);
+        for (uint32_t k = 0; k < MANY; k++) {
+            uint8_t bytes[64];
+            memcpy(bytes, w->setup.secret.b, 32);
+            memcpy(bytes + 32, w->member[k].key, 32);
+            vd_tagged_hash("verde/1 work slot", bytes, sizeof bytes, order[k].b);
+        }
+        for (uint32_t k = 0; k < MANY; k++) {
+            rf_task_member m;
+            uint32_t below = 0;
+            rf_task_get_member(w->task, rf_task_find(w->task, w->member[k].key), &m);
+            for (uint32_t i = 0; i < MANY; i++) below += memcmp(order[i].b, order[k].b, 32) < 0;
+            cr_assert_eq(m.assigned != 0, below < SLOTS, "secret %u, member %u", (unsigned)secret,
+                         k);
+            first += k < SLOTS && m.assigned;
+        }
+        tw_free(w);
+    }
+    cr_assert_lt(first, 8 * SLOTS, "these came first each time");
+    tw_truth_free(t);
+}
+
+/* ---- what is logged, and refused ---------------------------------------------------------- */
+
+/* The same claim again is accepted where it was logged, and said to be there. */
+Test(task_effects, T01_repeated_claims_keep_their_place)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw *w = world(t, 2, 0);
+    tw_open(w);
+    cr_assert_eq(tw_send_commit(w, 0), -1);
+    const uint64_t first = tw_last(w, RF_DO_ACCEPT)->position;
+    cr_assert_eq(tw_last(w, RF_DO_ACCEPT)->duplicate, 0);
+    cr_assert_eq(tw_send_commit(w, 1), -1);
+    cr_assert_gt(tw_last(w, RF_DO_ACCEPT)->position, first);
+    cr_assert_eq(tw_send_commit(w, 0), -1);
+    cr_assert_eq(tw_last(w, RF_DO_ACCEPT)->position, first);
+    cr_assert_eq(tw_last(w, RF_DO_ACCEPT)->duplicate, 1);
+    tw_free(w);
+    tw_truth_free(t);
+}
+
+/* Only a conflict names a place in the log. */
+Test(task_effects, T05_a_refusal_names_no_place)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw *w = world(t, 2, 0);
+    tw_open(w);
+    cr_assert_eq(tw_send_reveal(w, 0), RF_R_EARLY);
+    cr_assert_eq(tw_last(w, RF_DO_REFUSE)->position, 0u);
+    cr_assert_eq(tw_last(w, RF_DO_REFUSE)->member, rf_task_find(w->task, w->member[0].key));
+    tw_free(w);
+    tw_truth_free(t);
+}
+
+/* ---- fields of events --------------------------------------------------------------------- */
+
+/* Only downtime moves deadlines. */
+Test(task_effects, T28_a_tick_has_no_length)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw *w = world(t, 2, 0);
+    const uint64_t deadline = rf_task_deadline(w->task);
+    rf_event e;
+    memset(&e, 0, sizeof e);
+    e.ms = 5000;
+    for (int kind = 0; kind < 2; kind++) {
+        e.kind = kind ? RF_EV_DOWNTIME : RF_EV_TICK;
+        tw_event(w, &e);
+        cr_assert_eq(rf_task_deadline(w->task), deadline + (kind ? 5000 : 0));
+    }
+    tw_free(w);
+    tw_truth_free(t);
+}
+
+/* A delivery of nobody's, of one who is not there, and of one whose claim fell. */
+Test(task_effects, T65_deliveries_of_the_right_root_only)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw *w = world(t, 3, 2);
+    rf_event e;
+    w->undelivered = 1;
+    tw_begin(w);
+    tw_until(w, RF_T_RESOLVED);
+    memset(&e, 0, sizeof e);
+    e.kind = RF_EV_DELIVERED;
+    for (uint32_t off = 0; off < 3; off++) {
+        e.member = off < 2 ? rf_task_members(w->task) + off
+                           : rf_task_find(w->task, w->member[1].key);
+        tw_event(w, &e);
+        cr_assert(tw_last(w, RF_DO_REFUSE) && tw_last(w, RF_DO_REFUSE)->reason == RF_R_UNKNOWN);
+        cr_assert_eq(rf_task_get_state(w->task), RF_T_RESOLVED);
+    }
+    e.member = rf_task_find(w->task, w->member[2].key);
+    tw_event(w, &e);
+    cr_assert_eq(rf_task_get_state(w->task), RF_T_FINAL);
+    tw_free(w);
+    tw_truth_free(t);
+}
+
+/* ---- what is known of a member, and of time ----------------------------------------------- */
+
+/* Nobody stands who lost its stake, though its root does; nobody whose root fell. */
+Test(task_effects, T01_who_equivocates_stands_no_more)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw *w = world(t, 3, 2);
+    rf_task_member m;
+    tw_begin(w);
+    rf_message twice = tw_commitment(w, 2);
+    twice.claim.commitment.b[0] ^= 1;
+    cr_assert_eq(tw_send(w, 2, &twice, NULL, 0), RF_R_CONFLICT);
+    tw_finish(w);
+    for (uint32_t k = 0; k < 3; k++) {
+        rf_task_get_member(w->task, rf_task_find(w->task, w->member[k].key), &m);
+        cr_assert_eq(m.stands != 0, k == 0, "%u", k);
+    }
+    tw_free(w);
+    tw_truth_free(t);
+}
+
+Test(task_effects, V006_the_bound_to_the_millisecond)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    const rf_params p = tw_params(t->job, 4);
+    const uint64_t one = rf_deadline_max_ms(&p) + 1;
+    cr_assert_eq(rf_task_bound_ms(&p, 1, 3, 16), 3 * 16 * one);
+    cr_assert_eq(rf_task_bound_ms(&p, 2, 3, 16), (1 + 3) * 16 * one);
+    cr_assert_eq(rf_task_bound_ms(&p, 3, 3, 16), (2 + 3) * 16 * one);
+    cr_assert_eq(rf_task_bound_ms(&p, 4, 3, 16), (2 + 3) * 16 * one);
+    cr_assert_eq(rf_task_bound_ms(&p, 5, 3, 16), (3 + 3) * 16 * one);
+    tw_truth_free(t);
+}
+
+/* ---- without memory ----------------------------------------------------------------------- */
+
+/* What is open is told again, or it is said that there was no memory for all of it. */
+Test(task_effects, V011_no_memory_to_tell_what_is_open)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    for (uint32_t liars = 0; liars < 4; liars += 2) {
+        tw *w = world(t, 6, liars ? 0x2a : 0);
+        uint32_t all, n;
+        uint64_t at = 1, failed = 0;
+        ro_err err = {RO_OK, {0}};
+        tw_begin(w);
+        must(rf_task_pending(w->task, &err), &err);
+        rf_task_effects(w->task, &all);
+        cr_assert_gt(all, 0u);
+        for (;; at++) {
+            uint8_t *bytes;
+            size_t size;
+            rf_task *again;
+            err = (ro_err){RO_OK, {0}};
+            must(rf_task_save(w->task, &bytes, &size, &err), &err);
+            must(rf_task_restore(t->job, bytes, size, &again, &err), &err);
+            ro_free(bytes);
+            ro_alloc_fail_at(at, 0);
+            ro_status st = rf_task_pending(again, &err);
+            ro_alloc_fail_at(0, 0);
+            if (st) cr_assert(st == RO_ENOMEM && err.msg[0]);
+            else rf_task_effects(again, &n);
+            if (!st) cr_assert_eq(n, all);
+            rf_task_free(again);
+            failed += st != RO_OK;
+            if (!st) break;
+        }
+        cr_assert_geq(failed, 2u);
+        tw_free(w);
+    }
+    tw_truth_free(t);
+}
