@@ -501,17 +501,15 @@ static void put_context(vd_out *o, const rf_part *part, int side)
 }
 
 /* A window is for one such context alone. */
-static vd_digest duel_context(rf_pass *p, const rf_part *part, int side, int *fault)
+static rf_flow duel_context(rf_pass *p, const rf_part *part, int side, vd_digest *d)
 {
     vd_out counted = {NULL, 0};
-    vd_digest d = {{0}};
     put_context(&counted, part, side);
     vd_out o = {rf_scratch(p, counted.n), 0};
-    *fault = o.to == NULL;
-    if (*fault) return d;
+    if (!o.to) return RF_FAULT;
     put_context(&o, part, side);
-    vd_tagged_hash("verde/1 explained", o.to, o.n, d.b);
-    return d;
+    vd_tagged_hash("verde/1 explained", o.to, o.n, d->b);
+    return RF_GO;
 }
 
 static rf_flow ask_explanations(rf_pass *p, stepping *s, duel *d)
@@ -519,7 +517,6 @@ static rf_flow ask_explanations(rf_pass *p, stepping *s, duel *d)
     rf_question q[2];
     const uint8_t *b[2];
     size_t n[2];
-    int fault = 0;
     for (int k = 0; k < 2; k++) {
         rf_question_init(&q[k], p->g->online ? RF_Q_EXPLANATIONS : RF_Q_PARTS, p->mask[k]);
         q[k].step = s->step;
@@ -531,8 +528,7 @@ static rf_flow ask_explanations(rf_pass *p, stepping *s, duel *d)
         q[k].tensor = p->trail->chunks.tensor[k];
         if (!p->g->online) continue;
         q[k].claim = p->trail->claim[k];
-        q[k].of = duel_context(p, &d->part, k, &fault);
-        if (fault) return RF_FAULT;
+        RF_FLOW(duel_context(p, &d->part, k, &q[k].of));
     }
     p->g->part = d->part;
     if (p->g->online) return rf_ask_windows(p, q, d->answer_size, d->filed);

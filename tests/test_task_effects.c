@@ -4,6 +4,7 @@
  * Names carry the threats of docs/THREATS.md that they test. */
 #include <criterion/criterion.h>
 
+#include "../verde/bytes.h"
 #include "task_world.h"
 
 static tw_side *liar(const tw_truth *t, uint64_t step, uint32_t node, uint64_t salt)
@@ -179,6 +180,208 @@ Test(task_effects, T05_a_refusal_names_no_place)
     cr_assert_eq(tw_last(w, RF_DO_REFUSE)->position, 0u);
     cr_assert_eq(tw_last(w, RF_DO_REFUSE)->member, rf_task_find(w->task, w->member[0].key));
     tw_free(w);
+    tw_truth_free(t);
+}
+
+/* ---- pairs -------------------------------------------------------------------------------- */
+
+/* A verdict names its sides as its guilt does; every question was counted. */
+Test(task_effects, T23_a_verdict_names_its_sides)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    for (uint32_t lies = 0; lies < 4; lies++) {
+        tw *w = world(t, 2, 0);
+        const rf_effect *e = NULL;
+        rf_task_counts c;
+        uint32_t n;
+        w->member[1].side = liar(t, 2, 1, 4 + lies); /* either may come first */
+        tw_begin(w);
+        while (!(e = tw_last(w, RF_DO_VERDICT))) {
+            tw_ask a = w->queue[w->head++];
+            cr_assert(w->head <= w->tail);
+            tw_serve(w, &a);
+        }
+        const rf_verdict *v = e->verdict;
+        cr_assert(v->guilty_count == 1 && v->guilty[0].party < 2);
+        for (uint32_t k = 0; k < 2; k++) {
+            const tw_side *is = w->member[k == v->guilty[0].party].side;
+            cr_assert(vd_digest_equal(&e->roots[k], &is->party.root), "side %u", k);
+        }
+        cr_assert(rf_task_game(w->task, e->level, e->pair) != NULL); /* until the next event */
+        rf_task_effects(w->task, &n);
+        tw_finish(w);
+        rf_task_get_counts(w->task, &c);
+        cr_assert_eq(c.questions, w->asked);
+        cr_assert_eq(c.pairs, 1u);
+        tw_free(w);
+    }
+    tw_truth_free(t);
+}
+
+/* What a trace file answers as it lies there has the time of its bytes, all else that of a replay. */
+Test(task_effects, T27_the_time_that_a_question_gives)
+{
+    for (uint32_t segment = 0; segment < 3; segment += 2) {
+        tw_truth *t = tw_truth_small(6, segment);
+        tw *w = world(t, 2, 0);
+        uint32_t seen[2][RF_Q_KERNEL + 1] = {{0}};
+        w->member[1].side = liar(t, 3, 0, 4);
+        tw_open(w);
+        tw_commit(w);
+        tw_reveals(w);
+        const uint64_t dear = rf_deadline_max_ms(&w->setup.params),
+                       cheap = rf_deadline_ms(&w->setup.params, 0, VD_DESCEND_MAX * VD_DIGEST);
+        cr_assert_lt(cheap, dear);
+        while (w->head < w->tail) {
+            tw_ask a = w->queue[w->head++];
+            if (a.e.kind == RF_DO_ASK) {
+                int lies_there = a.q.claim == RF_NONE && a.q.tree != VD_TREE_CHUNKS &&
+                                 (a.q.kind == RF_Q_HASHES || a.q.kind == RF_Q_LEAF);
+                cr_assert_eq(a.e.deadline, w->now + (lies_there ? cheap : dear), "%s of %s",
+                             rf_question_name(a.q.kind), vd_tree_kind_name(a.q.tree));
+                seen[lies_there][a.q.kind]++;
+            }
+            tw_serve(w, &a);
+        }
+        cr_assert(seen[1][RF_Q_HASHES] && seen[1][RF_Q_LEAF] && seen[0][RF_Q_LEAF], "%u %u %u",
+                  seen[1][RF_Q_HASHES], seen[1][RF_Q_LEAF], seen[0][RF_Q_LEAF]);
+        cr_assert(segment ? seen[0][RF_Q_SEGMENTS] : seen[0][RF_Q_OPERANDS]);
+        tw_free(w);
+        tw_truth_free(t);
+    }
+}
+
+/* Another level, or a pair that is not, has no game. */
+Test(task_effects, a_game_is_found_by_level_and_pair)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw *w = world(t, 4, 2 | 8); /* three roots: a pair, and one that waits */
+    tw_begin(w);
+    const tw_ask *a = &w->queue[w->head];
+    while (a->e.kind != RF_DO_ASK) a++;
+    cr_assert_lt(a - w->queue, w->tail);
+    cr_assert(rf_task_game(w->task, a->e.level, a->e.pair) != NULL);
+    cr_assert(rf_task_game(w->task, a->e.level + 1, a->e.pair) == NULL);
+    cr_assert(rf_task_game(w->task, a->e.level, 1) == NULL);
+    cr_assert(rf_task_game(w->task, a->e.level + 1, 1) == NULL);
+    tw_free(w);
+    tw_truth_free(t);
+}
+
+/* Who filed the claim of a segment that stood is paid for one segment, once. */
+Test(task_effects, T43_a_segment_claim_that_stands_is_paid)
+{
+    tw_truth *t = tw_truth_small(6, 2);
+    tw *w = world(t, 2, 0);
+    ro_err err = {RO_OK, {0}};
+    int64_t exposure = 0;
+    uint32_t paid = 0;
+    rf_params *p = &w->setup.params;
+    w->member[1].side = liar(t, 3, 0, 4);
+    p->segment = 7000;
+    must(rf_params_exposure(p, &exposure, &err), &err);
+    p->stake = 10 * exposure;
+    rf_task_free(w->task);
+    must(rf_task_new(&w->setup, w->now, &w->task, &err), &err);
+    tw_begin(w);
+    const rf_effect *e = NULL;
+    for (uint32_t k = 0; !e && k < 100; k++) {
+        while (!e && w->head < w->tail) {
+            tw_ask a = w->queue[w->head++];
+            tw_serve(w, &a);
+            e = tw_last(w, RF_DO_SETTLE);
+        }
+        if (!e) tw_tick(w, rf_task_deadline(w->task));
+        if (!e) e = tw_last(w, RF_DO_SETTLE);
+    }
+    cr_assert(e && e->end == RF_END_SETTLED, "%s", w->log);
+    for (uint32_t k = 0; k < e->transfer_count; k++) {
+        const rf_transfer *x = &e->transfers[k];
+        if (x->purpose != RF_FOR_RERUN || x->amount != 7000) continue;
+        cr_assert_eq(x->to.member, rf_task_find(w->task, w->member[0].key));
+        paid++;
+    }
+    cr_assert_eq(paid, 1u, "%s", w->log);
+    tw_free(w);
+    tw_truth_free(t);
+}
+
+/* A root that waits in a level has no question of its own, wherever it met another before. */
+Test(task_effects, T31_who_waits_is_asked_nothing)
+{
+    enum { MANY = 6 };
+    tw_truth *t = tw_truth_small(6, 0);
+    uint32_t waited = 0;
+    for (uint64_t task = 0; task < 12; task++) {
+        tw *w = world(t, MANY, 0);
+        for (uint32_t k = 0; k < MANY; k++) w->member[k].side = liar(t, k % 6, k % 2, 4 + k);
+        rf_task_free(w->task);
+        w->setup.task = made_up(task, 3, 3);
+        ro_err err = {RO_OK, {0}};
+        must(rf_task_new(&w->setup, w->now, &w->task, &err), &err);
+        tw_begin(w);
+        while (w->head < w->tail) {
+            const tw_ask a = w->queue[w->head++];
+            if (a.e.kind != RF_DO_ASK || a.e.level == 0) {
+                tw_serve(w, &a);
+                continue;
+            }
+            for (uint32_t k = 0; k < MANY; k++) { /* all questions of the level are open now */
+                static const uint8_t bytes[32];
+                int pairs = 0;
+                rf_task_member m;
+                rf_task_get_member(w->task, rf_task_find(w->task, w->member[k].key), &m);
+                for (uint32_t i = w->head - 1; i < w->tail; i++)
+                    for (int side = 0; side < 2; side++)
+                        pairs |= vd_digest_equal(&w->queue[i].e.roots[side], &m.root);
+                if (pairs || !m.stands) continue;
+                cr_assert_eq(tw_send_opening(w, k, &a.e.asked, bytes, sizeof bytes), RF_R_STALE);
+                cr_assert(vd_all_zero(tw_last(w, RF_DO_REFUSE)->asked.b, VD_DIGEST));
+                waited++;
+            }
+            break;
+        }
+        tw_free(w);
+    }
+    cr_assert_gt(waited, 2u);
+    tw_truth_free(t);
+}
+
+/* The kernel that is run is of the backend that the first of a side named, in the order in which
+ * they came. */
+Test(task_effects, T60_the_backends_of_both_sides)
+{
+    static const char *const names[4] = {"cpu a", "cpu b", "cpu c", "cpu d"};
+    tw_truth *t = tw_truth_small(6, 0);
+    for (uint32_t first = 0; first < 2; first++) {
+        tw *w = world(t, 4, 0);
+        uint32_t kernels = 0;
+        tw_side *l = liar(t, 2, 1, 4);
+        for (uint32_t k = 0; k < 4; k++)
+            if (k % 2 == first) w->member[k].side = l;
+        tw_open(w);
+        tw_commit(w);
+        for (uint32_t k = 4; k-- > 0;) {
+            rf_message m = tw_reveal(w, k, w->member[k].side);
+            memset(m.claim.reveal.backend, 0, sizeof m.claim.reveal.backend);
+            memcpy(m.claim.reveal.backend, names[k], 5);
+            cr_assert_eq(tw_send(w, k, &m, NULL, 0), -1);
+        }
+        tw_tick(w, rf_task_deadline(w->task));
+        while (w->head < w->tail) {
+            tw_ask a = w->queue[w->head++];
+            if (a.e.kind == RF_DO_RUN && a.has_q && a.q.kind == RF_Q_KERNEL) {
+                for (uint32_t k = 0; k < 2; k++) {
+                    int lies = vd_digest_equal(&a.e.roots[k], &l->party.root);
+                    cr_assert_str_eq(a.e.backend[k], names[lies ? first : !first]);
+                }
+                kernels++;
+            }
+            tw_serve(w, &a);
+        }
+        cr_assert_eq(kernels, 1u);
+        tw_free(w);
+    }
     tw_truth_free(t);
 }
 
