@@ -18,7 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CPU_SECONDS = 10
 SEED = "verde mutants 1"
 GAME = ["test_game_branches", "test_game", "test_evidence"]
-TASK = ["test_task", "test_task_*"]
+TASK = ["test_task_*", "test_task"] # the short ones first
 # file: (programs besides test_FILE*, the likeliest to notice first; where its code begins; whether a
 # survivor may be)
 FILES = {
@@ -225,13 +225,26 @@ def link_one(build, program, replaced, out, more=()):
 def notices(program, folder, under_asan):
     """Whether a test program fails; a leak is reported after its tests have passed."""
     with tempfile.TemporaryFile() as out:
-        status = run([program, "--jobs", "1", "--fail-fast"], folder, 120, not under_asan, out)
+        status = run([program, "--jobs", "1", "--fail-fast"], folder, 300, not under_asan, out)
         out.seek(0)
         return status != 0 or b"ERROR: LeakSanitizer" in out.read()
 
 
+def tested(build, folder, file, source):
+    """"killed by P", "survived" or "does not compile"; source: what stands for the file."""
+    for more in ([], ADDRESSES):
+        if compile_one(build, source, source + ".o", "-O0", TRAPS + more) != 0:
+            return "does not compile"
+        for p in programs(file):
+            if link_one(build, p, source + ".o", source + ".bin", more) != 0:
+                return "does not compile"
+            if notices(source + ".bin", folder, more != []):
+                return "killed by " + p
+    return "survived"
+
+
 def attempt(build, folder, name, m):
-    """"killed by P", "survived", "does not compile" or "same code"."""
+    """What `tested` says, or "same code"."""
     source = os.path.join(folder, name, os.path.basename(m.file))
     os.makedirs(os.path.dirname(source))
     lines = open(os.path.join(ROOT, m.file), encoding="utf-8").read().split("\n")
@@ -239,14 +252,9 @@ def attempt(build, folder, name, m):
     lines[m.line - 1] = m.new
     open(source, "w", encoding="utf-8").write("\n".join(lines))
     try:
-        for more in ([], ADDRESSES):
-            if compile_one(build, source, source + ".o", "-O0", TRAPS + more) != 0:
-                return "does not compile"
-            for p in programs(m.file):
-                if link_one(build, p, source + ".o", source + ".bin", more) != 0:
-                    return "does not compile"
-                if notices(source + ".bin", folder, more != []):
-                    return "killed by " + p
+        said = tested(build, folder, m.file, source)
+        if said != "survived":
+            return said
         same = os.path.join(folder, os.path.basename(m.file) + ".O2.o")
         if compile_one(build, source, source + ".o", "-O2") == 0 and code_of(same) == \
                 code_of(source + ".o"):
@@ -307,11 +315,12 @@ def run_all(build, folder, drawn, jobs):
     known, used = equivalents(), set()
     counts, by_operator, fatal = collections.Counter(), collections.Counter(), 0
     for f in drawn:
-        assert compile_one(build, os.path.join(ROOT, f), os.path.join(
-            folder, os.path.basename(f) + ".O2.o"), "-O2") == 0
-        for p in programs(f):
-            if run([os.path.join(build, "bin", p), "--jobs", "1"], folder, 300) != 0:
-                sys.exit("%s fails without any mutant" % p)
+        same = os.path.join(folder, os.path.basename(f))
+        shutil.copy(os.path.join(ROOT, f), same)
+        assert compile_one(build, same, same + ".O2.o", "-O2") == 0
+        said = tested(build, folder, f, same)
+        if said != "survived":
+            sys.exit("%s without any mutant: %s" % (f, said))
     queue = [(f, iter(places), n) for f, (places, n) in drawn.items()]
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         for f, places, n in queue:

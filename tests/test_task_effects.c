@@ -385,6 +385,55 @@ Test(task_effects, T60_the_backends_of_both_sides)
     tw_truth_free(t);
 }
 
+/* ---- the host's work and audits ----------------------------------------------------------- */
+
+/* Tries are counted from the first that failed, whenever that was. */
+Test(task_effects, T36_tries_begin_with_the_first_fault)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    for (uint32_t faults = 1; faults < 3; faults++) {
+        tw *w = world(t, 2, 2);
+        ro_err err = {RO_OK, {0}};
+        w->now = 10 * w->setup.params.retry_ms;
+        w->faults = faults;
+        rf_task_free(w->task);
+        must(rf_task_new(&w->setup, w->now, &w->task, &err), &err);
+        tw_run(w);
+        cr_assert_eq(w->faults, 0u);
+        cr_assert_eq(rf_task_end(w->task), RF_END_SETTLED, "%s", w->log);
+        tw_free(w);
+    }
+    tw_truth_free(t);
+}
+
+/* An audit is of the root that stands, whichever place it has. */
+Test(task_effects, T77_an_audit_names_its_root)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    for (uint32_t liars = 0; liars < 4; liars++) {
+        tw *w = world(t, 3, liars);
+        const rf_effect *e = NULL;
+        ro_err err = {RO_OK, {0}};
+        w->setup.params.audit_ppm = RF_PPM;
+        w->setup.params.premium = w->setup.params.audit;
+        rf_task_free(w->task);
+        must(rf_task_new(&w->setup, w->now, &w->task, &err), &err);
+        tw_begin(w);
+        while (!(e = tw_last(w, RF_DO_AUDIT))) {
+            cr_assert_lt(w->head, w->tail, "%s", w->log);
+            tw_ask a = w->queue[w->head++];
+            tw_serve(w, &a);
+        }
+        for (uint32_t k = 0; k < 2; k++)
+            cr_assert(vd_digest_equal(&e->roots[k], &w->member[2].side->party.root));
+        cr_assert_eq(e->deadline, rf_task_deadline(w->task));
+        tw_finish(w);
+        cr_assert_eq(rf_task_end(w->task), RF_END_SETTLED);
+        tw_free(w);
+    }
+    tw_truth_free(t);
+}
+
 /* ---- fields of events --------------------------------------------------------------------- */
 
 /* Only downtime moves deadlines. */
