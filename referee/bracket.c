@@ -6,13 +6,17 @@
  *   2. An opening closes its question at once; a window closes at its deadline or when every
  *      standing member of its side has filed, and its game sees nothing before.
  *   3. A root falls with a verdict, or when its last member is struck: here and nowhere else.
- *   4. A wrong answer counts against its sender alone. */
+ *   4. A wrong answer counts against its sender alone.
+ *   5. What a pair takes after a kernel was not at hand is provisional, and its game is kept until
+ *      that kernel has been run or the finality delay has passed. */
 #include "task_state.h"
 
 #include "../verde/bytes.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+static const char CONTRADICTED[] = "two implementations of the referee's contradict each other";
 
 /* ---- what a question is ------------------------------------------------------------------ */
 
@@ -84,7 +88,8 @@ ro_status rf_ask_effect(rf_task *t, const rf_pair *p, const rf_open *o, rf_effec
     e->work = o->work;
     for (int k = 0; k < 2; k++) {
         e->roots[k] = t->roots[p->group[k]].root;
-        for (uint32_t i = 0; i < t->seat_count && !e->backend[k] && kind == RF_DO_RUN; i++)
+        if (kind != RF_DO_RUN && kind != RF_DO_HOLD) continue;
+        for (uint32_t i = 0; i < t->seat_count && !e->backend[k]; i++)
             if (t->seats[i].group == p->group[k]) e->backend[k] = t->seats[i].backend;
     }
     return RO_OK;
@@ -151,10 +156,180 @@ void rf_pair_free(rf_pair *p)
     for (uint32_t k = 0; k < p->open_count; k++) ro_free(p->open[k].refusals);
     for (uint32_t k = 0; k < p->window_count; k++) free_window(&p->windows[k]);
     ro_free(p->windows);
+    ro_free(p->missed);
     rf_game_free(p->game);
     p->windows = NULL;
+    p->missed = NULL;
     p->game = NULL;
-    p->open_count = p->window_count = p->window_room = 0;
+    p->open_count = p->window_count = p->window_room = p->missed_count = p->missed_room = 0;
+}
+
+/* ---- provisional verdicts ----------------------------------------------------------------- */
+
+/* A loss by what a pair found. */
+static ro_status strike(rf_task *t, const rf_pair *p, uint32_t member, rf_loss lost, ro_err *err)
+{
+    rf_seat *s = &t->seats[member];
+    if (!p->missed_count) return rf_strike(t, member, lost, 0, err);
+    if (s->lost != RF_LOST_NOTHING) return RO_OK; /* a second loss counts when it is final */
+    RO_TRY(rf_strike(t, member, lost, 0, err));
+    s->doubt = (rf_doubt){p->level, p->number};
+    return RO_OK;
+}
+
+static int is_doubted(const rf_seat *s, uint32_t level, uint32_t number)
+{
+    return s->doubt.level == level && s->doubt.number == number;
+}
+
+static void clear_doubt(rf_seat *s)
+{
+    s->doubt = (rf_doubt){RF_NONE, 0};
+    s->next = RF_LOST_NOTHING;
+    s->next_first = 0;
+}
+
+/* Whoever was struck by that pair, and nobody else, has its stake again: unless it would have lost
+ * it for something else since. */
+static ro_status give_back(rf_task *t, uint32_t level, uint32_t number, ro_err *err)
+{
+    for (uint32_t k = 0; k < t->seat_count; k++) {
+        rf_seat *s = &t->seats[k];
+        const rf_loss next = s->next;
+        const uint64_t first = s->next_first;
+        rf_effect *e;
+        if (!is_doubted(s, level, number)) continue;
+        clear_doubt(s);
+        s->lost = RF_LOST_NOTHING;
+        s->lost_at = 0;
+        t->roots[s->group].standing++;
+        t->position++;
+        RO_TRY(rf_effect_new(t, RF_DO_RETURN, &e, err));
+        e->member = k;
+        e->level = level;
+        e->pair = number;
+        if (next != RF_LOST_NOTHING) RO_TRY(rf_strike(t, k, next, first, err));
+    }
+    return RO_OK;
+}
+
+static rf_opening *missed_kernel(const rf_game *g, uint32_t n)
+{
+    rf_opening *o = g->oldest;
+    while (o->q.kind != RF_Q_KERNEL || !o->absent || n--) o = o->later;
+    return o;
+}
+
+ro_status rf_held_effects(rf_task *t, const rf_held *h, ro_err *err)
+{
+    const rf_pair p = {.level = h->level, .number = h->number, .group = {h->group[0], h->group[1]}};
+    for (uint32_t k = 0; k < h->missed_count; k++) {
+        rf_open o = {.q = missed_kernel(h->game, k)->q, .position = t->position};
+        o.work = h->missed[k];
+        RO_TRY(rf_ask_effect(t, &p, &o, RF_DO_HOLD, err));
+    }
+    return RO_OK;
+}
+
+/* Keep the game of the pair that has just ended, which is the last of those: with what a kernel
+ * says it is judged again. */
+static ro_status hold(rf_task *t, rf_pair *p, ro_err *err)
+{
+    if (!p->missed_count) return RO_OK;
+    RO_TRY(rf_room(&t->held, &t->held_room, t->held_count, sizeof *t->held, err));
+    rf_held *h = &t->held[t->held_count++];
+    *h = (rf_held){p->level, p->number, {p->group[0], p->group[1]},
+                   t->ended[--t->ended_count].game, p->missed, p->missed_count, p->missed_room};
+    p->missed = NULL;
+    p->missed_count = p->missed_room = 0;
+    return rf_held_effects(t, h, err);
+}
+
+/* Its evidence can still be asked for until the next event. */
+static ro_status drop_held(rf_task *t, uint32_t at, ro_err *err)
+{
+    rf_held *h = &t->held[at];
+    RO_TRY(rf_room(&t->ended, &t->ended_room, t->ended_count, sizeof *t->ended, err));
+    t->ended[t->ended_count++] = (rf_ended){h->game, h->level, h->number};
+    ro_free(h->missed);
+    memmove(h, h + 1, (--t->held_count - at) * sizeof *h);
+    return RO_OK;
+}
+
+static ro_status let_stand(rf_task *t, uint32_t at, ro_err *err)
+{
+    const rf_held *h = &t->held[at];
+    rf_effect *e;
+    for (uint32_t k = 0; k < t->seat_count; k++)
+        if (is_doubted(&t->seats[k], h->level, h->number)) clear_doubt(&t->seats[k]);
+    t->position++;
+    RO_TRY(rf_effect_new(t, RF_DO_STAND, &e, err));
+    e->level = h->level;
+    e->pair = h->number;
+    for (int k = 0; k < 2; k++) e->roots[k] = t->roots[h->group[k]].root;
+    return drop_held(t, at, err);
+}
+
+ro_status rf_let_stand(rf_task *t, ro_err *err)
+{
+    while (t->held_count) RO_TRY(let_stand(t, 0, err));
+    return RO_OK;
+}
+
+ro_status rf_stop_pairs(rf_task *t, ro_err *err)
+{
+    for (uint32_t k = 0; k < t->pair_count; k++) {
+        rf_pair *p = &t->pairs[k];
+        if (!p->done) RO_TRY(give_back(t, p->level, p->number, err));
+        rf_pair_free(p);
+    }
+    t->pair_count = 0;
+    return RO_OK;
+}
+
+/* The verdict with what the kernel said in place of its absence. */
+static ro_status judge_again(rf_held *h, uint32_t missed, const uint8_t *bits, rf_verdict *v,
+                             ro_err *err)
+{
+    rf_game *g = h->game;
+    rf_opening *o = missed_kernel(g, missed);
+    rf_question open[RF_OPEN_MAX];
+    uint32_t count;
+    uint8_t *copy = ro_arena_alloc(g->pair, 8);
+    if (!copy) return RO_FAIL(err, RO_ENOMEM, "no memory for a kernel's answer");
+    memcpy(copy, bits, 8);
+    o->bytes = copy;
+    o->size = 8;
+    o->absent = 0;
+    g->bytes_read += 8;
+    h->missed_count--;
+    memmove(&h->missed[missed], &h->missed[missed + 1],
+            (h->missed_count - missed) * sizeof *h->missed);
+    RO_TRY(ro_float_mode(err));
+    if (rf_run_pass(g, 0, 1, v, 0, open, &count, err) != RF_FAULT) return RO_OK;
+    return err->code ? err->code : RO_ENOMEM;
+}
+
+ro_status rf_take_late(rf_task *t, const rf_event *e, ro_err *err)
+{
+    uint32_t at = 0, k = 0;
+    rf_verdict v;
+    for (; at < t->held_count; at++) {
+        const rf_held *h = &t->held[at];
+        for (k = 0; k < h->missed_count && h->missed[k] != e->work; k++) {}
+        if (k < h->missed_count) break;
+    }
+    if (at == t->held_count || e->end != RF_WORK_DONE || e->size != 8) return RO_OK;
+    rf_held *h = &t->held[at];
+    RO_TRY(judge_again(h, k, e->bytes, &v, err));
+    if (v.alarm) {
+        RO_TRY(give_back(t, h->level, h->number, err));
+        RO_TRY(drop_held(t, at, err));
+        return rf_refund(t, RF_END_REFUNDED, CONTRADICTED, err);
+    }
+    if (h->missed_count) return RO_OK;
+    RO_TRY(let_stand(t, at, err));
+    return rf_refund_now(t, err);
 }
 
 /* ---- the end of a pair ------------------------------------------------------------------- */
@@ -222,11 +397,11 @@ static rf_loss loss_of(rf_kind cause)
                                                                         : RF_LOST_VERDICT;
 }
 
-static ro_status fall(rf_task *t, uint32_t group, rf_loss lost, ro_err *err)
+static ro_status fall(rf_task *t, const rf_pair *p, uint32_t side, rf_loss lost, ro_err *err)
 {
-    t->roots[group].fallen = 1;
+    t->roots[p->group[side]].fallen = 1;
     for (uint32_t k = 0; k < t->seat_count; k++)
-        if (t->seats[k].group == group) RO_TRY(rf_strike(t, k, lost, 0, err));
+        if (t->seats[k].group == p->group[side]) RO_TRY(strike(t, p, k, lost, err));
     return RO_OK;
 }
 
@@ -235,14 +410,14 @@ static ro_status end_pair(rf_task *t, rf_pair *p, ro_err *err)
     const rf_verdict *v = rf_game_verdict(p->game);
     t->counts.provisional |= v->provisional;
     RO_TRY(finish_pair(t, p, v, err));
-    if (v->kind == RF_UNDECIDED || v->guilty_count == 0)
+    if (v->kind == RF_UNDECIDED || v->guilty_count == 0) {
+        RO_TRY(give_back(t, p->level, p->number, err));
         return rf_refund(t, RF_END_REFUNDED,
-                         v->alarm ? "two implementations of the referee's contradict each other"
-                                  : "a pair could not be decided",
-                         err);
+                         v->alarm ? CONTRADICTED : "a pair could not be decided", err);
+    }
     for (uint32_t k = 0; k < v->guilty_count; k++)
-        RO_TRY(fall(t, p->group[v->guilty[k].party], loss_of(v->guilty[k].cause), err));
-    return RO_OK;
+        RO_TRY(fall(t, p, v->guilty[k].party, loss_of(v->guilty[k].cause), err));
+    return hold(t, p, err);
 }
 
 /* Whoever signed a claim that the game has found false has lost, at once. */
@@ -255,7 +430,7 @@ static ro_status strike_signers(rf_task *t, rf_pair *p, ro_err *err)
             w->entries[i].struck = 1;
             for (uint32_t f = 0; f < w->filing_count; f++)
                 if (w->filings[f].entry == i)
-                    RO_TRY(rf_strike(t, w->filings[f].member, RF_LOST_CLAIM, 0, err));
+                    RO_TRY(strike(t, p, w->filings[f].member, RF_LOST_CLAIM, err));
         }
     }
     return RO_OK;
@@ -332,6 +507,8 @@ rf_game *rf_task_game(const rf_task *t, uint32_t level, uint32_t pair)
 {
     for (uint32_t k = 0; k < t->ended_count; k++)
         if (t->ended[k].level == level && t->ended[k].number == pair) return t->ended[k].game;
+    for (uint32_t k = 0; k < t->held_count; k++)
+        if (t->held[k].level == level && t->held[k].number == pair) return t->held[k].game;
     return level == t->level && pair < t->pair_count ? t->pairs[pair].game : NULL;
 }
 
@@ -420,8 +597,10 @@ static ro_status close_window(rf_task *t, uint32_t pair, uint32_t slot, ro_err *
 static ro_status sweep_pair(rf_task *t, uint32_t pair, ro_err *err)
 {
     rf_pair *p = &t->pairs[pair];
-    if (t->roots[p->group[0]].fallen || t->roots[p->group[1]].fallen)
-        return finish_pair(t, p, NULL, err);
+    if (t->roots[p->group[0]].fallen || t->roots[p->group[1]].fallen) {
+        RO_TRY(finish_pair(t, p, NULL, err));
+        return hold(t, p, err);
+    }
     for (uint32_t k = 0; !p->done && k < p->open_count; k++)
         if (p->open[k].window != RF_NONE && all_have_filed(t, p, &p->open[k])) {
             t->sweep = 1; /* the other side's window may be complete too */
@@ -662,6 +841,9 @@ ro_status rf_take_work(rf_task *t, uint32_t pair, const rf_work *w, const rf_eve
     while (slot < p->open_count && (p->open[slot].q.parties || p->open[slot].work != w->id)) slot++;
     RO_ASSERT(slot < p->open_count); /* works go with their pair */
     if (e->end == RF_WORK_CANNOT) {
+        RO_ASSERT(p->open[slot].q.kind == RF_Q_KERNEL); /* online nothing else is run again */
+        RO_TRY(rf_room(&p->missed, &p->missed_room, p->missed_count, sizeof *p->missed, err));
+        p->missed[p->missed_count++] = w->id;
         rf_game_cannot(p->game, &p->open[slot].q, RF_NONE);
         return close_question(t, p, slot, err);
     }

@@ -31,7 +31,8 @@ const char *rf_effect_name(rf_effect_kind k)
 {
     static const char *const names[] = {"state",  "accept",    "refuse", "release", "publish",
                                         "ask",    "close",     "challenge", "run",  "verdict",
-                                        "strike", "audit",     "deliver",   "settle", "alarm"};
+                                        "strike", "audit",     "deliver",   "settle", "alarm",
+                                        "hold",   "return",    "stand"};
     return names[k];
 }
 
@@ -163,7 +164,7 @@ ro_status rf_add_seat(rf_task *t, const uint8_t key[32], rf_role role, ro_err *e
     memcpy(s->key, key, sizeof s->key);
     s->role = role;
     s->stage = role == RF_AUDITOR ? RF_STAGE_AUDITOR : RF_STAGE_CLAIMED;
-    s->group = RF_NONE;
+    s->group = s->doubt.level = RF_NONE;
     return RO_OK;
 }
 
@@ -171,7 +172,12 @@ ro_status rf_strike(rf_task *t, uint32_t member, rf_loss lost, uint64_t first, r
 {
     rf_seat *s = &t->seats[member];
     rf_effect *e;
-    if (s->lost != RF_LOST_NOTHING) return RO_OK;
+    if (s->lost != RF_LOST_NOTHING) {
+        if (s->doubt.level == RF_NONE || s->next != RF_LOST_NOTHING) return RO_OK;
+        s->next = lost; /* where the first comes to nothing */
+        s->next_first = first;
+        return RO_OK;
+    }
     s->lost = lost;
     s->lost_at = ++t->position;
     if (s->group != RF_NONE) t->roots[s->group].standing--;
@@ -294,13 +300,22 @@ ro_status rf_refund(rf_task *t, rf_end end, const char *why, ro_err *err)
         RO_TRY(rf_effect_new(t, RF_DO_RELEASE, &e, err));
         e->member = k;
     }
-    RO_TRY(rf_enter(t, RF_T_REFUNDED, NEVER, err));
-    for (uint32_t k = 0; k < t->pair_count; k++) rf_pair_free(&t->pairs[k]);
-    t->pair_count = t->work_count = 0;
+    RO_TRY(rf_stop_pairs(t, err));
+    t->work_count = 0;
     t->challenging = RF_C_DONE;
     t->auditing = RF_A_DONE;
     if (end != RF_END_UNDELIVERED) t->accepted = RF_NONE;
-    return settle(t, end, err);
+    t->end = end;
+    if (!t->held_count) return rf_refund_now(t, err);
+    if (t->state == RF_T_FINAL) return RO_OK;
+    return rf_enter(t, RF_T_FINAL, rf_later(t->now, t->params.finality_ms), err);
+}
+
+ro_status rf_refund_now(rf_task *t, ro_err *err)
+{
+    if (t->end == RF_END_SETTLED || t->held_count) return RO_OK;
+    RO_TRY(rf_enter(t, RF_T_REFUNDED, NEVER, err));
+    return settle(t, t->end, err);
 }
 
 /* ---- OPEN: work slots -------------------------------------------------------------------- */
@@ -601,7 +616,7 @@ static ro_status advance(rf_task *t, ro_err *err)
     while (go && (t->state == RF_T_AGREED || t->state == RF_T_DISPUTED)) {
         uint32_t standing = 0, last = 0, judging = 0;
         RO_TRY(rf_sweep(t, err));
-        if (rf_over(t)) return RO_OK;
+        if (t->state > RF_T_DISPUTED) return RO_OK;
         for (uint32_t k = 0; k < t->pair_count; k++) judging += !t->pairs[k].done;
         if (judging) return RO_OK;
         for (uint32_t k = 0; k < t->root_count; k++)
@@ -634,6 +649,8 @@ static ro_status take_delivery(rf_task *t, const rf_event *e, ro_err *err)
 
 static ro_status close_final(rf_task *t, ro_err *err)
 {
+    RO_TRY(rf_let_stand(t, err));
+    if (t->end != RF_END_SETTLED) return rf_refund_now(t, err);
     RO_TRY(rf_enter(t, RF_T_SETTLED, NEVER, err));
     return settle(t, RF_END_SETTLED, err);
 }
@@ -816,6 +833,7 @@ ro_status rf_task_pending(rf_task *t, ro_err *err)
         if (!t->attention[k].is_void) RO_TRY(rf_challenge_effect(t, k, err));
     for (uint32_t k = 0; k < t->work_count; k++) RO_TRY(rf_run_work(t, &t->works[k], err));
     if (t->auditing == RF_A_WANTED) RO_TRY(rf_audit_effect(t, err));
+    for (uint32_t k = 0; k < t->held_count; k++) RO_TRY(rf_held_effects(t, &t->held[k], err));
     if (t->state == RF_T_RESOLVED) {
         RO_TRY(rf_effect_new(t, RF_DO_DELIVER, &e, err));
         e->deadline = t->deadline;
@@ -851,12 +869,17 @@ void rf_task_free(rf_task *t)
     if (!t) return;
     for (uint32_t k = 0; k < t->pair_count; k++) rf_pair_free(&t->pairs[k]);
     for (uint32_t k = 0; k < t->ended_count; k++) rf_game_free(t->ended[k].game);
+    for (uint32_t k = 0; k < t->held_count; k++) {
+        rf_game_free(t->held[k].game);
+        ro_free(t->held[k].missed);
+    }
     for (uint32_t k = 0; k < t->seat_count; k++) ro_free(t->seats[k].answers);
     ro_free(t->seats);
     ro_free(t->said);
     ro_free(t->index);
     ro_free(t->roots);
     ro_free(t->pairs);
+    ro_free(t->held);
     ro_free(t->works);
     ro_free(t->answers);
     ro_free(t->effects);
@@ -883,6 +906,7 @@ void rf_task_get_member(const rf_task *t, uint32_t member, rf_task_member *m)
     m->stage = s->stage;
     m->lost = s->lost;
     m->lost_at = s->lost_at;
+    m->provisional = s->doubt.level != RF_NONE;
     m->delivered = s->delivered;
     m->has_root = s->group != RF_NONE; /* sealed until roots are grouped */
     if (!m->has_root) return;

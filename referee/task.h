@@ -19,7 +19,9 @@
  *   4. A stake is lost once, by the first cause. A root's fall strikes those who revealed it; a
  *      false segment claim or explanation strikes its signers, and the root falls only when none
  *      that stands is left for it.
- *   5. A fault of the referee never decides: it is tried again, then the task is refunded.
+ *   5. A fault of the referee never decides: it is tried again, then the task is refunded. Where
+ *      a kernel was not at hand what a pair takes is provisional, and nothing is settled before
+ *      that kernel has been run or the finality delay has passed.
  *   6. Memory is bounded by the setup: members, their claims in windows that were opened, one
  *      answer a question. Room is made only for what has passed its check.
  *   7. rf_task_save writes canonical bytes; restored, the task has the same later effects. */
@@ -44,7 +46,8 @@ typedef enum {
     RF_T_AGREED,   /* one root was revealed: challenges, and an audit where one is due       */
     RF_T_DISPUTED, /* pairs are judged; then the audit of the surviving root                 */
     RF_T_RESOLVED, /* one root stands: its outputs are to be delivered                       */
-    RF_T_FINAL,    /* delivered: the finality delay runs                                     */
+    RF_T_FINAL,    /* the finality delay runs: delivered, or without a result while verdicts
+                      that are provisional are held                                           */
     RF_T_SETTLED,
     RF_T_REFUNDED  /* rf_task_end says why                                                   */
 } rf_task_state;
@@ -67,13 +70,13 @@ typedef enum {
     RF_EV_TICK,      /* nothing but time                                                      */
     RF_EV_MESSAGE,   /* a message came; the host has opened it (rf_message_open)              */
     RF_EV_READY,     /* the server holds and has checked every blob of the job                */
-    RF_EV_WORK,      /* the host's work of that id is done, failed, or cannot be done here    */
+    RF_EV_WORK,      /* the host's work of that id is done, failed, or cannot be done here. A
+                        kernel that could not be run and was, since HOLD asked for it: done    */
     RF_EV_AUDITOR,   /* the host found an auditor: its key                                    */
     RF_EV_DELIVERED, /* the server holds all outputs of the accepted root, sent by `member`;
                         RF_NONE: by the auditor                                               */
     RF_EV_DOWNTIME,  /* measured: added to every deadline that is open                        */
-    RF_EV_ALARM      /* two implementations of the referee's contradict each other, or an
-                        operator freezes the task: it is refunded                             */
+    RF_EV_ALARM      /* an operator freezes the task: it is refunded                          */
 } rf_event_kind;
 
 typedef enum {
@@ -118,7 +121,14 @@ typedef enum {
     RF_DO_AUDIT,     /* find an auditor and tell its key: an audit of `roots[0]` is due        */
     RF_DO_DELIVER,   /* the outputs of `roots[0]` are to be delivered                          */
     RF_DO_SETTLE,    /* book `transfers`: at SETTLED and at REFUNDED, once                     */
-    RF_DO_ALARM      /* a person is needed: `why`                                              */
+    RF_DO_ALARM,     /* a person is needed: `why`                                              */
+    RF_DO_HOLD,      /* a pair's verdict is provisional, as the host could not do `work`, which is
+                        `question`: whoever it struck has it held against it until that is done
+                        after all, or FINAL ends                                              */
+    RF_DO_RETURN,    /* `member` has its stake again: what the pair took was provisional, and a
+                        kernel contradicts it, or it will have no verdict. STRIKE follows when it
+                        has lost the stake for something else since                           */
+    RF_DO_STAND      /* a pair's verdict is provisional no more                               */
 } rf_effect_kind;
 const char *rf_effect_name(rf_effect_kind k); /* "ask" */
 
@@ -131,20 +141,21 @@ typedef struct {
     rf_refusal reason;
     rf_loss lost;
     int duplicate;
-    uint32_t level, pair;  /* of the bracket, both from 0: ASK, CLOSE, RUN, VERDICT           */
+    uint32_t level, pair;  /* of the bracket, both from 0: ASK, CLOSE, RUN, VERDICT, HOLD,
+                              RETURN, STAND                                                   */
     uint32_t sides;        /* ASK, CLOSE: a bit for each side that may answer                 */
     vd_digest roots[2];    /* trace roots of the two sides                                    */
     vd_digest asked;       /* what an answer's envelope carries: rf_asked_digest              */
-    const rf_question *question; /* ASK, CLOSE, RUN; parties is `sides`. Valid, as everything
-                                    here, until the next event                                */
+    const rf_question *question; /* ASK, CLOSE, RUN, HOLD; parties is `sides`. Valid, as
+                                    everything here, until the next event                     */
     vd_digest claim;       /* ASK: the claim that is asked about: a trace root, or a segment
                               claim's root; 0: what both sides committed to                   */
-    uint32_t work, number; /* RUN; CHALLENGE and RUN of one                                   */
+    uint32_t work, number; /* RUN, HOLD; CHALLENGE and RUN of one                             */
     uint64_t step;
     uint32_t node, output;
     const uint32_t *members;     /* RUN of a challenge                                        */
     uint32_t member_count;
-    const char *backend[2];      /* RUN of a kernel: what the first on each side named        */
+    const char *backend[2];      /* RUN of a kernel, HOLD: what the first on each side named  */
     const rf_verdict *verdict;   /* guilty[].party is 0 or 1: the side                        */
     const rf_transfer *transfers;
     uint32_t transfer_count;
@@ -202,6 +213,7 @@ typedef struct {
     rf_stage stage;
     rf_loss lost;
     uint64_t lost_at;
+    int provisional;   /* the loss: it comes of a verdict that is                             */
     int has_root, stands; /* stands: its root does, and it lost nothing                       */
     vd_digest root;    /* sealed until REVEAL has ended                                       */
     int delivered;
@@ -225,7 +237,8 @@ typedef struct {
     int audited, provisional;
 } rf_task_counts;
 void rf_task_get_counts(const rf_task *t, rf_task_counts *c);
-/* The game of a pair: from its first question until the event after its verdict; else NULL. */
+/* The game of a pair: from its first question until the event after its verdict, or after the one
+ * that ends its being held; else NULL. */
 rf_game *rf_task_game(const rf_task *t, uint32_t level, uint32_t pair);
 
 /* H(tag, secret): published at OPEN. H(tag, secret, all reveals): the draw of audits and challenges

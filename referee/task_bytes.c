@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define TASK_MAGIC "VERDETSK"
-#define TASK_VERSION 1u
+#define TASK_VERSION 2u /* 1 had no provisional verdicts */
 
 /* Exactly one of the two is set. */
 typedef struct {
@@ -118,6 +118,10 @@ static void io_seat(io *x, rf_seat *s, uint32_t roots)
     io_flag(x, &s->delivered);
     s->lost = (rf_loss)io_small(x, s->lost, RF_LOST_ATTENTION);
     io_u64(x, &s->lost_at);
+    io_u32(x, &s->doubt.level);
+    io_u32(x, &s->doubt.number);
+    s->next = (rf_loss)io_small(x, s->next, RF_LOST_ATTENTION);
+    io_u64(x, &s->next_first);
     io_digest(x, &s->commitment);
     io_flag(x, &s->revealed);
     io_index(x, &s->group, roots, 1);
@@ -231,7 +235,8 @@ static void write_openings(io *x, const rf_game *g)
     }
 }
 
-/* What the game asks now, where nothing is open. */
+/* What the game asks now, where nothing is open. A pair that is held has no windows any more: what
+ * they were closed with is among its openings. */
 static ro_status ask_again(rf_task *t, rf_pair *p, uint32_t *windows, ro_err *err)
 {
     rf_question q[RF_OPEN_MAX];
@@ -240,7 +245,7 @@ static ro_status ask_again(rf_task *t, rf_pair *p, uint32_t *windows, ro_err *er
     RO_TRY(rf_game_next(p->game, q, &count, err));
     for (uint32_t k = 0; k < count; k++) {
         rf_describe(t, p, &q[k], &p->open[k]);
-        if (!rf_is_window(q[k].kind)) continue;
+        if (p->done || !rf_is_window(q[k].kind)) continue;
         if (*windows == p->window_count)
             return RO_FAIL(err, RO_EFORMAT, "a task's state lacks a window of its game");
         p->windows[*windows].q = q[k];
@@ -256,7 +261,8 @@ static ro_status replay_one(rf_pair *p, vd_in *in, ro_err *err)
     uint64_t n = vd_in_u64(in);
     const uint8_t *bytes = vd_in_bytes(in, n);
     int accepted = 1;
-    if (!bytes || slot >= p->open_count || absent > 1 || (absent && n))
+    if (!bytes || slot >= p->open_count || absent > 1 ||
+        (absent && (n || rf_is_window(p->open[slot].q.kind))))
         return RO_FAIL(err, RO_EFORMAT, "a task's state has an opening of no question");
     rf_open *o = &p->open[slot];
     if (o->window != RF_NONE && (absent || !p->windows[o->window].closed)) accepted = 0;
@@ -266,6 +272,18 @@ static ro_status replay_one(rf_pair *p, vd_in *in, ro_err *err)
     for (uint32_t k = slot + 1; k < p->open_count; k++) p->open[k - 1] = p->open[k];
     p->open_count--;
     return RO_OK;
+}
+
+/* Every work that was not possible is of a kernel that the game did without. */
+static int misses_match(const rf_game *g, const uint32_t *missed, uint32_t count,
+                        const rf_task *t)
+{
+    uint32_t n = 0;
+    for (const rf_opening *o = g->oldest; o; o = o->later)
+        n += o->absent && o->q.kind == RF_Q_KERNEL;
+    for (uint32_t k = 0; k < count; k++)
+        if (missed[k] >= t->next_work) return 0;
+    return n == count;
 }
 
 /* Play the game again: its questions come as they came before. */
@@ -278,12 +296,30 @@ static ro_status replay(rf_task *t, rf_pair *p, vd_in *in, ro_err *err)
         RO_TRY(ask_again(t, p, &windows, err));
         RO_TRY(replay_one(p, in, err));
     }
+    if (!misses_match(p->game, p->missed, p->missed_count, t))
+        return RO_FAIL(err, RO_EFORMAT, "a task's state has kernels that its games did not miss");
+    if (p->done) return RO_OK;
     RO_TRY(ask_again(t, p, &windows, err));
     for (uint32_t k = 0; k < p->open_count; k++)
         if (p->open[k].window != RF_NONE && p->windows[p->open[k].window].closed)
             return RO_FAIL(err, RO_EFORMAT, "a task's state has a closed window that is open");
     if (p->open_count && windows == p->window_count) return RO_OK;
     return RO_FAIL(err, RO_EFORMAT, "a task's state has a pair that asks nothing");
+}
+
+static void io_missed(io *x, rf_task *t, rf_pair *p)
+{
+    io_vector(x, &p->missed, &p->missed_room, &p->missed_count, sizeof *p->missed, 4);
+    for (uint32_t k = 0; k < p->missed_count; k++) io_u32(x, &p->missed[k]);
+    if (!x->in) {
+        write_openings(x, p->game);
+    } else if (!x->in->bad) {
+        ro_status st = replay(t, p, x->in, x->err);
+        if (st) {
+            x->status = st;
+            io_bad(x);
+        }
+    }
 }
 
 static void io_pair(io *x, rf_task *t, uint32_t number)
@@ -297,16 +333,25 @@ static void io_pair(io *x, rf_task *t, uint32_t number)
     io_vector(x, &p->windows, &p->window_room, &p->window_count, sizeof *p->windows, 25);
     for (uint32_t k = 0; k < p->window_count; k++) io_window(x, &p->windows[k], t->seat_count);
     if (p->done) return;
-    if (!x->in) {
-        write_openings(x, p->game);
-    } else if (!x->in->bad) {
-        ro_status st = replay(t, p, x->in, x->err);
-        if (st) {
-            x->status = st;
-            io_bad(x);
-        }
-    }
+    io_missed(x, t, p);
     for (uint32_t k = 0; k < p->open_count; k++) io_open(x, &p->open[k], t->seat_count);
+}
+
+/* What is left of a pair that is held is read as a pair, and kept as what it is. */
+static void io_held(io *x, rf_task *t, rf_held *h)
+{
+    rf_pair p = {.level = h->level, .number = h->number, .done = 1, .game = h->game,
+                 .missed = h->missed, .missed_count = h->missed_count,
+                 .missed_room = h->missed_room};
+    io_u32(x, &p.level);
+    io_u32(x, &p.number);
+    for (int k = 0; k < 2; k++) {
+        p.group[k] = h->group[k];
+        io_index(x, &p.group[k], t->root_count, 0);
+    }
+    io_missed(x, t, &p);
+    *h = (rf_held){p.level, p.number, {p.group[0], p.group[1]},
+                   p.game, p.missed, p.missed_count, p.missed_room};
 }
 
 /* ---- the whole --------------------------------------------------------------------------- */
@@ -375,6 +420,9 @@ static void io_task(io *x, rf_task *t)
     io_vector(x, &t->pairs, &t->pair_room, &t->pair_count, sizeof *t->pairs, 14);
     for (uint32_t k = 0; k < t->pair_count; k++)
         if (!x->in || !x->in->bad) io_pair(x, t, k);
+    io_vector(x, &t->held, &t->held_room, &t->held_count, sizeof *t->held, 24);
+    for (uint32_t k = 0; k < t->held_count; k++)
+        if (!x->in || !x->in->bad) io_held(x, t, &t->held[k]);
     io_works(x, t);
 }
 
@@ -435,6 +483,33 @@ static int works_match(const rf_task *t)
     return asked == works;
 }
 
+/* Whether a loss that is provisional has been lost by a root's member to a pair whose game is there
+ * to be judged again. */
+static int doubt_holds(const rf_task *t, const rf_seat *s)
+{
+    if (s->doubt.level == RF_NONE)
+        return s->doubt.number == 0 && s->next == RF_LOST_NOTHING && s->next_first == 0;
+    int found = 0;
+    for (uint32_t k = 0; k < t->held_count; k++)
+        found |= t->held[k].level == s->doubt.level && t->held[k].number == s->doubt.number;
+    for (uint32_t k = 0; k < t->pair_count; k++)
+        found |= !t->pairs[k].done && t->pairs[k].level == s->doubt.level &&
+                 t->pairs[k].number == s->doubt.number;
+    return found && s->lost != RF_LOST_NOTHING && s->group != RF_NONE;
+}
+
+/* Whether the end and what is held fit the state: FINAL without a result waits for what is held,
+ * and nothing is held by a task that has ended. */
+static int end_holds(const rf_task *t)
+{
+    for (uint32_t k = 0; k < t->held_count; k++)
+        if (!t->held[k].missed_count) return 0;
+    if (t->state == RF_T_FINAL)
+        return t->end == RF_END_SETTLED || (t->held_count && !t->pair_count);
+    if (rf_over(t) && t->held_count) return 0;
+    return (t->end != RF_END_SETTLED) == (t->state == RF_T_REFUNDED);
+}
+
 /* What the bytes leave to be counted, and what no count shows: who is in which pair, that a state
  * that has a root names it, that every work has its question. */
 static int make_whole(rf_task *t)
@@ -444,6 +519,7 @@ static int make_whole(rf_task *t)
         const rf_seat *s = &t->seats[k];
         if (s->group != RF_NONE && s->lost == RF_LOST_NOTHING) t->roots[s->group].standing++;
         if (s->group != RF_NONE && !s->revealed) return 0;
+        if (!doubt_holds(t, s)) return 0;
     }
     for (uint32_t k = 0; k < t->pair_count; k++) {
         const rf_pair *p = &t->pairs[k];
@@ -452,9 +528,10 @@ static int make_whole(rf_task *t)
             t->roots[p->group[side]].pair = k;
         }
     }
-    int has_root = t->state >= RF_T_RESOLVED && t->state <= RF_T_SETTLED;
+    int has_root = t->state >= RF_T_RESOLVED && t->state <= RF_T_SETTLED &&
+                   (t->end == RF_END_SETTLED || t->end == RF_END_UNDELIVERED);
     int timeless = t->state == RF_T_AGREED || t->state == RF_T_DISPUTED || rf_over(t);
-    return works_match(t) && (!has_root || t->accepted != RF_NONE) &&
+    return works_match(t) && end_holds(t) && (!has_root || t->accepted != RF_NONE) &&
            timeless == (t->deadline == UINT64_MAX);
 }
 

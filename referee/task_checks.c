@@ -209,7 +209,7 @@ ro_status rf_take_result(rf_task *t, const rf_event *e, ro_err *err)
     uint32_t k = 0;
     int fault = e->end == RF_WORK_FAULT;
     while (k < t->work_count && t->works[k].id != e->work) k++;
-    if (k == t->work_count) return RO_OK; /* done before, or its pair has ended */
+    if (k == t->work_count) return rf_take_late(t, e, err); /* or done before */
     rf_work w = t->works[k];
     if (!fault && w.pair == RF_NONE) RO_TRY(take_expected(t, &w, e, &fault, err));
     else if (!fault) RO_TRY(rf_take_work(t, w.pair, &w, e, &fault, err));

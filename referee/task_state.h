@@ -6,7 +6,8 @@
  * Invariants
  *   1. Members are never removed or moved; a number names one for ever.
  *   2. What an effect points to lies in the event's arena, which lives until the next event.
- *   3. said[] has at most one entry a slot, in the order in which they were accepted. */
+ *   3. said[] has at most one entry a slot, in the order in which they were accepted.
+ *   4. A seat's doubt names a pair that is being judged, or one in held. */
 #ifndef RF_TASK_STATE_H
 #define RF_TASK_STATE_H
 #include "game.h"
@@ -18,6 +19,9 @@ typedef struct {
     uint64_t position;
 } rf_said;
 
+/* The pair whose verdict is provisional that a loss comes of; level RF_NONE: the loss is final. */
+typedef struct { uint32_t level, number; } rf_doubt;
+
 typedef struct {
     uint8_t key[32];
     vd_digest account;
@@ -26,6 +30,9 @@ typedef struct {
     int assigned, delivered;
     rf_loss lost;     /* an auditor has nothing to lose but its place         */
     uint64_t lost_at;
+    rf_doubt doubt;
+    rf_loss next;     /* with a doubt: what it would have lost for since      */
+    uint64_t next_first;
     vd_digest commitment;
     vd_digest reveal; /* claim digest of the reveal: what the draw hashes     */
     vd_digest root;   /* where stage is REVEALED, or an auditor revealed      */
@@ -86,7 +93,17 @@ typedef struct {
     uint32_t open_count;
     rf_window *windows;
     uint32_t window_count, window_room;
+    uint32_t *missed; /* works: kernels that were not at hand, in the order of their openings */
+    uint32_t missed_count, missed_room;
 } rf_pair;
+
+/* A pair that has ended with such kernels: its game, until they have been run or it stands. */
+typedef struct {
+    uint32_t level, number, group[2];
+    rf_game *game;
+    uint32_t *missed;
+    uint32_t missed_count, missed_room;
+} rf_held;
 
 /* The host's work. */
 typedef struct {
@@ -126,6 +143,8 @@ struct rf_task {
     vd_digest draw;
     rf_pair *pairs; /* of the present level */
     uint32_t pair_count, pair_room, level;
+    rf_held *held;
+    uint32_t held_count, held_room;
     rf_work *works;
     uint32_t work_count, work_room, next_work;
     rf_answer *answers;
@@ -158,7 +177,10 @@ ro_status rf_effect_new(rf_task *t, rf_effect_kind kind, rf_effect **out, ro_err
 void *rf_event_copy(rf_task *t, const void *bytes, size_t n);
 ro_status rf_strike(rf_task *t, uint32_t member, rf_loss lost, uint64_t first, ro_err *err)
     RO_CHECKED;
+/* The task ends without a result: at once, or when nothing is held any more. */
 ro_status rf_refund(rf_task *t, rf_end end, const char *why, ro_err *err) RO_CHECKED;
+/* The refund that waits, if there is one and it need wait no more. */
+ro_status rf_refund_now(rf_task *t, ro_err *err) RO_CHECKED;
 ro_status rf_enter(rf_task *t, rf_task_state state, uint64_t deadline, ro_err *err) RO_CHECKED;
 const rf_said *rf_find_said(const rf_task *t, const vd_digest *slot);
 ro_status rf_add_said(rf_task *t, const vd_digest *slot, const vd_digest *claim, ro_err *err)
@@ -213,4 +235,10 @@ ro_status rf_take_work(rf_task *t, uint32_t pair, const rf_work *w, const rf_eve
 ro_status rf_ask_effect(rf_task *t, const rf_pair *p, const rf_open *o, rf_effect_kind kind,
                         ro_err *err) RO_CHECKED;
 void rf_pair_free(rf_pair *p);
+/* Pairs that are judged will have no verdict: what they took and is provisional goes back. */
+ro_status rf_stop_pairs(rf_task *t, ro_err *err) RO_CHECKED;
+/* A kernel that was not at hand, after all. */
+ro_status rf_take_late(rf_task *t, const rf_event *e, ro_err *err) RO_CHECKED;
+ro_status rf_held_effects(rf_task *t, const rf_held *h, ro_err *err) RO_CHECKED;
+ro_status rf_let_stand(rf_task *t, ro_err *err) RO_CHECKED; /* all that is held */
 #endif

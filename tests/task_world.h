@@ -269,6 +269,15 @@ static inline tw_side *tw_side_new(const tw_truth *t, const tw_lie *lie)
     return w;
 }
 
+static inline tw_side *tw_honest(const tw_truth *t) { return tw_side_new(t, NULL); }
+
+static inline tw_side *tw_liar(const tw_truth *t, uint64_t step, uint32_t node, tw_lie_kind kind,
+                               uint64_t salt)
+{
+    tw_lie lie = {step, node, kind, salt};
+    return tw_side_new(t, &lie);
+}
+
 /* The claim of a segment that `steps` makes for the trace of `w`. */
 static inline vd_claim_body tw_claim(const tw_truth *t, const tw_side *w, const tw_side *steps,
                                      uint64_t segment)
@@ -459,15 +468,18 @@ typedef struct {
     int starve;          /* try every event with every allocation failing once */
     uint32_t starved;
     int kernel_lies, host_cannot;
+    int late;            /* run what was not possible once it is held: 1 as it is, 2 with lies */
     uint32_t faults;     /* this many of the host's works fail first    */
     int undelivered;
     const tw_side *auditor;
     tw_ask *queue;
     uint32_t head, tail, room;
+    tw_ask hold[16];     /* the last HOLDs, in order */
+    uint32_t holds;
     /* what came of it */
     char *log;           /* every effect, a line each */
     size_t log_size, log_room;
-    uint32_t struck, verdicts, refused[RF_REFUSALS], asked, events;
+    uint32_t struck, returned, verdicts, refused[RF_REFUSALS], asked, events;
     uint64_t moved;      /* sum of all transfers */
     uint32_t settled;
     uint64_t state_bytes;
@@ -520,6 +532,22 @@ static inline void tw_free(tw *w)
     free(w);
 }
 
+/* Members whose sides are these. */
+static inline tw *tw_world(const tw_truth *t, uint32_t n, tw_side *const *sides,
+                           const tw_side *auditor)
+{
+    tw *w = tw_new(t, n);
+    for (uint32_t k = 0; k < n; k++) w->member[k].side = sides[k];
+    w->auditor = auditor;
+    return w;
+}
+
+static inline int tw_accepted(const tw *w, const tw_side *s)
+{
+    vd_digest root;
+    return rf_task_root(w->task, &root) && vd_digest_equal(&root, &s->party.root);
+}
+
 static inline void tw_note(tw *w, const rf_effect *e)
 {
     char hex[65], text[512];
@@ -537,6 +565,8 @@ static inline void tw_note(tw *w, const rf_effect *e)
     memcpy(w->log + w->log_size, text, (size_t)n + 1);
     w->log_size += (size_t)n;
     w->struck += e->kind == RF_DO_STRIKE;
+    w->struck -= e->kind == RF_DO_RETURN;
+    w->returned += e->kind == RF_DO_RETURN;
     w->verdicts += e->kind == RF_DO_VERDICT;
     w->asked += e->kind == RF_DO_ASK;
     if (e->kind == RF_DO_REFUSE) w->refused[e->reason]++;
@@ -622,6 +652,14 @@ static inline void tw_starve(tw *w, const rf_event *event)
     ro_free(after);
 }
 
+static inline void tw_note_hold(tw *w, const rf_effect *e)
+{
+    tw_ask *a = &w->hold[w->holds++ % 16];
+    a->e = *e;
+    a->q = *e->question;
+    a->has_q = 1;
+}
+
 static inline void tw_event(tw *w, const rf_event *event)
 {
     uint32_t n;
@@ -633,8 +671,10 @@ static inline void tw_event(tw *w, const rf_event *event)
     const rf_effect *e = rf_task_effects(w->task, &n);
     for (uint32_t k = 0; k < n; k++) {
         tw_note(w, &e[k]);
+        if (e[k].kind == RF_DO_HOLD) tw_note_hold(w, &e[k]);
         if (e[k].kind == RF_DO_ASK || e[k].kind == RF_DO_CHALLENGE || e[k].kind == RF_DO_RUN ||
-            e[k].kind == RF_DO_AUDIT || e[k].kind == RF_DO_DELIVER)
+            e[k].kind == RF_DO_AUDIT || e[k].kind == RF_DO_DELIVER ||
+            (e[k].kind == RF_DO_HOLD && w->late))
             tw_enqueue(w, &e[k]);
     }
 }
@@ -898,6 +938,22 @@ static inline void tw_work(tw *w, const tw_ask *a)
     tw_event(w, &e);
 }
 
+/* The kernel of a question, which a host that could not run it has now. */
+static inline void tw_late(tw *w, const tw_ask *hold, uint64_t lie)
+{
+    const rf_question *q = &hold->q;
+    const uint64_t bits = tw_bits(&w->truth->step[q->step].out[q->node], q->element) ^ lie;
+    uint8_t out[8];
+    rf_event e;
+    for (int k = 0; k < 8; k++) out[k] = (uint8_t)(bits >> (8 * k));
+    memset(&e, 0, sizeof e);
+    e.kind = RF_EV_WORK;
+    e.work = hold->e.work;
+    e.bytes = out;
+    e.size = sizeof out;
+    tw_event(w, &e);
+}
+
 static inline void tw_audit(tw *w)
 {
     rf_event e;
@@ -936,6 +992,7 @@ static inline void tw_serve(tw *w, const tw_ask *a)
     case RF_DO_CHALLENGE: tw_challenge(w, a); break;
     case RF_DO_RUN: tw_work(w, a); break;
     case RF_DO_AUDIT: tw_audit(w); break;
+    case RF_DO_HOLD: tw_late(w, a, w->late == 2); break;
     default: tw_deliver(w); break;
     }
 }

@@ -6,39 +6,15 @@
 
 #include "task_world.h"
 
-static tw_side *honest(const tw_truth *t) { return tw_side_new(t, NULL); }
-
-static tw_side *liar(const tw_truth *t, uint64_t step, uint32_t node, tw_lie_kind kind,
-                     uint64_t salt)
-{
-    tw_lie lie = {step, node, kind, salt};
-    return tw_side_new(t, &lie);
-}
-
-/* Members whose sides are these; the auditor is honest. */
-static tw *world(const tw_truth *t, uint32_t n, tw_side *const *sides, const tw_side *auditor)
-{
-    tw *w = tw_new(t, n);
-    for (uint32_t k = 0; k < n; k++) w->member[k].side = sides[k];
-    w->auditor = auditor;
-    return w;
-}
-
-static int accepted(const tw *w, const tw_side *s)
-{
-    vd_digest root;
-    return rf_task_root(w->task, &root) && vd_digest_equal(&root, &s->party.root);
-}
-
 Test(task, all_agree_and_it_is_settled)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t);
-    tw *w = world(t, 3, (tw_side *[]){h, h, h}, h);
+    tw_side *h = tw_honest(t);
+    tw *w = tw_world(t, 3, (tw_side *[]){h, h, h}, h);
     tw_run(w);
     cr_assert_eq(rf_task_get_state(w->task), RF_T_SETTLED);
     cr_assert_eq(rf_task_end(w->task), RF_END_SETTLED);
-    cr_assert(accepted(w, h));
+    cr_assert(tw_accepted(w, h));
     cr_assert_eq(w->struck, 0);
     cr_assert_eq(w->settled, 1);
     tw_free(w);
@@ -50,12 +26,12 @@ Test(task, a_liar_against_two_honest_falls_by_one_element)
     tw_truth *t = tw_truth_small(6, 0);
     for (uint64_t s = 0; s < 6; s++)
         for (uint32_t node = 0; node < (s ? 3 : 2); node++) {
-            tw_side *h = honest(t), *l = liar(t, s, node, TW_OUTPUT, 4);
+            tw_side *h = tw_honest(t), *l = tw_liar(t, s, node, TW_OUTPUT, 4);
             rf_task_counts c;
-            tw *w = world(t, 3, (tw_side *[]){h, l, h}, h);
+            tw *w = tw_world(t, 3, (tw_side *[]){h, l, h}, h);
             tw_run(w);
             cr_assert_eq(rf_task_get_state(w->task), RF_T_SETTLED, "%s", w->log);
-            cr_assert(accepted(w, h), "%s", w->log);
+            cr_assert(tw_accepted(w, h), "%s", w->log);
             cr_assert_eq(tw_lost(w, 1), RF_LOST_VERDICT);
             cr_assert_eq(w->struck, 1);
             rf_task_get_counts(w->task, &c);
@@ -72,7 +48,7 @@ typedef enum { AT_OPEN, AT_COMMIT, AT_REVEAL, AT_CHALLENGE, AT_AUDIT, AT_DELIVER
 
 static tw *until(const tw_truth *t, tw_side *const sides[2], edge e)
 {
-    tw *w = world(t, 2, sides, e == AT_AUDIT ? NULL : sides[0]);
+    tw *w = tw_world(t, 2, sides, e == AT_AUDIT ? NULL : sides[0]);
     w->setup.params.quorum = 2;
     if (e == AT_OPEN) {
         tw_send_work(w, 0);
@@ -104,7 +80,7 @@ Test(task, T28_state_deadlines_before_at_and_after)
         {AT_FINAL, RF_T_FINAL, RF_T_SETTLED},        {AT_CHALLENGE, RF_T_AGREED, RF_T_REFUNDED},
     };
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t);
+    tw_side *h = tw_honest(t);
     for (size_t k = 0; k < sizeof edges / sizeof *edges; k++)
         for (int64_t off = -1; off <= 1; off++) {
             tw *w = until(t, (tw_side *[2]){h, h}, edges[k].e);
@@ -122,7 +98,7 @@ Test(task, T28_state_deadlines_before_at_and_after)
 Test(task, T28_messages_before_at_and_after)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t);
+    tw_side *h = tw_honest(t);
     for (int64_t off = -1; off <= 1; off++) {
         tw *w = until(t, (tw_side *[2]){h, h}, AT_OPEN);
         w->now = rf_task_deadline(w->task) + (uint64_t)off;
@@ -145,10 +121,10 @@ Test(task, T28_messages_before_at_and_after)
 Test(task, T28_answers_before_at_and_after_their_deadline)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
+    tw_side *h = tw_honest(t), *l = tw_liar(t, 2, 0, TW_OUTPUT, 4);
     for (int64_t off = -1; off <= 1; off++)
         for (uint32_t late = 0; late < 2; late++) {
-            tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
+            tw *w = tw_world(t, 2, (tw_side *[2]){h, l}, h);
             tw_begin(w);
             uint32_t first = w->head, asks = 0;
             uint64_t deadline = 0;
@@ -178,9 +154,9 @@ Test(task, T28_answers_before_at_and_after_their_deadline)
 Test(task, T28_downtime_is_added_to_whatever_is_open)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
+    tw_side *h = tw_honest(t), *l = tw_liar(t, 2, 0, TW_OUTPUT, 4);
     for (int64_t off = -1; off <= 0; off++) {
-        tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
+        tw *w = tw_world(t, 2, (tw_side *[2]){h, l}, h);
         rf_event e;
         tw_begin(w);
         uint64_t d = rf_task_deadline(w->task);
@@ -193,7 +169,7 @@ Test(task, T28_downtime_is_added_to_whatever_is_open)
         if (off < 0) {
             cr_assert_eq(rf_task_deadline(w->task), d + 3600000);
             tw_finish(w);
-            cr_assert(accepted(w, h));
+            cr_assert(tw_accepted(w, h));
         }
         tw_free(w);
     }
@@ -204,14 +180,14 @@ Test(task, T28_downtime_is_added_to_whatever_is_open)
 Test(task, T28_downtime_of_an_audit_and_of_tries)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t);
+    tw_side *h = tw_honest(t);
     rf_event down, fault;
     memset(&down, 0, sizeof down);
     memset(&fault, 0, sizeof fault);
     down.kind = RF_EV_DOWNTIME;
     fault.kind = RF_EV_WORK;
     fault.end = RF_WORK_FAULT;
-    tw *w = world(t, 2, (tw_side *[2]){h, h}, NULL);
+    tw *w = tw_world(t, 2, (tw_side *[2]){h, h}, NULL);
     w->member[1].unrevealed = 1;
     tw_begin(w);
     tw_pump(w);
@@ -222,7 +198,7 @@ Test(task, T28_downtime_of_an_audit_and_of_tries)
     cr_assert_null(tw_last(w, RF_DO_AUDIT));
     cr_assert_eq(rf_task_deadline(w->task), d + 10);
     tw_free(w);
-    w = world(t, 2, (tw_side *[2]){h, h}, h);
+    w = tw_world(t, 2, (tw_side *[2]){h, h}, h);
     tw_begin(w);
     while (w->queue[w->head].e.kind != RF_DO_RUN) tw_challenge(w, &w->queue[w->head++]);
     fault.work = w->queue[w->head++].e.work;
@@ -242,8 +218,8 @@ Test(task, T28_downtime_of_an_audit_and_of_tries)
 Test(task, T29_a_tick_that_comes_late)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
-    tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
+    tw_side *h = tw_honest(t), *l = tw_liar(t, 2, 0, TW_OUTPUT, 4);
+    tw *w = tw_world(t, 2, (tw_side *[2]){h, l}, h);
     tw_begin(w);
     for (w->head = 0; w->queue[w->head].e.kind != RF_DO_ASK; w->head++) {}
     w->member[1].silent = 1;
@@ -257,7 +233,7 @@ Test(task, T29_a_tick_that_comes_late)
     tw_finish(w);
     cr_assert_eq(tw_lost(w, 1), RF_LOST_FORFEIT);
     cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
-    cr_assert(accepted(w, h));
+    cr_assert(tw_accepted(w, h));
     tw_free(w);
     tw_truth_free(t);
 }
@@ -267,10 +243,10 @@ Test(task, T29_a_tick_that_comes_late)
 Test(task, T01_two_commitments_strike_once_in_any_order_and_at_any_time)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
+    tw_side *h = tw_honest(t), *l = tw_liar(t, 2, 0, TW_OUTPUT, 4);
     for (int order = 0; order < 2; order++)
         for (int when = 0; when < 4; when++) {
-            tw *w = world(t, 3, (tw_side *[3]){h, h, h}, h);
+            tw *w = tw_world(t, 3, (tw_side *[3]){h, h, h}, h);
             rf_message m[2];
             tw_open(w);
             for (int k = 0; k < 2; k++) {
@@ -298,7 +274,7 @@ Test(task, T01_two_commitments_strike_once_in_any_order_and_at_any_time)
             cr_assert_eq(tw_lost(w, 2), before ? before : RF_LOST_EQUIVOCATION);
             cr_assert_eq(w->struck, 1, "order %d when %d: %s", order, when, w->log);
             tw_finish(w);
-            cr_assert(accepted(w, h));
+            cr_assert(tw_accepted(w, h));
             cr_assert_eq(w->settled, 1);
             tw_free(w);
         }
@@ -309,8 +285,8 @@ Test(task, T01_two_commitments_strike_once_in_any_order_and_at_any_time)
 Test(task, T01_two_reveals_of_one_root)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t);
-    tw *w = world(t, 2, (tw_side *[2]){h, h}, h);
+    tw_side *h = tw_honest(t);
+    tw *w = tw_world(t, 2, (tw_side *[2]){h, h}, h);
     tw_open(w);
     tw_commit(w);
     rf_message m = tw_reveal(w, 1, h);
@@ -323,7 +299,7 @@ Test(task, T01_two_reveals_of_one_root)
     cr_assert_eq(tw_lost(w, 1), RF_LOST_EQUIVOCATION);
     tw_tick(w, rf_task_deadline(w->task));
     tw_finish(w);
-    cr_assert(accepted(w, h));
+    cr_assert(tw_accepted(w, h));
     cr_assert_eq(w->struck, 1);
     tw_free(w);
     tw_truth_free(t);
@@ -333,9 +309,9 @@ Test(task, T01_two_reveals_of_one_root)
 Test(task, T01_the_last_identity_of_a_root_equivocates)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
+    tw_side *h = tw_honest(t), *l = tw_liar(t, 2, 0, TW_OUTPUT, 4);
     for (int late = 0; late < 2; late++) {
-        tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
+        tw *w = tw_world(t, 2, (tw_side *[2]){h, l}, h);
         tw_begin(w);
         uint32_t who = late ? 0 : 1;
         rf_message m = tw_commitment(w, who);
@@ -353,7 +329,7 @@ Test(task, T01_the_last_identity_of_a_root_equivocates)
             tw_finish(w);
         }
         cr_assert_eq(rf_task_get_state(w->task), RF_T_SETTLED, "%s", w->log);
-        cr_assert(accepted(w, h));
+        cr_assert(tw_accepted(w, h));
         tw_free(w);
     }
     tw_truth_free(t);
@@ -364,11 +340,11 @@ Test(task, T01_the_last_identity_of_a_root_equivocates)
 Test(task, T04_silent_after_commit)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
-    tw *w = world(t, 3, (tw_side *[3]){h, l, l}, h);
+    tw_side *h = tw_honest(t), *l = tw_liar(t, 2, 0, TW_OUTPUT, 4);
+    tw *w = tw_world(t, 3, (tw_side *[3]){h, l, l}, h);
     w->member[1].unrevealed = w->member[2].unrevealed = 1;
     tw_run(w);
-    cr_assert(accepted(w, h)); /* alone: after an audit */
+    cr_assert(tw_accepted(w, h)); /* alone: after an audit */
     rf_task_counts c;
     rf_task_get_counts(w->task, &c);
     cr_assert(c.audited);
@@ -382,8 +358,8 @@ Test(task, T04_silent_after_commit)
 Test(task, T05_reveals_early_mismatched_and_of_no_commitment)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
-    tw *w = world(t, 2, (tw_side *[2]){h, h}, h);
+    tw_side *h = tw_honest(t), *l = tw_liar(t, 2, 0, TW_OUTPUT, 4);
+    tw *w = tw_world(t, 2, (tw_side *[2]){h, h}, h);
     cr_assert_eq(tw_send_reveal(w, 0), RF_R_UNKNOWN);
     cr_assert_eq(tw_send_work(w, 0), -1);
     cr_assert_eq(tw_send_reveal(w, 0), RF_R_EARLY);
@@ -409,7 +385,7 @@ Test(task, T05_reveals_early_mismatched_and_of_no_commitment)
     w->member[1].uncommitted = 1;
     tw_tick(w, rf_task_deadline(w->task));
     tw_finish(w);
-    cr_assert(accepted(w, h));
+    cr_assert(tw_accepted(w, h));
     tw_free(w);
     tw_truth_free(t);
 }
@@ -418,8 +394,8 @@ Test(task, T05_reveals_early_mismatched_and_of_no_commitment)
 Test(task, T18_a_reveal_of_another_jobs_body)
 {
     tw_truth *t = tw_truth_small(6, 0), *other = tw_truth_small(5, 0);
-    tw_side *h = honest(t), *o = honest(other);
-    tw *w = world(t, 2, (tw_side *[2]){h, o}, h);
+    tw_side *h = tw_honest(t), *o = tw_honest(other);
+    tw *w = tw_world(t, 2, (tw_side *[2]){h, o}, h);
     tw_open(w);
     tw_commit(w);
     cr_assert_eq(tw_send_reveal(w, 0), -1);
@@ -428,7 +404,7 @@ Test(task, T18_a_reveal_of_another_jobs_body)
     w->member[1].unrevealed = 1;
     tw_tick(w, rf_task_deadline(w->task));
     tw_finish(w);
-    cr_assert(accepted(w, h));
+    cr_assert(tw_accepted(w, h));
     tw_free(w);
     tw_truth_free(t);
     tw_truth_free(other);
@@ -437,8 +413,8 @@ Test(task, T18_a_reveal_of_another_jobs_body)
 Test(task, T76_withdrawal_ends_with_commit_and_roots_are_sealed)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t);
-    tw *w = world(t, 3, (tw_side *[3]){h, h, h}, h);
+    tw_side *h = tw_honest(t);
+    tw *w = tw_world(t, 3, (tw_side *[3]){h, h, h}, h);
     rf_message out = tw_message(w, 2, RF_M_WITHDRAW);
     rf_task_member m;
     for (uint32_t k = 0; k < 3; k++) tw_send_work(w, k);
@@ -464,7 +440,7 @@ Test(task, T76_withdrawal_ends_with_commit_and_roots_are_sealed)
     cr_assert_not_null(tw_last(w, RF_DO_PUBLISH));
     w->member[2].withdraws = 1;
     tw_finish(w);
-    cr_assert(accepted(w, h));
+    cr_assert(tw_accepted(w, h));
     cr_assert_eq(w->struck, 0);
     rf_task_get_member(w->task, 2, &m);
     cr_assert_eq(m.stage, RF_STAGE_WITHDRAWN);
@@ -476,8 +452,8 @@ Test(task, T76_withdrawal_ends_with_commit_and_roots_are_sealed)
 Test(task, T76_withdrawn_and_revealed)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t);
-    tw *w = world(t, 2, (tw_side *[2]){h, h}, h);
+    tw_side *h = tw_honest(t);
+    tw *w = tw_world(t, 2, (tw_side *[2]){h, h}, h);
     w->member[1].withdraws = 1;
     tw_open(w);
     tw_commit(w);
@@ -486,7 +462,7 @@ Test(task, T76_withdrawn_and_revealed)
     cr_assert_eq(tw_lost(w, 1), RF_LOST_EQUIVOCATION);
     tw_tick(w, rf_task_deadline(w->task));
     tw_finish(w);
-    cr_assert(accepted(w, h));
+    cr_assert(tw_accepted(w, h));
     tw_free(w);
     tw_truth_free(t);
 }
@@ -495,8 +471,8 @@ Test(task, T76_withdrawn_and_revealed)
 Test(task, T78_claimed_and_never_committed)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t);
-    tw *w = world(t, 5, (tw_side *[5]){h, h, h, h, h}, h);
+    tw_side *h = tw_honest(t);
+    tw *w = tw_world(t, 5, (tw_side *[5]){h, h, h, h, h}, h);
     for (uint32_t k = 1; k < 5; k++) w->member[k].uncommitted = 1;
     tw_begin(w);
     tw_until(w, RF_T_FINAL);
@@ -506,7 +482,7 @@ Test(task, T78_claimed_and_never_committed)
     for (uint32_t k = 0; k < e->transfer_count; k++)
         fees += e->transfers[k].purpose <= RF_FOR_FEE;
     cr_assert_geq(fees, 4);
-    cr_assert(accepted(w, h));
+    cr_assert(tw_accepted(w, h));
     tw_free(w);
     tw_truth_free(t);
 }
@@ -514,7 +490,7 @@ Test(task, T78_claimed_and_never_committed)
 Test(task, T78_too_many_claimants_and_accounts)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t);
+    tw_side *h = tw_honest(t);
     enum { SLOTS = 3, MANY = 14 };
     tw *w = tw_new(t, MANY);
     ro_err err = {RO_OK, {0}};
@@ -557,14 +533,15 @@ static uint64_t recomputed(const tw *w)
 Test(task, T23_four_claims_any_of_them_wrong, .timeout = 120)
 {
     tw_truth *t = tw_truth_small(4, 0);
-    tw_side *side[5] = {honest(t), liar(t, 1, 0, TW_OUTPUT, 4), liar(t, 1, 0, TW_OUTPUT, 5),
-                        liar(t, 2, 1, TW_OUTPUT, 4), liar(t, 2, 2, TW_STRUCTURE, 4)};
+    tw_side *side[5] = {tw_honest(t), tw_liar(t, 1, 0, TW_OUTPUT, 4),
+                        tw_liar(t, 1, 0, TW_OUTPUT, 5), tw_liar(t, 2, 1, TW_OUTPUT, 4),
+                        tw_liar(t, 2, 2, TW_STRUCTURE, 4)};
     for (uint32_t code = 0; code < 625; code++) {
         uint32_t pick[4] = {code % 5, code / 5 % 5, code / 25 % 5, code / 125};
         uint32_t right = 0, roots = 0, seen = 0;
         if (pick[0] > pick[1] || pick[1] > pick[2] || pick[2] > pick[3]) continue;
-        tw *w = world(t, 4, (tw_side *[4]){side[pick[0]], side[pick[1]], side[pick[2]],
-                                           side[pick[3]]}, side[0]);
+        tw *w = tw_world(t, 4, (tw_side *[4]){side[pick[0]], side[pick[1]], side[pick[2]],
+                                              side[pick[3]]}, side[0]);
         for (int k = 0; k < 4; k++) {
             right += pick[k] == 0;
             roots += !(seen >> pick[k] & 1);
@@ -574,7 +551,7 @@ Test(task, T23_four_claims_any_of_them_wrong, .timeout = 120)
         for (uint32_t k = 0; k < 4; k++)
             if (pick[k] == 0) cr_assert_eq(tw_lost(w, k), RF_LOST_NOTHING, "%u: %s", code, w->log);
             else if (right) cr_assert_neq(tw_lost(w, k), RF_LOST_NOTHING, "%u: %s", code, w->log);
-        if (right) cr_assert(accepted(w, side[0]), "%u: %s", code, w->log);
+        if (right) cr_assert(tw_accepted(w, side[0]), "%u: %s", code, w->log);
         cr_assert_leq(recomputed(w), roots, "%u", code); /* the auditor's root may be one more */
         cr_assert_eq(w->settled, 1);
         tw_free(w);
@@ -585,8 +562,8 @@ Test(task, T23_four_claims_any_of_them_wrong, .timeout = 120)
 Test(task, T23_nobody_was_right)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *a = liar(t, 2, 0, TW_OUTPUT, 4), *b = liar(t, 2, 0, TW_OUTPUT, 5);
-    tw *w = world(t, 2, (tw_side *[2]){a, b}, NULL);
+    tw_side *a = tw_liar(t, 2, 0, TW_OUTPUT, 4), *b = tw_liar(t, 2, 0, TW_OUTPUT, 5);
+    tw *w = tw_world(t, 2, (tw_side *[2]){a, b}, NULL);
     tw_run(w);
     cr_assert_eq(rf_task_get_state(w->task), RF_T_REFUNDED);
     cr_assert_eq(rf_task_end(w->task), RF_END_NOBODY);
@@ -603,16 +580,17 @@ Test(task, T23_nobody_was_right)
 Test(task, T26_who_opens_nothing_forfeits)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4), *junk = liar(t, 3, 1, TW_JUNK, 4);
+    tw_side *h = tw_honest(t), *l = tw_liar(t, 2, 0, TW_OUTPUT, 4);
+    tw_side *junk = tw_liar(t, 3, 1, TW_JUNK, 4);
     for (int k = 0; k < 3; k++) {
-        tw *w = world(t, 3, (tw_side *[3]){h, k == 2 ? junk : l, h}, h);
+        tw *w = tw_world(t, 3, (tw_side *[3]){h, k == 2 ? junk : l, h}, h);
         w->member[1].silent = k == 0;
         w->member[0].silent = w->member[2].silent = k == 1;
         tw_run(w);
         /* Where the honest are silent, the lone liar is audited, and found out. */
         cr_assert_eq(tw_lost(w, 1), k == 1 ? RF_LOST_VERDICT : RF_LOST_FORFEIT, "%s", w->log);
         cr_assert_eq(tw_lost(w, 0), k == 1 ? RF_LOST_FORFEIT : RF_LOST_NOTHING);
-        cr_assert(accepted(w, h));
+        cr_assert(tw_accepted(w, h));
         cr_assert_eq(recomputed(w), k == 1 ? 1 : 0);
         tw_free(w);
     }
@@ -622,8 +600,8 @@ Test(task, T26_who_opens_nothing_forfeits)
 Test(task, T26_both_silent_both_forfeit)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *a = liar(t, 2, 0, TW_OUTPUT, 4), *b = liar(t, 2, 0, TW_OUTPUT, 5);
-    tw *w = world(t, 2, (tw_side *[2]){a, b}, NULL);
+    tw_side *a = tw_liar(t, 2, 0, TW_OUTPUT, 4), *b = tw_liar(t, 2, 0, TW_OUTPUT, 5);
+    tw *w = tw_world(t, 2, (tw_side *[2]){a, b}, NULL);
     w->member[0].silent = w->member[1].silent = 1;
     tw_run(w);
     cr_assert_eq(tw_lost(w, 0), RF_LOST_FORFEIT);
@@ -637,8 +615,8 @@ Test(task, T26_both_silent_both_forfeit)
 Test(task, T79_liars_that_share_what_nobody_can_open)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *a = liar(t, 2, 0, TW_OUTPUT, 4), *b = liar(t, 2, 0, TW_OUTPUT, 5);
-    tw *w = world(t, 2, (tw_side *[2]){a, b}, NULL);
+    tw_side *a = tw_liar(t, 2, 0, TW_OUTPUT, 4), *b = tw_liar(t, 2, 0, TW_OUTPUT, 5);
+    tw *w = tw_world(t, 2, (tw_side *[2]){a, b}, NULL);
     tw_begin(w);
     for (; w->head < w->tail;) {
         tw_ask ask = w->queue[w->head++];
@@ -656,12 +634,12 @@ Test(task, T79_liars_that_share_what_nobody_can_open)
 Test(task, T31_sixteen_wrong_answers_silence_one_member_only)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
-    tw *w = world(t, 3, (tw_side *[3]){h, h, l}, h);
+    tw_side *h = tw_honest(t), *l = tw_liar(t, 2, 0, TW_OUTPUT, 4);
+    tw *w = tw_world(t, 3, (tw_side *[3]){h, h, l}, h);
     w->member[0].garbles = 20; /* a saboteur on the honest root: never right in time */
     w->member[1].garbles = 15;
     tw_run(w);
-    cr_assert(accepted(w, h));
+    cr_assert(tw_accepted(w, h));
     cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
     cr_assert_eq(tw_lost(w, 2), RF_LOST_VERDICT);
     cr_assert_gt(w->refused[RF_R_LIMIT], 0);
@@ -674,9 +652,9 @@ Test(task, T31_sixteen_wrong_answers_silence_one_member_only)
 Test(task, T31_the_sixteenth_wrong_answer)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
+    tw_side *h = tw_honest(t), *l = tw_liar(t, 2, 0, TW_OUTPUT, 4);
     for (uint32_t wrong = 15; wrong <= 16; wrong++) {
-        tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
+        tw *w = tw_world(t, 2, (tw_side *[2]){h, l}, h);
         uint8_t *bytes, none[8] = {0};
         tw_begin(w);
         tw_ask a = w->queue[0];
@@ -695,8 +673,8 @@ Test(task, T31_the_sixteenth_wrong_answer)
 Test(task, T31_answers_out_of_turn)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
-    tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
+    tw_side *h = tw_honest(t), *l = tw_liar(t, 2, 0, TW_OUTPUT, 4);
+    tw *w = tw_world(t, 2, (tw_side *[2]){h, l}, h);
     uint8_t *bytes;
     rf_message m;
     tw_begin(w);
@@ -737,7 +715,7 @@ Test(task, T31_answers_out_of_turn)
     ro_free(bytes);
     cr_assert_eq(w->struck, 0);
     tw_finish(w);
-    cr_assert(accepted(w, h));
+    cr_assert(tw_accepted(w, h));
     tw_free(w);
     tw_truth_free(t);
 }
@@ -769,12 +747,12 @@ Test(task, T27_every_answer_at_the_last_moment, .timeout = 100)
     for (uint32_t segment = 0; segment <= 3; segment += 3)
         for (uint32_t saboteurs = 1; saboteurs <= 16; saboteurs *= 4) {
             tw_truth *t = tw_truth_small(6, segment);
-            tw_side *h = honest(t), *l[3], *bad[16];
+            tw_side *h = tw_honest(t), *l[3], *bad[16];
             uint32_t n = saboteurs + 4;
             rf_task_counts c;
             tw *w = tw_new(t, n);
-            for (uint64_t k = 0; k < 3; k++) l[k] = liar(t, 4 + k % 2, 0, TW_OUTPUT, k + 4);
-            for (uint64_t k = 0; k < 16; k++) bad[k] = liar(t, 3, 1, TW_OUTPUT, k + 1);
+            for (uint64_t k = 0; k < 3; k++) l[k] = tw_liar(t, 4 + k % 2, 0, TW_OUTPUT, k + 4);
+            for (uint64_t k = 0; k < 16; k++) bad[k] = tw_liar(t, 3, 1, TW_OUTPUT, k + 1);
             w->auditor = h;
             for (uint32_t k = 0; k < n; k++) {
                 w->member[k].side = k == 0 || k > 3 ? h : l[k - 1];
@@ -787,7 +765,7 @@ Test(task, T27_every_answer_at_the_last_moment, .timeout = 100)
             cr_assert_leq(took, rf_task_bound_ms(&w->setup.params, c.roots, n, 16), "%s", w->log);
             cr_assert_gt(took, 10 * rf_deadline_ms(&w->setup.params, 0, 0));
             tw_finish(w);
-            cr_assert(accepted(w, h));
+            cr_assert(tw_accepted(w, h));
             cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
             tw_free(w);
             tw_truth_free(t);
@@ -799,9 +777,9 @@ Test(task, T33_arrival_does_not_choose_the_pairs)
 {
     enum { SIDES = 6 };
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *side[SIDES] = {honest(t)};
+    tw_side *side[SIDES] = {tw_honest(t)};
     vd_digest met[2][8][2], draw[2];
-    for (uint64_t k = 1; k < SIDES; k++) side[k] = liar(t, 2, 0, TW_OUTPUT, k);
+    for (uint64_t k = 1; k < SIDES; k++) side[k] = tw_liar(t, 2, 0, TW_OUTPUT, k);
     for (uint32_t turn = 0; turn < 2; turn++) {
         tw *w = tw_new(t, SIDES);
         uint32_t pairs = 0;
@@ -833,8 +811,8 @@ Test(task, T33_arrival_does_not_choose_the_pairs)
 Test(task, T34_nothing_moves_after_the_end)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
-    tw *w = world(t, 3, (tw_side *[3]){h, l, h}, h);
+    tw_side *h = tw_honest(t), *l = tw_liar(t, 2, 0, TW_OUTPUT, 4);
+    tw *w = tw_world(t, 3, (tw_side *[3]){h, l, h}, h);
     rf_event e;
     uint32_t n;
     tw_run(w);
@@ -865,7 +843,7 @@ static void many_roots(uint32_t roots, uint32_t most_rounds)
     tw_side **side = calloc(roots, sizeof *side);
     uint32_t me = roots / 3;
     for (uint32_t k = 0; k < roots; k++) {
-        side[k] = k == me ? honest(t) : liar(t, 1 + k % 3, k / 3 % 3, TW_OUTPUT, k + 1);
+        side[k] = k == me ? tw_honest(t) : tw_liar(t, 1 + k % 3, k / 3 % 3, TW_OUTPUT, k + 1);
         w->member[k].side = side[k];
     }
     w->auditor = side[me];
@@ -874,7 +852,7 @@ static void many_roots(uint32_t roots, uint32_t most_rounds)
     cr_assert_eq(c.roots, roots);
     cr_assert_leq(c.recomputed, roots - 1);
     cr_assert_leq(c.levels, most_rounds);
-    cr_assert(accepted(w, side[me]));
+    cr_assert(tw_accepted(w, side[me]));
     cr_assert_eq(tw_lost(w, me), RF_LOST_NOTHING);
     cr_assert_eq(w->struck, roots - 1);
     cr_assert_eq(rf_task_get_state(w->task), RF_T_SETTLED);
@@ -900,9 +878,9 @@ static segments segments_new(void)
 {
     segments s;
     s.t = tw_truth_small(6, 3);
-    s.h = honest(s.t);
-    s.l = liar(s.t, 4, 0, TW_OUTPUT, 4);
-    for (uint64_t k = 0; k < 3; k++) s.bad[k] = liar(s.t, 3, 1, TW_OUTPUT, k + 4);
+    s.h = tw_honest(s.t);
+    s.l = tw_liar(s.t, 4, 0, TW_OUTPUT, 4);
+    for (uint64_t k = 0; k < 3; k++) s.bad[k] = tw_liar(s.t, 3, 1, TW_OUTPUT, k + 4);
     return s;
 }
 
@@ -931,7 +909,7 @@ static const tw_side *false_first(const segments *s)
     vd_claim_body right = tw_claim(s->t, s->h, s->h, 1), wrong = right;
     const tw_side *side = NULL;
     for (uint64_t salt = 1; memcmp(wrong.tree.b, right.tree.b, VD_DIGEST) >= 0; salt++) {
-        side = liar(s->t, 3, 1, TW_OUTPUT, salt);
+        side = tw_liar(s->t, 3, 1, TW_OUTPUT, salt);
         wrong = tw_claim(s->t, s->h, side, 1);
     }
     return side;
@@ -958,7 +936,7 @@ Test(task, T61_segment_saboteurs_on_the_honest_root)
                 if (k != lies && k != me) w->member[k].claims = s.bad[k % 3];
             }
             tw_run(w);
-            cr_assert(accepted(w, s.h), "%s", w->log);
+            cr_assert(tw_accepted(w, s.h), "%s", w->log);
             cr_assert_eq(tw_lost(w, me), RF_LOST_NOTHING);
             cr_assert_eq(tw_lost(w, lies), RF_LOST_CLAIM, "%s", w->log); /* its root's last */
             for (uint32_t k = 0; k < saboteurs + 2; k++)
@@ -978,7 +956,7 @@ Test(task, T74_windows_stay_open_until_all_have_filed_or_the_deadline)
 {
     segments s = segments_new();
     for (int64_t off = -1; off <= 1; off++) {
-        tw *w = world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
+        tw *w = tw_world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
         w->member[1].claims = s.bad[0];
         w->member[0].no_claims = 1;
         tw_ask window = until_window(w, &s);
@@ -992,7 +970,7 @@ Test(task, T74_windows_stay_open_until_all_have_filed_or_the_deadline)
         cr_assert_eq(tw_lost(w, 0), off < 0 ? RF_LOST_NOTHING : RF_LOST_VERDICT, "%d: %s", (int)off,
                      w->log);
         if (off >= 0) cr_assert_eq(tw_lost(w, 1), RF_LOST_CLAIM);
-        else cr_assert(accepted(w, s.h));
+        else cr_assert(tw_accepted(w, s.h));
         tw_free(w);
     }
     segments_free(&s);
@@ -1003,7 +981,7 @@ Test(task, T74_windows_stay_open_until_all_have_filed_or_the_deadline)
 Test(task, T75_slots_of_segment_claims)
 {
     segments s = segments_new();
-    tw *w = world(s.t, 4, (tw_side *[4]){s.h, s.h, s.h, s.l}, s.h);
+    tw *w = tw_world(s.t, 4, (tw_side *[4]){s.h, s.h, s.h, s.l}, s.h);
     for (uint32_t k = 0; k < 3; k++) w->member[k].no_claims = 1;
     tw_ask window = until_window(w, &s);
     vd_digest other = window.e.asked;
@@ -1027,7 +1005,7 @@ Test(task, T75_slots_of_segment_claims)
     cr_assert_eq(tw_send_segment(w, 2, &window.e.asked, 1), RF_R_CONFLICT);
     cr_assert_eq(tw_lost(w, 2), RF_LOST_EQUIVOCATION);
     tw_finish(w);
-    cr_assert(accepted(w, s.h), "%s", w->log);
+    cr_assert(tw_accepted(w, s.h), "%s", w->log);
     cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
     cr_assert_eq(tw_lost(w, 3), RF_LOST_CLAIM);
     tw_free(w);
@@ -1038,7 +1016,7 @@ Test(task, T26_no_claim_filed_forfeits_the_root)
 {
     segments s = segments_new();
     for (int both = 0; both < 2; both++) {
-        tw *w = world(s.t, 2, (tw_side *[2]){s.h, s.l}, s.h);
+        tw *w = tw_world(s.t, 2, (tw_side *[2]){s.h, s.l}, s.h);
         w->member[1].no_claims = 1;
         w->member[0].no_claims = both;
         tw_run(w);
@@ -1059,7 +1037,7 @@ Test(task, T24_false_explanations_on_the_honest_root, .timeout = 200)
     for (uint32_t segment = 0; segment <= 2; segment += 2)
         for (uint32_t saboteurs = 0; saboteurs <= 2; saboteurs++) {
             tw_truth *t = tw_truth_dear(DEAR, segment);
-            tw_side *h = honest(t), *l = liar(t, 0, 0, TW_OUTPUT, 1 << 20);
+            tw_side *h = tw_honest(t), *l = tw_liar(t, 0, 0, TW_OUTPUT, 1 << 20);
             tw *w = tw_new(t, saboteurs + 2);
             rf_task_counts c;
             w->auditor = h;
@@ -1069,7 +1047,7 @@ Test(task, T24_false_explanations_on_the_honest_root, .timeout = 200)
             }
             tw_run(w);
             rf_task_get_counts(w->task, &c);
-            cr_assert(accepted(w, h), "%s", w->log);
+            cr_assert(tw_accepted(w, h), "%s", w->log);
             cr_assert_eq(tw_lost(w, saboteurs), RF_LOST_NOTHING, "%s", w->log);
             cr_assert_neq(tw_lost(w, saboteurs + 1), RF_LOST_NOTHING);
             for (uint32_t k = 0; k < saboteurs; k++)
@@ -1085,11 +1063,11 @@ Test(task, T24_false_explanations_on_the_honest_root, .timeout = 200)
 Test(task, T26_nobody_explains, .timeout = 100)
 {
     tw_truth *t = tw_truth_dear(DEAR, 0);
-    tw_side *h = honest(t), *l = liar(t, 0, 0, TW_OUTPUT, 1 << 20);
-    tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
+    tw_side *h = tw_honest(t), *l = tw_liar(t, 0, 0, TW_OUTPUT, 1 << 20);
+    tw *w = tw_world(t, 2, (tw_side *[2]){h, l}, h);
     w->member[1].no_claims = 1;
     tw_run(w);
-    cr_assert(accepted(w, h), "%s", w->log);
+    cr_assert(tw_accepted(w, h), "%s", w->log);
     cr_assert_eq(tw_lost(w, 1), RF_LOST_FORFEIT);
     cr_assert_eq(recomputed(w), 0);
     tw_free(w);
@@ -1101,8 +1079,8 @@ Test(task, T26_nobody_explains, .timeout = 100)
 Test(task, T60_two_implementations_that_differ_condemn_nobody)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
-    tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
+    tw_side *h = tw_honest(t), *l = tw_liar(t, 2, 0, TW_OUTPUT, 4);
+    tw *w = tw_world(t, 2, (tw_side *[2]){h, l}, h);
     w->kernel_lies = 1;
     tw_run(w);
     cr_assert_eq(rf_task_end(w->task), RF_END_REFUNDED);
@@ -1117,8 +1095,8 @@ Test(task, T60_a_kernel_that_gives_the_liars_element_strikes_nobody, .timeout = 
 {
     for (uint32_t segment = 0; segment <= 2; segment += 2) {
         tw_truth *t = tw_truth_dear(DEAR, segment);
-        tw_side *h = honest(t), *l = liar(t, 0, 0, TW_OUTPUT, 1 << 20);
-        tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
+        tw_side *h = tw_honest(t), *l = tw_liar(t, 0, 0, TW_OUTPUT, 1 << 20);
+        tw *w = tw_world(t, 2, (tw_side *[2]){h, l}, h);
         w->kernel_lies = 1 << 20;
         tw_run(w);
         cr_assert_eq(rf_task_end(w->task), RF_END_REFUNDED, "%s", w->log);
@@ -1130,35 +1108,12 @@ Test(task, T60_a_kernel_that_gives_the_liars_element_strikes_nobody, .timeout = 
     }
 }
 
-/* Without the kernel the verdict is provisional, and stands unless it is contradicted in time. */
-Test(task, T60_provisional_verdicts_can_be_contradicted_until_settlement)
-{
-    tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
-    for (int alarm = 0; alarm < 2; alarm++) {
-        tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
-        rf_task_counts c;
-        w->host_cannot = 1;
-        tw_begin(w);
-        tw_until(w, RF_T_FINAL);
-        rf_task_get_counts(w->task, &c);
-        cr_assert(c.provisional);
-        cr_assert_eq(w->settled, 0); /* nothing is paid before */
-        if (alarm) tw_plain(w, RF_EV_ALARM);
-        else tw_finish(w);
-        cr_assert_eq(rf_task_end(w->task), alarm ? RF_END_REFUNDED : RF_END_SETTLED);
-        cr_assert_eq(w->settled, 1);
-        tw_free(w);
-    }
-    tw_truth_free(t);
-}
-
 Test(task, T36_faults_are_tried_again_and_then_refunded)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
+    tw_side *h = tw_honest(t), *l = tw_liar(t, 2, 0, TW_OUTPUT, 4);
     for (uint32_t faults = 0; faults <= 5; faults++) {
-        tw *w = world(t, 3, (tw_side *[3]){h, l, h}, h);
+        tw *w = tw_world(t, 3, (tw_side *[3]){h, l, h}, h);
         uint32_t retries = w->setup.params.retries;
         w->faults = faults;
         tw_run(w);
@@ -1178,14 +1133,15 @@ Test(task, T36_faults_are_tried_again_and_then_refunded)
 Test(task, T77_a_staged_dispute_does_not_spare_the_audit)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t), *a = liar(t, 2, 0, TW_OUTPUT, 4), *b = liar(t, 2, 0, TW_OUTPUT, 5);
-    tw *w = world(t, 2, (tw_side *[2]){a, b}, h);
+    tw_side *h = tw_honest(t);
+    tw_side *a = tw_liar(t, 2, 0, TW_OUTPUT, 4), *b = tw_liar(t, 2, 0, TW_OUTPUT, 5);
+    tw *w = tw_world(t, 2, (tw_side *[2]){a, b}, h);
     rf_task_counts c;
     w->member[1].silent = 1; /* the friend that loses on purpose */
     tw_run(w);
     rf_task_get_counts(w->task, &c);
     cr_assert(c.audited);
-    cr_assert(accepted(w, h), "%s", w->log);
+    cr_assert(tw_accepted(w, h), "%s", w->log);
     cr_assert_eq(tw_lost(w, 0), RF_LOST_VERDICT);
     cr_assert_eq(tw_lost(w, 1), RF_LOST_FORFEIT);
     tw_free(w);
@@ -1196,11 +1152,11 @@ Test(task, T77_a_staged_dispute_does_not_spare_the_audit)
 Test(task, T65_an_auditor_that_is_wrong)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t), *l = liar(t, 2, 0, TW_OUTPUT, 4);
-    tw *w = world(t, 2, (tw_side *[2]){h, h}, l);
+    tw_side *h = tw_honest(t), *l = tw_liar(t, 2, 0, TW_OUTPUT, 4);
+    tw *w = tw_world(t, 2, (tw_side *[2]){h, h}, l);
     w->member[1].uncommitted = 1;
     tw_run(w);
-    cr_assert(accepted(w, h), "%s", w->log);
+    cr_assert(tw_accepted(w, h), "%s", w->log);
     cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
     cr_assert_eq(recomputed(w), 1);
     cr_assert_eq(rf_task_end(w->task), RF_END_SETTLED);
@@ -1211,8 +1167,8 @@ Test(task, T65_an_auditor_that_is_wrong)
 Test(task, T65_no_auditor_is_the_referees_fault)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t);
-    tw *w = world(t, 2, (tw_side *[2]){h, h}, NULL);
+    tw_side *h = tw_honest(t);
+    tw *w = tw_world(t, 2, (tw_side *[2]){h, h}, NULL);
     w->member[1].uncommitted = 1;
     tw_run(w);
     cr_assert_eq(rf_task_end(w->task), RF_END_REFUNDED);
@@ -1224,8 +1180,8 @@ Test(task, T65_no_auditor_is_the_referees_fault)
 Test(task, T65_undelivered)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t);
-    tw *w = world(t, 3, (tw_side *[3]){h, h, h}, h);
+    tw_side *h = tw_honest(t);
+    tw *w = tw_world(t, 3, (tw_side *[3]){h, h, h}, h);
     w->undelivered = 1;
     tw_run(w);
     cr_assert_eq(rf_task_get_state(w->task), RF_T_REFUNDED);
@@ -1239,9 +1195,9 @@ Test(task, T65_undelivered)
 Test(task, T65_nobody_reveals_or_commits)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t);
+    tw_side *h = tw_honest(t);
     for (int k = 0; k < 3; k++) {
-        tw *w = world(t, 2, (tw_side *[2]){h, h}, h);
+        tw *w = tw_world(t, 2, (tw_side *[2]){h, h}, h);
         for (int i = 0; i < 2; i++) {
             w->member[i].absent = k == 0;
             w->member[i].uncommitted = k == 1;
@@ -1259,8 +1215,8 @@ Test(task, T65_nobody_reveals_or_commits)
 Test(task, T66_commit_does_not_open_without_the_jobs_data)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t);
-    tw *w = world(t, 2, (tw_side *[2]){h, h}, h);
+    tw_side *h = tw_honest(t);
+    tw *w = tw_world(t, 2, (tw_side *[2]){h, h}, h);
     uint32_t n, released = 0;
     tw_send_work(w, 0);
     tw_send_work(w, 1);
@@ -1276,12 +1232,12 @@ Test(task, T66_commit_does_not_open_without_the_jobs_data)
 Test(task, T03_challenges_unanswered_and_answered_wrong)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t);
-    tw *w = world(t, 4, (tw_side *[4]){h, h, h, h}, h);
+    tw_side *h = tw_honest(t);
+    tw *w = tw_world(t, 4, (tw_side *[4]){h, h, h, h}, h);
     w->member[1].inattentive = 1;
     w->member[2].wrong_attention = 1;
     tw_run(w);
-    cr_assert(accepted(w, h), "%s", w->log);
+    cr_assert(tw_accepted(w, h), "%s", w->log);
     cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
     cr_assert_eq(tw_lost(w, 1), RF_LOST_ATTENTION);
     cr_assert_eq(tw_lost(w, 2), RF_LOST_ATTENTION);
@@ -1297,7 +1253,7 @@ Test(task, T03_challenges_unanswered_and_answered_wrong)
 Test(task, T30_every_question_has_its_whole_time)
 {
     segments s = segments_new();
-    tw *w = world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
+    tw *w = tw_world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
     w->member[1].claims = s.bad[0];
     tw_begin(w);
     const rf_params *p = &w->setup.params;
@@ -1329,8 +1285,8 @@ Test(task, T29_expiries_in_the_order_of_roots)
     enum { SIDES = 16 };
     tw_truth *t = tw_truth_small(6, 0);
     tw_side *side[SIDES];
-    for (uint64_t k = 0; k < SIDES; k++) side[k] = liar(t, 2, 0, TW_OUTPUT, k + 1);
-    tw *w = world(t, SIDES, side, NULL);
+    for (uint64_t k = 0; k < SIDES; k++) side[k] = tw_liar(t, 2, 0, TW_OUTPUT, k + 1);
+    tw *w = tw_world(t, SIDES, side, NULL);
     uint32_t n, closed = 0;
     vd_digest last = {{0}};
     tw_begin(w);
@@ -1354,9 +1310,9 @@ Test(task, T29_expiries_in_the_order_of_roots)
 Test(task, T28_an_audit_before_at_and_after_its_deadline)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t);
+    tw_side *h = tw_honest(t);
     for (int64_t off = -1; off <= 1; off++) {
-        tw *w = world(t, 2, (tw_side *[2]){h, h}, NULL);
+        tw *w = tw_world(t, 2, (tw_side *[2]){h, h}, NULL);
         rf_event e;
         w->member[1].unrevealed = 1;
         tw_begin(w);
@@ -1387,8 +1343,8 @@ Test(task, V008_verdicts_by_element_and_partial_have_evidence, .timeout = 100)
     for (int k = 0; k < 4; k++) {
         const uint32_t segment = k == 1 ? 3 : k == 3 ? 2 : 0;
         tw_truth *t = k < 2 ? tw_truth_small(6, segment) : tw_truth_dear(DEAR, segment);
-        tw_side *h = honest(t), *l = liar(t, k < 2 ? 4 : 0, 0, TW_OUTPUT, 1 << 20);
-        tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
+        tw_side *h = tw_honest(t), *l = tw_liar(t, k < 2 ? 4 : 0, 0, TW_OUTPUT, 1 << 20);
+        tw *w = tw_world(t, 2, (tw_side *[2]){h, l}, h);
         const rf_effect *v = NULL;
         rf_signer none[2];
         uint8_t *bytes;
@@ -1437,8 +1393,8 @@ static void host_event(tw *w, rf_event_kind kind, uint32_t member)
 Test(task, T08_messages_that_do_not_fit_are_refused_and_cost_nothing)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t);
-    tw *w = world(t, 3, (tw_side *[3]){h, h, h}, h);
+    tw_side *h = tw_honest(t);
+    tw *w = tw_world(t, 3, (tw_side *[3]){h, h, h}, h);
     rf_message m = tw_message(w, 0, RF_M_WORK);
     cr_assert_eq(send_empty(w, &m), RF_R_MISMATCH); /* other terms */
     m.role = RF_AUDITOR;
@@ -1479,7 +1435,7 @@ Test(task, T08_messages_that_do_not_fit_are_refused_and_cost_nothing)
         cr_assert_eq(send_empty(w, &m), RF_R_STALE);
     }
     tw_finish(w);
-    cr_assert(accepted(w, h));
+    cr_assert(tw_accepted(w, h));
     cr_assert_eq(w->struck, 0);
     tw_free(w);
     tw_truth_free(t);
@@ -1489,7 +1445,7 @@ Test(task, T08_messages_that_do_not_fit_are_refused_and_cost_nothing)
 Test(task, T78_claimants_without_a_slot)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t);
+    tw_side *h = tw_honest(t);
     tw *w = tw_new(t, 4);
     ro_err err = {RO_OK, {0}};
     rf_task_free(w->task);
@@ -1513,7 +1469,7 @@ Test(task, T78_claimants_without_a_slot)
     tw_commit(w);
     tw_reveals(w);
     tw_finish(w);
-    cr_assert(accepted(w, h), "%s", w->log);
+    cr_assert(tw_accepted(w, h), "%s", w->log);
     tw_free(w);
     tw_truth_free(t);
 }
@@ -1522,7 +1478,7 @@ Test(task, T78_claimants_without_a_slot)
 Test(task, T01_the_struck_are_refused_everywhere)
 {
     segments s = segments_new();
-    tw *w = world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
+    tw *w = tw_world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
     tw_open(w);
     rf_message first = tw_commitment(w, 1), second = first, out = tw_message(w, 1, RF_M_WITHDRAW);
     second.claim.commitment.b[0] ^= 1;
@@ -1554,7 +1510,7 @@ Test(task, T01_the_struck_are_refused_everywhere)
     cr_assert_eq(tw_send(w, 2, &c, NULL, 0), RF_R_STRUCK);
     w->member[2].inattentive = 1;
     tw_finish(w);
-    cr_assert(accepted(w, s.h), "%s", w->log);
+    cr_assert(tw_accepted(w, s.h), "%s", w->log);
     cr_assert_eq(w->struck, 2);
     tw_free(w);
     segments_free(&s);
@@ -1565,7 +1521,7 @@ Test(task, T61_struck_while_a_window_is_open)
 {
     for (int filed = 0; filed < 2; filed++) {
         segments s = segments_new();
-        tw *w = world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
+        tw *w = tw_world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
         rf_task_counts c;
         w->member[1].claims = false_first(&s);
         w->member[0].no_claims = w->member[1].no_claims = 1;
@@ -1589,7 +1545,7 @@ Test(task, T61_struck_while_a_window_is_open)
         cr_assert_eq(w->verdicts, 1, "%s", w->log);
         tw_finish(w);
         rf_task_get_counts(w->task, &c);
-        cr_assert(accepted(w, s.h), "%s", w->log);
+        cr_assert(tw_accepted(w, s.h), "%s", w->log);
         cr_assert_eq(c.recomputed, 1);
         cr_assert_eq(tw_lost(w, 1), RF_LOST_EQUIVOCATION);
         cr_assert_eq(tw_lost(w, 2), RF_LOST_CLAIM);
@@ -1602,7 +1558,7 @@ Test(task, T61_struck_while_a_window_is_open)
 Test(task, V007_recomputations_of_a_pair_without_a_verdict)
 {
     segments s = segments_new();
-    tw *w = world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
+    tw *w = tw_world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
     w->member[1].claims = false_first(&s); /* struck while the honest one is left */
     tw_begin(w);
     while (!w->struck) {
@@ -1618,7 +1574,7 @@ Test(task, V007_recomputations_of_a_pair_without_a_verdict)
     cr_assert_null(tw_last(w, RF_DO_VERDICT)->verdict);
     cr_assert_eq(recomputed(w), 1);
     tw_finish(w);
-    cr_assert(accepted(w, s.h), "%s", w->log);
+    cr_assert(tw_accepted(w, s.h), "%s", w->log);
     tw_free(w);
     segments_free(&s);
 }
@@ -1628,7 +1584,7 @@ Test(task, V007_recomputations_of_a_pair_without_a_verdict)
 Test(task, T43_answers_are_paid_once_and_false_claims_never)
 {
     segments s = segments_new();
-    tw *w = world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
+    tw *w = tw_world(s.t, 3, (tw_side *[3]){s.h, s.h, s.l}, s.h);
     ro_err err = {RO_OK, {0}};
     rf_params *p = &w->setup.params;
     int64_t exposure, replays = 0, claims = 0;
@@ -1662,8 +1618,8 @@ Test(task, T43_answers_are_paid_once_and_false_claims_never)
 Test(task, T03_challenges_repeated_and_contradicted)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t);
-    tw *w = world(t, 3, (tw_side *[3]){h, h, h}, h);
+    tw_side *h = tw_honest(t);
+    tw *w = tw_world(t, 3, (tw_side *[3]){h, h, h}, h);
     tw_begin(w);
     rf_message m = tw_message(w, 1, RF_M_CHALLENGE);
     m.slot.step = w->queue[0].e.step;
@@ -1682,7 +1638,7 @@ Test(task, T03_challenges_repeated_and_contradicted)
     cr_assert_eq(tw_send(w, 2, &m, NULL, 0), RF_R_LATE);
     cr_assert_eq(tw_lost(w, 2), RF_LOST_ATTENTION);
     tw_finish(w);
-    cr_assert(accepted(w, h), "%s", w->log);
+    cr_assert(tw_accepted(w, h), "%s", w->log);
     cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
     tw_free(w);
     tw_truth_free(t);
@@ -1692,7 +1648,7 @@ Test(task, T03_challenges_repeated_and_contradicted)
 Test(task, T75_claims_garbled_and_misplaced)
 {
     segments s = segments_new();
-    tw *w = world(s.t, 2, (tw_side *[2]){s.h, s.l}, s.h);
+    tw *w = tw_world(s.t, 2, (tw_side *[2]){s.h, s.l}, s.h);
     w->member[0].no_claims = 1;
     tw_ask window = until_window(w, &s);
     rf_message m = tw_message(w, 0, RF_M_SEGMENT);
@@ -1718,7 +1674,7 @@ Test(task, T75_claims_garbled_and_misplaced)
     cr_assert_eq(w->struck, 0);
     w->member[0].no_claims = 0;
     tw_finish(w);
-    cr_assert(accepted(w, s.h), "%s", w->log);
+    cr_assert(tw_accepted(w, s.h), "%s", w->log);
     tw_free(w);
     segments_free(&s);
 }
@@ -1727,8 +1683,8 @@ Test(task, T75_claims_garbled_and_misplaced)
 Test(task, T75_explanations_of_something_else, .timeout = 100)
 {
     tw_truth *t = tw_truth_dear(DEAR, 0);
-    tw_side *h = honest(t), *l = liar(t, 0, 0, TW_OUTPUT, 1 << 20);
-    tw *w = world(t, 2, (tw_side *[2]){h, l}, h);
+    tw_side *h = tw_honest(t), *l = tw_liar(t, 0, 0, TW_OUTPUT, 1 << 20);
+    tw *w = tw_world(t, 2, (tw_side *[2]){h, l}, h);
     tw_begin(w);
     tw_ask a;
     uint8_t *bytes;
@@ -1758,7 +1714,7 @@ Test(task, T75_explanations_of_something_else, .timeout = 100)
     ro_free(bytes);
     w->head--;
     tw_finish(w);
-    cr_assert(accepted(w, h), "%s", w->log);
+    cr_assert(tw_accepted(w, h), "%s", w->log);
     cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
     tw_free(w);
     tw_truth_free(t);
@@ -1768,9 +1724,9 @@ Test(task, T75_explanations_of_something_else, .timeout = 100)
 Test(task, T36_the_hosts_answers_that_are_none)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t);
+    tw_side *h = tw_honest(t);
     for (int k = 0; k < 3; k++) {
-        tw *w = world(t, 2, (tw_side *[2]){h, h}, h);
+        tw *w = tw_world(t, 2, (tw_side *[2]){h, h}, h);
         rf_event e;
         tw_begin(w);
         while (w->queue[w->head].e.kind == RF_DO_CHALLENGE) tw_challenge(w, &w->queue[w->head++]);
@@ -1806,8 +1762,8 @@ Test(task, T36_the_hosts_answers_that_are_none)
 Test(task, T65_auditors_that_are_none)
 {
     tw_truth *t = tw_truth_small(6, 0), *other = tw_truth_small(5, 0);
-    tw_side *h = honest(t), *o = honest(other);
-    tw *w = world(t, 2, (tw_side *[2]){h, h}, NULL);
+    tw_side *h = tw_honest(t), *o = tw_honest(other);
+    tw *w = tw_world(t, 2, (tw_side *[2]){h, h}, NULL);
     rf_event e;
     ro_err err = {RO_OK, {0}};
     uint32_t n;
@@ -1859,9 +1815,9 @@ Test(task, T65_auditors_that_are_none)
 Test(task, T39_times_at_the_end_of_their_range)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    tw_side *h = honest(t);
+    tw_side *h = tw_honest(t);
     ro_err err = {RO_OK, {0}};
-    tw *w = world(t, 2, (tw_side *[2]){h, h}, h);
+    tw *w = tw_world(t, 2, (tw_side *[2]){h, h}, h);
     uint64_t d = rf_task_deadline(w->task);
     w->now += 5;
     tw_plain(w, RF_EV_READY);
@@ -1905,29 +1861,38 @@ typedef struct {
                           c uncommitted, g garbles, n files nothing, t inattentive, x wrong there */
     uint32_t faults;
     int kernel_lies, dear, undelivered, no_auditor;
+    int kernel; /* 1 never at hand, 2 late, 3 late and it contradicts */
 } life;
 
 static const life LIVES[] = {
-    {"agreed", 0, 3, "hhh", "...", 0, 0, 0, 0, 0},
-    {"alone", 0, 3, "hhh", ".rc", 0, 0, 0, 0, 0},
-    {"output", 0, 3, "hlh", "...", 0, 0, 0, 0, 0},
-    {"many roots", 0, 7, "hlmjish", ".......", 0, 0, 0, 0, 0},
-    {"silence", 0, 4, "hlmh", ".s.s", 0, 0, 0, 0, 0},
-    {"nobody", 0, 2, "lm", "..", 0, 0, 0, 0, 1},
-    {"staged", 0, 2, "lm", ".s", 0, 0, 0, 0, 0},
-    {"garbles", 0, 3, "hlh", "g.g", 0, 0, 0, 0, 0},
-    {"faults", 0, 3, "hlh", "...", 2, 0, 0, 0, 0},
-    {"too many faults", 0, 3, "hlh", "...", 9, 0, 0, 0, 0},
-    {"alarm", 0, 3, "hlh", "...", 0, 1, 0, 0, 0},
-    {"undelivered", 0, 3, "hlh", "...", 0, 0, 0, 1, 0},
-    {"no auditor", 0, 2, "hl", "..", 0, 0, 0, 0, 1},
-    {"attention", 0, 4, "hhhh", ".tx.", 0, 0, 0, 0, 0},
-    {"withdrawn", 0, 4, "hhlh", ".w..", 0, 0, 0, 0, 0},
-    {"segments", 3, 4, "bhlb", "....", 0, 0, 0, 0, 0},
-    {"no claims", 3, 3, "hlh", "n..", 0, 0, 0, 0, 0},
-    {"segment roots", 3, 5, "hlmbh", ".....", 0, 0, 0, 0, 0},
-    {"explanations", 0, 4, "fhlf", "....", 0, 0, 1, 0, 0},
-    {"explained in a segment", 2, 3, "fhl", "...", 0, 0, 1, 0, 0},
+    {"agreed", 0, 3, "hhh", "...", 0, 0, 0, 0, 0, 0},
+    {"alone", 0, 3, "hhh", ".rc", 0, 0, 0, 0, 0, 0},
+    {"output", 0, 3, "hlh", "...", 0, 0, 0, 0, 0, 0},
+    {"many roots", 0, 7, "hlmjish", ".......", 0, 0, 0, 0, 0, 0},
+    {"silence", 0, 4, "hlmh", ".s.s", 0, 0, 0, 0, 0, 0},
+    {"nobody", 0, 2, "lm", "..", 0, 0, 0, 0, 1, 0},
+    {"staged", 0, 2, "lm", ".s", 0, 0, 0, 0, 0, 0},
+    {"garbles", 0, 3, "hlh", "g.g", 0, 0, 0, 0, 0, 0},
+    {"faults", 0, 3, "hlh", "...", 2, 0, 0, 0, 0, 0},
+    {"too many faults", 0, 3, "hlh", "...", 9, 0, 0, 0, 0, 0},
+    {"alarm", 0, 3, "hlh", "...", 0, 1, 0, 0, 0, 0},
+    {"undelivered", 0, 3, "hlh", "...", 0, 0, 0, 1, 0, 0},
+    {"no auditor", 0, 2, "hl", "..", 0, 0, 0, 0, 1, 0},
+    {"attention", 0, 4, "hhhh", ".tx.", 0, 0, 0, 0, 0, 0},
+    {"withdrawn", 0, 4, "hhlh", ".w..", 0, 0, 0, 0, 0, 0},
+    {"segments", 3, 4, "bhlb", "....", 0, 0, 0, 0, 0, 0},
+    {"no claims", 3, 3, "hlh", "n..", 0, 0, 0, 0, 0, 0},
+    {"segment roots", 3, 5, "hlmbh", ".....", 0, 0, 0, 0, 0, 0},
+    {"explanations", 0, 4, "fhlf", "....", 0, 0, 1, 0, 0, 0},
+    {"explained in a segment", 2, 3, "fhl", "...", 0, 0, 1, 0, 0, 0},
+    {"provisional", 0, 4, "hlmh", "....", 0, 0, 0, 0, 0, 1},
+    {"provisional nobody", 0, 2, "lm", "..", 0, 0, 0, 0, 1, 1},
+    {"provisional claims", 3, 4, "bhlb", "....", 0, 0, 0, 0, 0, 1},
+    {"confirmed", 0, 4, "hlmh", "....", 0, 0, 0, 0, 0, 2},
+    {"confirmed claims", 3, 4, "bhlb", "....", 0, 0, 0, 0, 0, 2},
+    {"contradicted", 0, 4, "hlmh", "....", 0, 0, 0, 0, 0, 3},
+    {"contradicted claims", 3, 5, "hlmbh", ".....", 0, 0, 0, 0, 0, 3},
+    {"provisional explanations", 0, 4, "fhlf", "....", 0, 0, 1, 0, 0, 2},
 };
 #define LIFE_COUNT (sizeof LIVES / sizeof *LIVES)
 
@@ -1940,13 +1905,13 @@ static cast cast_new(const life *x)
 {
     cast c;
     c.t = x->dear ? tw_truth_dear(DEAR, x->segment) : tw_truth_small(6, x->segment);
-    c.side[0] = honest(c.t);
-    c.side[1] = liar(c.t, x->dear ? 0 : 4, 0, TW_OUTPUT, 1 << 20);
-    c.side[2] = liar(c.t, x->dear ? 1 : 5, 0, TW_OUTPUT, 5);
-    c.side[3] = liar(c.t, 1, 0, TW_JUNK, 6);
-    c.side[4] = liar(c.t, 1, 0, TW_INPUT, 7);
-    c.side[5] = liar(c.t, 1, 0, TW_STRUCTURE, 8);
-    c.side[6] = x->dear ? honest(c.t) : liar(c.t, 3, 1, TW_OUTPUT, 9);
+    c.side[0] = tw_honest(c.t);
+    c.side[1] = tw_liar(c.t, x->dear ? 0 : 4, 0, TW_OUTPUT, 1 << 20);
+    c.side[2] = tw_liar(c.t, x->dear ? 1 : 5, 0, TW_OUTPUT, 5);
+    c.side[3] = tw_liar(c.t, 1, 0, TW_JUNK, 6);
+    c.side[4] = tw_liar(c.t, 1, 0, TW_INPUT, 7);
+    c.side[5] = tw_liar(c.t, 1, 0, TW_STRUCTURE, 8);
+    c.side[6] = x->dear ? tw_honest(c.t) : tw_liar(c.t, 3, 1, TW_OUTPUT, 9);
     return c;
 }
 
@@ -1975,6 +1940,8 @@ static tw *live(const life *x, const cast *c)
     w->faults = x->faults;
     w->kernel_lies = x->kernel_lies;
     w->undelivered = x->undelivered;
+    w->host_cannot = x->kernel > 0;
+    w->late = x->kernel - w->host_cannot;
     w->auditor = x->no_auditor ? NULL : c->side[0];
     return w;
 }
@@ -2086,7 +2053,8 @@ Test(task, T52_a_state_of_another_job)
 /* V-011: memory that fails at any place of any event is an error, and decides nothing. */
 Test(task, V011_no_memory_at_any_place_of_any_event, .timeout = 300)
 {
-    static const char *const names[] = {"many roots", "faults", "segments", "attention"};
+    static const char *const names[] = {"many roots", "faults", "segments", "attention",
+                                        "provisional", "contradicted claims"};
     for (size_t k = 0; k < LIFE_COUNT; k++)
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
             if (strcmp(LIVES[k].name, names[i]) != 0) continue;
