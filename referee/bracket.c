@@ -410,22 +410,22 @@ static ro_status end_pair(rf_task *t, rf_pair *p, ro_err *err)
     const rf_verdict *v = rf_game_verdict(p->game);
     t->counts.provisional |= v->provisional;
     RO_TRY(finish_pair(t, p, v, err));
-    if (v->kind == RF_UNDECIDED || v->guilty_count == 0) {
+    if (v->guilty_count == 0) { /* online nothing else is undecided */
         RO_TRY(give_back(t, p->level, p->number, err));
-        return rf_refund(t, RF_END_REFUNDED,
-                         v->alarm ? CONTRADICTED : "a pair could not be decided", err);
+        return rf_refund(t, RF_END_REFUNDED, CONTRADICTED, err);
     }
     for (uint32_t k = 0; k < v->guilty_count; k++)
         RO_TRY(fall(t, p, v->guilty[k].party, loss_of(v->guilty[k].cause), err));
     return hold(t, p, err);
 }
 
-/* Whoever signed a claim that the game has found false has lost, at once. */
+/* Whoever signed a claim that the game has found false has lost, at once. Nothing is open: all
+ * windows are closed. */
 static ro_status strike_signers(rf_task *t, rf_pair *p, ro_err *err)
 {
     for (uint32_t k = 0; k < p->window_count; k++) {
         rf_window *w = &p->windows[k];
-        for (uint32_t i = 0; w->closed && i < w->entry_count; i++) {
+        for (uint32_t i = 0; i < w->entry_count; i++) {
             if (w->entries[i].struck || !rf_game_struck(p->game, &w->q, i)) continue;
             w->entries[i].struck = 1;
             for (uint32_t f = 0; f < w->filing_count; f++)
@@ -441,7 +441,8 @@ ro_status rf_pair_step(rf_task *t, uint32_t pair, ro_err *err)
     rf_pair *p = &t->pairs[pair];
     rf_question q[RF_OPEN_MAX];
     uint32_t count;
-    if (p->done || p->open_count) return RO_OK;
+    RO_ASSERT(!p->done);
+    if (p->open_count) return RO_OK;
     RO_TRY(rf_game_next(p->game, q, &count, err));
     RO_TRY(strike_signers(t, p, err));
     if (count == 0) return end_pair(t, p, err);
@@ -580,12 +581,11 @@ static ro_status close_window(rf_task *t, uint32_t pair, uint32_t slot, ro_err *
     ranked *list = ro_arena_alloc(t->event, (w->entry_count + 1) * sizeof *list);
     if (!list) return RO_FAIL(err, RO_ENOMEM, "no memory to close a window");
     uint32_t n = rank_entries(t, w, list);
-    uint64_t room;
-    uint8_t *all = ro_mul_size(n, w->size, &room) ? ro_arena_alloc(t->event, room) : NULL;
+    uint8_t *all = ro_arena_alloc(t->event, n * w->size); /* they are in memory one by one */
     int accepted;
     if (!all) return RO_FAIL(err, RO_ENOMEM, "no memory for %u claims of a window", n);
     for (uint32_t k = 0; k < n; k++) memcpy(all + k * w->size, list[k].entry.bytes, w->size);
-    RO_TRY(rf_game_offer(p->game, &p->open[slot].q, all, room, &accepted, err));
+    RO_TRY(rf_game_offer(p->game, &p->open[slot].q, all, n * w->size, &accepted, err));
     if (!accepted) return RO_FAIL(err, RO_EFORMAT, "a window holds claims that were not admitted");
     settle_entries(w, list, n);
     RO_TRY(close_question(t, p, slot, err));
@@ -601,7 +601,7 @@ static ro_status sweep_pair(rf_task *t, uint32_t pair, ro_err *err)
         RO_TRY(finish_pair(t, p, NULL, err));
         return hold(t, p, err);
     }
-    for (uint32_t k = 0; !p->done && k < p->open_count; k++)
+    for (uint32_t k = 0; k < p->open_count; k++)
         if (p->open[k].window != RF_NONE && all_have_filed(t, p, &p->open[k])) {
             t->sweep = 1; /* the other side's window may be complete too */
             return close_window(t, pair, k, err);
@@ -613,11 +613,11 @@ static ro_status sweep_pair(rf_task *t, uint32_t pair, ro_err *err)
  * alone closes. Each round strikes or closes something, so it ends. */
 ro_status rf_sweep(rf_task *t, ro_err *err)
 {
-    while (t->sweep && !rf_over(t)) {
+    while (t->sweep) {
         t->sweep = 0;
         for (uint32_t k = 0; k < t->root_count; k++)
             if (!t->roots[k].standing) t->roots[k].fallen = 1;
-        for (uint32_t k = 0; k < t->pair_count && !rf_over(t); k++)
+        for (uint32_t k = 0; k < t->pair_count; k++)
             if (!t->pairs[k].done) RO_TRY(sweep_pair(t, k, err));
     }
     return RO_OK;
@@ -832,22 +832,26 @@ ro_status rf_take_filing(rf_task *t, uint32_t member, const rf_event *e, ro_err 
 
 /* ---- the host's answers ------------------------------------------------------------------ */
 
+/* Online nothing but kernels is asked of the host, and then nothing of anybody else. */
+const rf_open *rf_host_question(const rf_pair *p)
+{
+    RO_ASSERT(p->open_count == 1 && p->open[0].q.kind == RF_Q_KERNEL);
+    return &p->open[0];
+}
+
 ro_status rf_take_work(rf_task *t, uint32_t pair, const rf_work *w, const rf_event *e, int *fault,
                        ro_err *err)
 {
     rf_pair *p = &t->pairs[pair];
-    uint32_t slot = 0;
     int accepted = 0;
-    while (slot < p->open_count && (p->open[slot].q.parties || p->open[slot].work != w->id)) slot++;
-    RO_ASSERT(slot < p->open_count); /* works go with their pair */
+    RO_ASSERT(rf_host_question(p)->work == w->id);
     if (e->end == RF_WORK_CANNOT) {
-        RO_ASSERT(p->open[slot].q.kind == RF_Q_KERNEL); /* online nothing else is run again */
         RO_TRY(rf_room(&p->missed, &p->missed_room, p->missed_count, sizeof *p->missed, err));
         p->missed[p->missed_count++] = w->id;
-        rf_game_cannot(p->game, &p->open[slot].q, RF_NONE);
-        return close_question(t, p, slot, err);
+        rf_game_cannot(p->game, &p->open[0].q, RF_NONE);
+        return close_question(t, p, 0, err);
     }
-    RO_TRY(rf_game_offer(p->game, &p->open[slot].q, e->bytes, e->size, &accepted, err));
+    RO_TRY(rf_game_offer(p->game, &p->open[0].q, e->bytes, e->size, &accepted, err));
     *fault = !accepted;
-    return accepted ? close_question(t, p, slot, err) : RO_OK;
+    return accepted ? close_question(t, p, 0, err) : RO_OK;
 }

@@ -18,6 +18,7 @@
 
 int rf_expired(uint64_t now, uint64_t deadline) { return now >= deadline; }
 uint64_t rf_later(uint64_t now, uint64_t ms) { return ms < NEVER - 1 - now ? now + ms : NEVER - 1; }
+int rf_is_open(const rf_task *t) { return t->state == RF_T_AGREED || t->state == RF_T_DISPUTED; }
 int rf_over(const rf_task *t) { return t->state == RF_T_SETTLED || t->state == RF_T_REFUNDED; }
 
 const char *rf_task_state_name(rf_task_state s)
@@ -108,6 +109,7 @@ static ro_status alarm_raise(rf_task *t, const char *why, ro_err *err)
 
 static uint32_t place_of(const rf_task *t, const vd_digest *slot)
 {
+    RO_ASSERT(t->index_room); /* members have said something, and nobody else is looked up */
     uint32_t i = vd_get_u32(slot->b) & (t->index_room - 1);
     while (t->index[i] != RF_NONE && !vd_digest_equal(&t->said[t->index[i]].slot, slot))
         i = (i + 1) & (t->index_room - 1);
@@ -116,7 +118,6 @@ static uint32_t place_of(const rf_task *t, const vd_digest *slot)
 
 const rf_said *rf_find_said(const rf_task *t, const vd_digest *slot)
 {
-    if (!t->index_room) return NULL;
     uint32_t i = t->index[place_of(t, slot)];
     return i == RF_NONE ? NULL : &t->said[i];
 }
@@ -275,12 +276,12 @@ static ro_status settle(rf_task *t, rf_end end, ro_err *err)
     uint32_t *who = ro_arena_alloc(t->event, seats * sizeof *who);
     uint32_t *place = ro_arena_alloc(t->event, seats * sizeof *place);
     rf_answer *answers = ro_arena_alloc(t->event, (t->answer_count + 1) * sizeof *answers);
-    if (!members || !who || !place || !answers)
-        return RO_FAIL(err, RO_ENOMEM, "no memory to settle a task");
+    if (!members || !who || !place || !answers) return RO_FAIL(err, RO_ENOMEM, "no memory");
     memset(&o, 0, sizeof o);
     o.end = t->end = end;
     o.treasury = t->params.audit;
-    RO_TRY(rf_params_escrow(&t->params, &o.escrow, err));
+    ro_status fits = rf_params_escrow(&t->params, &o.escrow, err);
+    RO_ASSERT(fits == RO_OK); /* rf_params_check has seen it */
     RO_TRY(rf_money_multiply(t->params.segment, t->counts.pairs, &o.referee_cost, err));
     o.members = members;
     o.member_count = outcome_members(t, members, who, place);
@@ -518,12 +519,17 @@ static ro_status make_draw(rf_task *t, ro_err *err)
     return RO_OK;
 }
 
-ro_status rf_group_of(rf_task *t, const rf_seat *s, uint32_t *group, ro_err *err)
+static uint32_t find_group(const rf_task *t, const rf_seat *s)
 {
     uint32_t g = 0;
     while (g < t->root_count && !vd_digest_equal(&t->roots[g].root, &s->root)) g++;
-    *group = g;
-    if (g < t->root_count) return RO_OK;
+    return g;
+}
+
+ro_status rf_group_of(rf_task *t, const rf_seat *s, uint32_t *group, ro_err *err)
+{
+    *group = find_group(t, s);
+    if (*group < t->root_count) return RO_OK;
     RO_TRY(rf_room(&t->roots, &t->root_room, t->root_count, sizeof *t->roots, err));
     rf_root *r = &t->roots[t->root_count++];
     memset(r, 0, sizeof *r);
@@ -561,7 +567,7 @@ static ro_status group_roots(rf_task *t, ro_err *err)
     for (uint32_t k = 0; k < t->seat_count; k++) {
         rf_seat *s = &t->seats[k];
         if (!s->revealed) continue;
-        RO_TRY(rf_group_of(t, s, &s->group, err));
+        s->group = find_group(t, s);
         t->roots[s->group].standing += s->lost == RF_LOST_NOTHING;
     }
     t->sweep = 1;
@@ -613,10 +619,10 @@ static ro_status conclude(rf_task *t, uint32_t group, int *go, ro_err *err)
 static ro_status advance(rf_task *t, ro_err *err)
 {
     int go = 1;
-    while (go && (t->state == RF_T_AGREED || t->state == RF_T_DISPUTED)) {
+    while (go) {
         uint32_t standing = 0, last = 0, judging = 0;
         RO_TRY(rf_sweep(t, err));
-        if (t->state > RF_T_DISPUTED) return RO_OK;
+        if (!rf_is_open(t)) return RO_OK;
         for (uint32_t k = 0; k < t->pair_count; k++) judging += !t->pairs[k].done;
         if (judging) return RO_OK;
         for (uint32_t k = 0; k < t->root_count; k++)
@@ -660,17 +666,18 @@ static ro_status close_final(rf_task *t, ro_err *err)
 typedef enum { OF_STATE, OF_CHALLENGES, OF_AUDIT, OF_QUESTION } timer;
 
 /* The deadline that comes first; at one time the task's own before those of claims, and these in
- * the order of the claims' roots. */
+ * the order of the claims' roots. While challenges are answered or an audit is wanted, never both,
+ * the state has no deadline. */
 static uint64_t first_deadline(const rf_task *t, timer *of, uint32_t *pair, uint32_t *slot)
 {
     uint64_t first = t->deadline, d;
     *of = OF_STATE;
     if (rf_over(t)) return NEVER;
-    if (t->challenging == RF_C_ASKED && t->challenge_deadline < first) {
+    if (t->challenging == RF_C_ASKED) {
         first = t->challenge_deadline;
         *of = OF_CHALLENGES;
     }
-    if (t->auditing == RF_A_WANTED && t->audit_deadline < first) {
+    if (t->auditing == RF_A_WANTED) {
         first = t->audit_deadline;
         *of = OF_AUDIT;
     }
@@ -710,7 +717,7 @@ static ro_status expire(rf_task *t, ro_err *err)
         case OF_STATE: RO_TRY(expire_state(t, err)); break;
         case OF_CHALLENGES: RO_TRY(rf_close_challenges(t, err)); break;
         case OF_AUDIT: RO_TRY(rf_audit_failed(t, err)); break;
-        case OF_QUESTION: RO_TRY(rf_expire_question(t, pair, slot, err)); break;
+        default: RO_TRY(rf_expire_question(t, pair, slot, err)); break;
         }
         RO_TRY(advance(t, err));
     }
@@ -772,16 +779,14 @@ static ro_status take_message(rf_task *t, const rf_event *e, ro_err *err)
 static ro_status apply(rf_task *t, const rf_event *e, ro_err *err)
 {
     switch (e->kind) {
-    case RF_EV_TICK:
-    case RF_EV_DOWNTIME: return RO_OK;
     case RF_EV_MESSAGE: return take_message(t, e, err);
     case RF_EV_READY: t->ready = 1; return RO_OK;
     case RF_EV_WORK: return rf_take_result(t, e, err);
     case RF_EV_AUDITOR: return rf_take_auditor(t, e, err);
     case RF_EV_DELIVERED: return take_delivery(t, e, err);
     case RF_EV_ALARM: return rf_refund(t, RF_END_REFUNDED, "the task was frozen", err);
+    default: return RO_OK; /* a tick; downtime */
     }
-    return RO_OK;
 }
 
 /* What the last event left behind. */

@@ -25,10 +25,7 @@ typedef struct {
     ro_status status; /* of memory; bytes that are wrong set in->bad */
 } io;
 
-static void io_bad(io *x)
-{
-    if (x->in) x->in->bad = 1;
-}
+static void io_bad(io *x) { x->in->bad = 1; }
 
 static void io_u64(io *x, uint64_t *v)
 {
@@ -85,23 +82,26 @@ static void io_index(io *x, uint32_t *v, uint32_t count, int none)
     }
 }
 
+static void *io_room(io *x, size_t n)
+{
+    void *p = ro_alloc_zero(n);
+    if (p) return p;
+    x->status = RO_FAIL(x->err, RO_ENOMEM, "no memory for %zu bytes of a task", n);
+    io_bad(x);
+    return NULL;
+}
+
 /* The count of a vector whose records have at least `least` bytes; makes its room. */
 static void io_vector(io *x, void *items, uint32_t *room, uint32_t *count, size_t size,
                       size_t least)
 {
     io_u32(x, count);
     if (!x->in) return;
-    uint64_t total;
-    if (*count > vd_in_left(x->in) / least || x->in->bad) io_bad(x);
-    if (x->in->bad || !ro_mul_size(*count, size, &total)) *count = 0;
+    if (*count > vd_in_left(x->in) / least) io_bad(x);
+    if (x->in->bad) *count = 0;
     if (*count == 0) return;
-    void *p = ro_alloc_zero(*count * size);
-    if (!p) {
-        x->status = RO_FAIL(x->err, RO_ENOMEM, "no memory for %u records of a task", *count);
-        *count = 0;
-        io_bad(x);
-        return;
-    }
+    void *p = io_room(x, *count * size); /* a few times what the bytes have */
+    if (!p) *count = 0;
     memcpy(items, &p, sizeof p);
     *room = *count;
 }
@@ -133,11 +133,8 @@ static void io_seat(io *x, rf_seat *s, uint32_t roots)
         if (x->in) s->backend[VD_BACKEND_BYTES - 1] = 0;
     }
     io_u64(x, &s->answered);
-    if (x->in && s->answered) s->answers = ro_alloc_zero(RF_CHALLENGES_MAX * sizeof *s->answers);
-    if (x->in && s->answered && !s->answers) {
-        x->status = RO_FAIL(x->err, RO_ENOMEM, "no memory for answers to challenges");
-        io_bad(x);
-    }
+    if (!s->answered) return;
+    if (x->in) s->answers = io_room(x, RF_CHALLENGES_MAX * sizeof *s->answers);
     for (uint32_t k = 0; k < RF_CHALLENGES_MAX && s->answers; k++)
         if (s->answered >> k & 1) io_digest(x, &s->answers[k]);
 }
@@ -182,15 +179,9 @@ static void io_entry(io *x, rf_entry *e, const rf_window *w, uint32_t seats)
     io_index(x, &e->first, seats, 0);
     io_flag(x, &e->struck);
     if (w->closed) return; /* the game has its bytes */
-    if (x->in) {
-        const uint8_t *p = vd_in_bytes(x->in, w->size);
-        e->bytes = p ? ro_alloc(w->size) : NULL;
-        if (p && !e->bytes) x->status = RO_FAIL(x->err, RO_ENOMEM, "no memory for a claim");
-        if (e->bytes) memcpy(e->bytes, p, w->size);
-        else io_bad(x);
-        return;
-    }
-    vd_out_bytes(x->out, e->bytes, w->size);
+    if (x->in && vd_in_left(x->in) < w->size) io_bad(x);
+    if (x->in && !x->in->bad) e->bytes = io_room(x, w->size);
+    if (e->bytes) io_bytes(x, e->bytes, w->size);
 }
 
 static void io_window(io *x, rf_window *w, uint32_t seats)
@@ -292,7 +283,6 @@ static ro_status replay(rf_task *t, rf_pair *p, vd_in *in, ro_err *err)
     uint32_t windows = 0, n = vd_in_u32(in);
     RO_TRY(rf_pair_game(t, p, err));
     for (uint32_t k = 0; k < n; k++) {
-        if (in->bad) return RO_FAIL(err, RO_EFORMAT, "a task's state is cut short");
         RO_TRY(ask_again(t, p, &windows, err));
         RO_TRY(replay_one(p, in, err));
     }
@@ -464,7 +454,8 @@ static uint32_t count_works(const rf_task *t, uint32_t pair, uint32_t id)
     return n;
 }
 
-/* Every question to the host has one work, and every work its question or its challenge. */
+/* Every question to the host has one work, and every work its question or its challenge; these are
+ * there while challenges are checked. */
 static int works_match(const rf_task *t)
 {
     uint32_t asked = 0, works = 0;
@@ -480,7 +471,7 @@ static int works_match(const rf_task *t)
             (t->works[k].group == RF_NONE || t->works[k].challenge == RF_NONE))
             return 0;
     }
-    return asked == works;
+    return asked == works && (works < t->work_count) == (t->challenging == RF_C_CHECKED);
 }
 
 /* Whether a loss that is provisional has been lost by a root's member to a pair whose game is there
@@ -510,6 +501,18 @@ static int end_holds(const rf_task *t)
     return (t->end != RF_END_SETTLED) == (t->state == RF_T_REFUNDED);
 }
 
+/* Whether what is waited for fits the state: nothing but the outputs once it is known what is right,
+ * an auditor after the challenges. */
+static int waits_hold(const rf_task *t)
+{
+    const int challenging = t->challenging != RF_C_NONE && t->challenging != RF_C_DONE;
+    uint32_t judging = 0;
+    for (uint32_t k = 0; k < t->pair_count; k++) judging += !t->pairs[k].done;
+    if (t->auditing == RF_A_WANTED && (t->challenging != RF_C_DONE || judging)) return 0;
+    if (rf_is_open(t)) return t->challenging != RF_C_NONE;
+    return !challenging && !judging && t->auditing != RF_A_WANTED;
+}
+
 /* What the bytes leave to be counted, and what no count shows: who is in which pair, that a state
  * that has a root names it, that every work has its question. */
 static int make_whole(rf_task *t)
@@ -530,8 +533,8 @@ static int make_whole(rf_task *t)
     }
     int has_root = t->state >= RF_T_RESOLVED && t->state <= RF_T_SETTLED &&
                    (t->end == RF_END_SETTLED || t->end == RF_END_UNDELIVERED);
-    int timeless = t->state == RF_T_AGREED || t->state == RF_T_DISPUTED || rf_over(t);
-    return works_match(t) && end_holds(t) && (!has_root || t->accepted != RF_NONE) &&
+    int timeless = rf_is_open(t) || rf_over(t);
+    return works_match(t) && end_holds(t) && waits_hold(t) && (!has_root || t->accepted != RF_NONE) &&
            timeless == (t->deadline == UINT64_MAX);
 }
 
@@ -562,7 +565,8 @@ static ro_status compare_again(const rf_task *t, const void *bytes, size_t n, ro
     uint8_t *again;
     size_t size;
     RO_TRY(rf_task_save(t, &again, &size, err));
-    int same = size == n && memcmp(again, bytes, n) == 0;
+    RO_ASSERT(size == n); /* what was read to its end: each field is written as it was read */
+    int same = memcmp(again, bytes, n) == 0;
     ro_free(again);
     return same ? RO_OK : RO_FAIL(err, RO_EFORMAT, "a task's state is not in its canonical form");
 }
@@ -576,7 +580,7 @@ static ro_status read_task(rf_task *t, const vd_job *job, const void *bytes, siz
     if (x.status) return x.status;
     if (in.bad || in.at != n || !make_whole(t))
         return RO_FAIL(err, RO_EFORMAT, "a task's state of %zu bytes does not hold together", n);
-    if (t->said_count) RO_TRY(rf_index_said(t, err));
+    RO_TRY(rf_index_said(t, err));
     t->sweep = 1;
     return compare_again(t, bytes, n, err);
 }

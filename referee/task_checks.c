@@ -131,9 +131,7 @@ ro_status rf_run_work(rf_task *t, const rf_work *w, ro_err *err)
     rf_effect *e;
     if (w->pair != RF_NONE) {
         const rf_pair *p = &t->pairs[w->pair];
-        for (uint32_t k = 0; k < p->open_count; k++)
-            if (p->open[k].q.parties == 0 && p->open[k].work == w->id)
-                RO_TRY(rf_ask_effect(t, p, &p->open[k], RF_DO_RUN, err));
+        RO_TRY(rf_ask_effect(t, p, rf_host_question(p), RF_DO_RUN, err));
         t->effects[t->effect_count - 1].deadline = w->not_before;
         return RO_OK;
     }
@@ -214,13 +212,10 @@ ro_status rf_take_result(rf_task *t, const rf_event *e, ro_err *err)
     if (!fault && w.pair == RF_NONE) RO_TRY(take_expected(t, &w, e, &fault, err));
     else if (!fault) RO_TRY(rf_take_work(t, w.pair, &w, e, &fault, err));
     if (fault) return fault_again(t, &t->works[k], err);
-    for (k = 0; k < t->work_count && t->works[k].id != w.id; k++) {}
-    if (k < t->work_count) {
-        memmove(&t->works[k], &t->works[k + 1], (t->work_count - k - 1) * sizeof *t->works);
-        t->work_count--;
-    }
+    memmove(&t->works[k], &t->works[k + 1], (t->work_count - k - 1) * sizeof *t->works);
+    t->work_count--;
     if (t->challenging == RF_C_CHECKED && !t->work_count) t->challenging = RF_C_DONE;
-    return w.pair == RF_NONE || rf_over(t) ? RO_OK : rf_pair_step(t, w.pair, err);
+    return w.pair == RF_NONE ? RO_OK : rf_pair_step(t, w.pair, err);
 }
 
 /* ---- audits ------------------------------------------------------------------------------ */

@@ -186,7 +186,8 @@ const rf_said *rf_find_said(const rf_task *t, const vd_digest *slot);
 ro_status rf_add_said(rf_task *t, const vd_digest *slot, const vd_digest *claim, ro_err *err)
     RO_CHECKED;
 ro_status rf_index_said(rf_task *t, ro_err *err) RO_CHECKED; /* from said */
-int rf_over(const rf_task *t); /* SETTLED or REFUNDED */
+int rf_over(const rf_task *t);    /* SETTLED or REFUNDED */
+int rf_is_open(const rf_task *t); /* AGREED or DISPUTED: it is not known yet what is right */
 ro_status rf_accept(rf_task *t, uint32_t member, uint64_t position, int duplicate, ro_err *err)
     RO_CHECKED;
 ro_status rf_refuse(rf_task *t, uint32_t member, rf_refusal reason, uint64_t position,
@@ -223,6 +224,7 @@ ro_status rf_begin_level(rf_task *t, ro_err *err) RO_CHECKED;
 /* What is asked, of which claim, under which digest; the rest is 0. */
 void rf_describe(const rf_task *t, const rf_pair *p, const rf_question *q, rf_open *o);
 ro_status rf_pair_game(rf_task *t, rf_pair *p, ro_err *err) RO_CHECKED;
+const rf_open *rf_host_question(const rf_pair *p); /* the only one that is open */
 /* Ask what the game asks now, or end the pair. */
 ro_status rf_pair_step(rf_task *t, uint32_t pair, ro_err *err) RO_CHECKED;
 ro_status rf_sweep(rf_task *t, ro_err *err) RO_CHECKED;

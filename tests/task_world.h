@@ -6,8 +6,7 @@
  * first difference. */
 #ifndef TASK_WORLD_H
 #define TASK_WORLD_H
-#include "../referee/game.h"
-#include "../referee/task.h"
+#include "../referee/task_state.h"
 #include "small_job.h"
 
 #define TW_STEPS_MAX 8
@@ -620,36 +619,69 @@ static inline const rf_effect *tw_last(const tw *w, rf_effect_kind kind)
     return found;
 }
 
-/* Each time that one allocation fails the event fails, or has gone as it does with memory. */
+/* What is tried without memory: an event; NULL: asking what is open. */
+static inline ro_status tw_try(rf_task *t, const rf_event *event, uint64_t now, ro_err *why)
+{
+    return event ? rf_task_event(t, event, now, why) : rf_task_pending(t, why);
+}
+
+/* A state, with room for this many effects. */
+static inline rf_task *tw_read(const tw *w, const uint8_t *bytes, size_t n, uint32_t effects)
+{
+    rf_task *t;
+    ro_err err = {RO_OK, {0}};
+    must(rf_task_restore(w->truth->job, bytes, n, &t, &err), &err);
+    if (!effects) return t;
+    t->effects = ro_alloc_zero(effects * sizeof *t->effects);
+    t->effect_room = effects;
+    return t;
+}
+
+typedef struct { uint8_t *before, *after; size_t before_size, after_size; uint32_t effects; } tw_tried;
+
+/* The at-th allocation fails, once or with all that follow: the event fails, or has gone as it does
+ * with memory. 0: it has gone well. */
+static inline int tw_starve_at(tw *w, const rf_event *event, const tw_tried *x, uint32_t effects,
+                               uint64_t at, int for_good)
+{
+    uint8_t *same;
+    size_t n;
+    ro_err why = {RO_OK, {0}}, err = why;
+    rf_task *t = tw_read(w, x->before, x->before_size, effects);
+    ro_alloc_fail_at(at, for_good);
+    ro_status st = tw_try(t, event, w->now, &why);
+    ro_alloc_fail_at(0, 0);
+    if (st) {
+        if (st != RO_ENOMEM) abort();
+        if (event && tw_try(t, event, w->now, &why) != RO_EUSAGE) abort();
+        w->starved++;
+    } else {
+        must(rf_task_save(t, &same, &n, &err), &err);
+        if (n != x->after_size || memcmp(same, x->after, n) != 0) abort();
+        ro_free(same);
+    }
+    rf_task_free(t);
+    return st != RO_OK;
+}
+
+/* Every allocation fails once, with every number of effects that there was room for. */
 static inline void tw_starve(tw *w, const rf_event *event)
 {
-    uint8_t *bytes, *after = NULL, *same;
-    size_t n, m = 0, s;
+    tw_tried x;
     ro_err err = {RO_OK, {0}};
-    must(rf_task_save(w->task, &bytes, &n, &err), &err);
-    for (uint64_t at = 0;; at++) {
-        rf_task *t;
-        ro_err why = {RO_OK, {0}};
-        must(rf_task_restore(w->truth->job, bytes, n, &t, &err), &err);
-        ro_alloc_fail_at(at, 0);
-        ro_status st = rf_task_event(t, event, w->now, &why);
-        ro_alloc_fail_at(0, 0);
-        if (at == 0) {
-            must(st, &why);
-            must(rf_task_save(t, &after, &m, &err), &err);
-        } else if (st) {
-            if (st != RO_ENOMEM || rf_task_event(t, event, w->now, &why) != RO_EUSAGE) abort();
-            w->starved++;
-        } else {
-            must(rf_task_save(t, &same, &s, &err), &err);
-            if (s != m || memcmp(same, after, s) != 0) abort();
-            ro_free(same);
-        }
-        rf_task_free(t);
-        if (at && !st) break;
+    must(rf_task_save(w->task, &x.before, &x.before_size, &err), &err);
+    rf_task *t = tw_read(w, x.before, x.before_size, 0);
+    must(tw_try(t, event, w->now, &err), &err);
+    rf_task_effects(t, &x.effects);
+    must(rf_task_save(t, &x.after, &x.after_size, &err), &err);
+    rf_task_free(t);
+    for (uint32_t effects = 0; effects <= x.effects; effects++) {
+        uint64_t all = 1;
+        while (tw_starve_at(w, event, &x, effects, all, 1)) all++;
+        for (uint64_t at = 1; at < all; at++) tw_starve_at(w, event, &x, effects, at, 0);
     }
-    ro_free(bytes);
-    ro_free(after);
+    ro_free(x.before);
+    ro_free(x.after);
 }
 
 static inline void tw_note_hold(tw *w, const rf_effect *e)
@@ -665,6 +697,7 @@ static inline void tw_event(tw *w, const rf_event *event)
     uint32_t n;
     ro_err err = {RO_OK, {0}};
     if (w->starve) tw_starve(w, event);
+    if (w->starve) tw_starve(w, NULL);
     if (w->stop) tw_restart(w);
     must(rf_task_event(w->task, event, w->now, &err), &err);
     w->events++;
