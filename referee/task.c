@@ -849,12 +849,19 @@ ro_status rf_task_pending(rf_task *t, ro_err *err)
 
 /* ---- making and asking ------------------------------------------------------------------- */
 
+ro_status rf_params_fit(const rf_params *p, ro_err *err)
+{
+    const uint64_t ms = rf_deadline_max_ms(p);
+    RO_TRY(rf_params_check(p, err));
+    if (p->challenges <= RF_CHALLENGES_MAX && ms) return RO_OK;
+    return RO_FAIL(err, RO_ELIMIT, "%u attention challenges and %llu ms for an answer; at most %u "
+                   "and at least 1 are allowed", p->challenges, (unsigned long long)ms,
+                   RF_CHALLENGES_MAX);
+}
+
 ro_status rf_task_new(const rf_task_setup *s, uint64_t now, rf_task **out, ro_err *err)
 {
-    RO_TRY(rf_params_check(&s->params, err));
-    if (s->params.challenges > RF_CHALLENGES_MAX)
-        return RO_FAIL(err, RO_ELIMIT, "%u attention challenges; %u are allowed",
-                       s->params.challenges, RF_CHALLENGES_MAX);
+    RO_TRY(rf_params_fit(&s->params, err));
     rf_task *t = ro_alloc_zero(sizeof *t);
     if (!t) return RO_FAIL(err, RO_ENOMEM, "no memory for a task");
     t->job = s->job;

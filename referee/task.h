@@ -171,7 +171,8 @@ typedef struct rf_task rf_task;
  *   s         borrowed, but for s->job
  *   now       any origin, milliseconds
  *   *out      to be freed
- *   returns   RO_OK; RO_ELIMIT parameters that rf_params_check refuses; RO_ENOMEM
+ *   returns   RO_OK; RO_ELIMIT parameters that rf_params_check refuses, too many challenges, no
+ *             time for an answer; RO_ENOMEM
  *   thread    any, one task each      source    docs/PROTOCOL.md, "The life of a task"           */
 ro_status rf_task_new(const rf_task_setup *s, uint64_t now, rf_task **out, ro_err *err) RO_CHECKED;
 void rf_task_free(rf_task *t);

@@ -454,8 +454,8 @@ static uint32_t count_works(const rf_task *t, uint32_t pair, uint32_t id)
     return n;
 }
 
-/* Every question to the host has one work, and every work its question or its challenge; these are
- * there while challenges are checked. */
+/* Every question to the host has one work, and every work its question or its challenge; these
+ * are there while challenges are checked. */
 static int works_match(const rf_task *t)
 {
     uint32_t asked = 0, works = 0;
@@ -501,8 +501,8 @@ static int end_holds(const rf_task *t)
     return (t->end != RF_END_SETTLED) == (t->state == RF_T_REFUNDED);
 }
 
-/* Whether what is waited for fits the state: nothing but the outputs once it is known what is right,
- * an auditor after the challenges. */
+/* Whether what is waited for fits the state: nothing but the outputs once it is known what is
+ * right, an auditor after the challenges. */
 static int waits_hold(const rf_task *t)
 {
     const int challenging = t->challenging != RF_C_NONE && t->challenging != RF_C_DONE;
@@ -534,8 +534,8 @@ static int make_whole(rf_task *t)
     int has_root = t->state >= RF_T_RESOLVED && t->state <= RF_T_SETTLED &&
                    (t->end == RF_END_SETTLED || t->end == RF_END_UNDELIVERED);
     int timeless = rf_is_open(t) || rf_over(t);
-    return works_match(t) && end_holds(t) && waits_hold(t) && (!has_root || t->accepted != RF_NONE) &&
-           timeless == (t->deadline == UINT64_MAX);
+    return works_match(t) && end_holds(t) && waits_hold(t) &&
+           (!has_root || t->accepted != RF_NONE) && timeless == (t->deadline == UINT64_MAX);
 }
 
 static ro_status read_head(vd_in *in, const vd_job *job, rf_task *t, ro_err *err)
@@ -554,7 +554,7 @@ static ro_status read_head(vd_in *in, const vd_job *job, rf_task *t, ro_err *err
     io_digest(&x, &t->secret);
     const uint8_t *params = vd_in_bytes(in, RF_PARAMS_BYTES);
     if (!params || rf_params_decode(params, RF_PARAMS_BYTES, &t->params, &why) ||
-        rf_params_check(&t->params, &why) || t->params.challenges > RF_CHALLENGES_MAX)
+        rf_params_fit(&t->params, &why))
         return RO_FAIL(err, RO_EFORMAT, "a task's state has parameters that are none");
     t->job = job;
     return RO_OK;

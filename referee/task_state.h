@@ -171,6 +171,7 @@ ro_status rf_room(void *items, uint32_t *room, uint32_t count, size_t size, ro_e
     RO_CHECKED;
 
 /* task.c */
+ro_status rf_params_fit(const rf_params *p, ro_err *err) RO_CHECKED;
 ro_status rf_alive(const rf_task *t, ro_err *err) RO_CHECKED;
 ro_status rf_effect_new(rf_task *t, rf_effect_kind kind, rf_effect **out, ro_err *err) RO_CHECKED;
 /* Copies into the event's arena. */

@@ -491,7 +491,7 @@ Test(task, T78_too_many_claimants_and_accounts)
 {
     tw_truth *t = tw_truth_small(6, 0);
     tw_side *h = tw_honest(t);
-    enum { SLOTS = 3, MANY = 14 };
+    enum { SLOTS = 3, MANY = 16 };
     tw *w = tw_new(t, MANY);
     ro_err err = {RO_OK, {0}};
     rf_task_free(w->task);
@@ -1844,6 +1844,13 @@ Test(task, T39_times_at_the_end_of_their_range)
     w->setup.params.challenges = 0;
     err.code = RO_OK;
     cr_assert_eq(rf_task_new(&w->setup, 0, &none, &err), RO_ELIMIT);
+    w->setup.params = tw_params(t->job, 2);
+    w->setup.params.base_ms = w->setup.params.replay_flops = w->setup.params.answer_bytes = 0;
+    err.code = RO_OK;
+    cr_assert_eq(rf_task_new(&w->setup, 0, &none, &err), RO_ELIMIT); /* no time to answer */
+    w->setup.params.base_ms = 1;
+    must(rf_task_new(&w->setup, 0, &none, &err), &err);
+    rf_task_free(none);
     rf_task_free(NULL);
     tw_free(w);
     tw_truth_free(t);

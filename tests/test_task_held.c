@@ -345,8 +345,9 @@ Test(task_held, V012_equivocation_while_a_loss_is_provisional)
             cr_assert_null(tw_last(w, RF_DO_STRIKE)); /* it has lost already */
         }
         cr_assert_eq(tw_lost(w, 1), RF_LOST_VERDICT);
-        tw_restart(w);
+        w->starve = 1;
         tw_late(w, &w->hold[0], (uint64_t)lie);
+        w->starve = 0;
         cr_assert_eq(tw_last(w, RF_DO_RETURN) != NULL, lie);
         const rf_effect *e = tw_last(w, RF_DO_STRIKE);
         if (lie) cr_assert(e && e->lost == RF_LOST_EQUIVOCATION && e->position == first);
@@ -403,6 +404,33 @@ static tw *until_struck(const claims *c)
     return w;
 }
 
+/* A kernel that was at hand is not asked for again: the next one was not. */
+Test(task_held, V013_the_first_kernel_was_at_hand)
+{
+    for (uint32_t lie = 0; lie < 2; lie++) {
+        claims c = claims_new();
+        tw *w = tw_world(c.t, 3, (tw_side *[3]){c.h, c.h, c.l}, c.h);
+        w->member[1].claims = c.bad;
+        tw_begin(w);
+        while (!w->struck) {
+            tw_ask a = w->queue[w->head++];
+            tw_serve(w, &a);
+        }
+        cr_assert(tw_lost(w, 1) == RF_LOST_CLAIM && !member_of(w, 1).provisional);
+        w->host_cannot = 1;
+        tw_until(w, RF_T_FINAL);
+        cr_assert_eq(w->holds, 1);
+        cr_assert(tw_lost(w, 2) == RF_LOST_CLAIM && member_of(w, 2).provisional);
+        tw_restart(w);
+        tw_late(w, &w->hold[0], lie);
+        cr_assert_eq(tw_lost(w, 1), RF_LOST_CLAIM); /* two implementations said so */
+        cr_assert_eq(tw_lost(w, 2), lie ? RF_LOST_NOTHING : RF_LOST_CLAIM);
+        cr_assert_eq(rf_task_get_state(w->task), lie ? RF_T_REFUNDED : RF_T_FINAL);
+        tw_free(w);
+        tw_truth_free(c.t);
+    }
+}
+
 /* With both kernels that were missed: the first that contradicts gives back what the pair took. */
 Test(task_held, V013_claims_and_their_root)
 {
@@ -441,7 +469,7 @@ Test(task_held, V013_a_pair_without_a_verdict_gives_back)
         claims c = claims_new();
         tw *w = until_struck(&c);
         w->host_cannot = 0;
-        w->kernel_lies = 1;
+        w->kernel_lies = w->starve = 1;
         if (frozen) tw_plain(w, RF_EV_ALARM);
         else tw_finish(w);
         cr_assert_eq(rf_task_end(w->task), RF_END_REFUNDED);
