@@ -34,8 +34,14 @@ static sim_packet *seal_packet(sim_world *w, sim_agent *a, rf_message *m, const 
 {
     sim_packet *p = sim_alloc(w->arena, sizeof *p);
     ro_err err = {RO_OK, {0}};
-    must(rf_message_sign(m, a->key, &err), &err);
-    p->size = rf_message_encode(m, p->bytes);
+    if (w->model) {
+        memcpy(m->key, vd_key_public(a->key), sizeof m->key);
+        p->m = *m;
+        p->opened = 1;
+    } else {
+        must(rf_message_sign(m, a->key, &err), &err);
+        p->size = rf_message_encode(m, p->bytes);
+    }
     p->payload = payload;
     p->payload_size = size;
     p->account = a->account;
@@ -65,8 +71,9 @@ static sim_packet *say_work(sim_world *w, sim_agent *a)
 
 static vd_digest salt_of(sim_world *w, sim_agent *a)
 {
-    vd_digest salt;
+    vd_digest salt = {{0}};
     ro_err err = {RO_OK, {0}};
+    if (w->model) return salt;
     must(rf_salt(a->key, &w->setup.referee, &w->setup.task, &salt, &err), &err);
     if (sim_planted("fresh-salt")) salt.b[0] ^= (uint8_t)a->request;
     return salt;
@@ -96,7 +103,8 @@ static sim_packet *say_reveal(sim_world *w, sim_agent *a, int second)
     memcpy(m.claim.reveal.backend, BACKENDS[second], VD_BACKEND_BYTES);
     memcpy(m.claim.reveal.body, a->trace->body_bytes, VD_TRACE_BODY_BYTES);
     vd_signed_bytes(0, BACKENDS[second], &a->trace->root, bytes);
-    must(vd_sign(a->key, bytes, sizeof bytes, m.claim.reveal.signature, &err), &err);
+    if (!w->model)
+        must(vd_sign(a->key, bytes, sizeof bytes, m.claim.reveal.signature, &err), &err);
     return seal_packet(w, a, &m, NULL, 0);
 }
 
@@ -144,7 +152,8 @@ static sim_packet *say_segment(sim_world *w, sim_agent *a, const sim_notice *n, 
     memcpy(m.claim.segment.backend, BACKENDS[0], VD_BACKEND_BYTES);
     vd_digest root = vd_claim_root(&m.claim.segment.body);
     vd_signed_bytes(1, BACKENDS[0], &root, bytes);
-    must(vd_sign(a->key, bytes, sizeof bytes, m.claim.segment.signature, &err), &err);
+    if (!w->model)
+        must(vd_sign(a->key, bytes, sizeof bytes, m.claim.segment.signature, &err), &err);
     vd_job_segment(j, n->q.lo, &first, &count);
     for (uint64_t k = first; k < first + count; k++) {
         memcpy(leaves + size, told->step[k].leaf.bytes, told->step[k].leaf.size);
@@ -303,6 +312,18 @@ static sim_packet *opening(sim_world *w, sim_agent *a, const sim_notice *n)
 
 /* ---- items ------------------------------------------------------------------------------- */
 
+/* The time it takes to have it: nothing for who copies. In an owner's model it hangs on nothing
+ * that the owner does. */
+static uint64_t time_taken(sim_world *w, const sim_agent *a, const vd_digest *what,
+                           rf_message_type type)
+{
+    const uint64_t most = w->setup.params.base_ms / 16;
+    if (plays(a, PLAY_FRONT_RUN)) return 0;
+    if (!w->model) return rng_next(&w->g) % most;
+    rng g = {vd_get_u64(what->b) ^ w->seed << 16 ^ (uint64_t)a->number << 8 ^ (uint64_t)type};
+    return rng_next(&g) % most;
+}
+
 static sim_item *item_of(sim_world *w, sim_agent *a, const vd_digest *what, rf_message_type type)
 {
     for (uint32_t k = 0; k < a->item_count; k++)
@@ -313,9 +334,7 @@ static sim_item *item_of(sim_world *w, sim_agent *a, const vd_digest *what, rf_m
     memset(i, 0, sizeof *i);
     i->what = *what;
     i->type = type;
-    /* The time it takes to have it: nothing for who copies. */
-    i->next =
-        w->now + (plays(a, PLAY_FRONT_RUN) ? 0 : rng_next(&w->g) % (w->setup.params.base_ms / 16));
+    i->next = w->now + time_taken(w, a, what, type);
     return i;
 }
 
@@ -588,7 +607,7 @@ void sim_agent_wakes(sim_world *w, sim_agent *a)
     if (a->role == RF_AUDITOR) {
         if (member && !a->revealed && !plays(a, PLAY_NO_REVEAL)) during_reveal(w, a);
     } else {
-        if (w->state == RF_T_OPEN && !plays(a, PLAY_SMALL_KEY)) during_open(w, a);
+        if (w->state == RF_T_OPEN && !plays(a, PLAY_SMALL_KEY | PLAY_ABSENT)) during_open(w, a);
         if (w->state == RF_T_COMMIT && member) during_commit(w, a);
         if (w->state == RF_T_REVEAL && member) during_reveal(w, a);
     }

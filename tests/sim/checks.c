@@ -13,7 +13,7 @@
 void sim_violation(sim_world *w, const char *format, ...)
 {
     va_list args;
-    if (w->failed) return;
+    if (w->failed || w->model) return;
     w->failed = 1;
     va_start(args, format);
     vsnprintf(w->sentence, sizeof w->sentence, format, args);
@@ -103,6 +103,8 @@ static void settle(sim_world *w, const rf_effect *e)
     for (uint32_t k = 0; k < e->transfer_count && !w->failed; k++) {
         const rf_transfer *t = &e->transfers[k];
         move(w, account(w, &t->from), account(w, &t->to), t->amount);
+        if (t->purpose == RF_FOR_RERUN || t->purpose == RF_FOR_DELIVERY)
+            w->at_cost[member_agent(w, t->to.member)->number] += t->amount;
         if (t->purpose == RF_FOR_REWARD &&
             (!right_end || e->end != RF_END_SETTLED || !w->delivered))
             sim_violation(w, "V-016: a reward is paid before delivery and resolution");
@@ -235,7 +237,7 @@ static void note_verdict(sim_world *w, const rf_effect *e)
         uint64_t most = w->job->dear ? RF_EVIDENCE_MAX : RF_PARTIAL_BYTES * 2;
         if (v->bytes_read > most)
             sim_violation(w, "V-007: a verdict read %llu bytes", (unsigned long long)v->bytes_read);
-        if (v->kind == RF_OUTPUT) check_evidence(w, e);
+        if (v->kind == RF_OUTPUT && !w->model) check_evidence(w, e);
         uint64_t last = w->job->job->steps - 1;
         w->stats->judged[v->op][v->step == 0 ? 0 : v->step < last ? 1 : 2]++;
     }
@@ -367,7 +369,11 @@ static void note_accept(sim_world *w, const rf_event *e, const rf_effect *x, uin
     }
     if (m->type == RF_M_SEGMENT || m->type == RF_M_EXPLANATION) a->filed = 1;
     if (m->type == RF_M_SEGMENT && w->claim_count < SIM_CLAIMS_MAX) w->claims[w->claim_count++] = m;
-    if (m->type == RF_M_CHALLENGE) a->answered |= UINT64_C(1) << m->slot.challenge;
+    if (m->type == RF_M_CHALLENGE) {
+        RO_ASSERT(m->slot.challenge < SIM_CHALLENGES_MAX);
+        a->answered |= UINT64_C(1) << m->slot.challenge;
+        a->said[m->slot.challenge] = m->claim.challenge;
+    }
 }
 
 /* V-015: nothing that an honest party says is held against it. */
@@ -564,6 +570,10 @@ void sim_check_end(sim_world *w)
             sim_violation(w, "V-002: an honest party is %lld poorer", (long long)less);
         if (!a->strategy) continue;
         sim_outcome way = outcome_of(w, a);
+        if (a->owned) {
+            w->stats->rational_out[way][!w->model]++;
+            continue;
+        }
         w->stats->outcomes[a->strategy - sim_strategies][way]++;
         if (a->strategy->plays & (PLAY_COPY_COMMIT | PLAY_COPY_REVEAL) && way == OUT_STANDS)
             sim_violation(w, "T02: who copied stands");

@@ -2,10 +2,10 @@
  *
  *   verde-sim --roots N | --patterns LENGTH [--every-pair] [--json]
  *   verde-sim --seeds N [--seed S] [--threads T] [--json] [--plant NAME] [--anything] [--story]
- *   verde-sim --plants
+ *   verde-sim --plants | --leaks
  *
  * --anything: what has to occur in a long run need not. --story: what happens, event by event.
- * --lead STRATEGY: it plays in every seed.
+ * --lead STRATEGY: it plays in every seed. --rational: in every seed somebody plays for money.
  *
  * What this file decides: how seeds are shared out and what is printed. A seed runs in one process
  * from begin to end; each worker takes every T-th, so a worker that dies names its seed.
@@ -74,6 +74,7 @@ static void gather(sim_stats *all, const sim_stats *s)
     ADD(seeds), ADD(violations), ADD(honest_slashed), ADD(wrong_accepted), ADD(disputes);
     ADD(outcomes), ADD(verdicts), ADD(faults), ADD(ends), ADD(parties), ADD(judged), ADD(pairs);
     ADD(events), ADD(messages), ADD(restores), ADD(evidence), ADD(audits);
+    ADD(rational), ADD(tried), ADD(plans), ADD(moves), ADD(rational_out);
 #undef ADD
 }
 
@@ -116,6 +117,25 @@ static uint32_t lacks(int print, const char *what, const char *a, const char *b)
     return 1;
 }
 
+/* Of owners that play for money: each plan and move weighed, each end of an identity met. */
+static uint32_t rational_lacks(const sim_stats *s, int print)
+{
+    static const sim_outcome ways[] = {
+        OUT_STANDS,    OUT_NO_MEMBER, OUT_FEE,     OUT_NO_REVEAL,  OUT_EQUIVOCATION,
+        OUT_ATTENTION, OUT_CLAIM,     OUT_FORFEIT, OUT_ELEMENT};
+    uint32_t n = 0;
+    if (!s->rational) n += lacks(print, "rational", "an owner that", "plays for money");
+    for (uint32_t k = 0; k < sim_plan_count; k++)
+        if (!s->plans[k][0]) n += lacks(print, "rational", sim_plan_name(k), "weighed");
+    for (uint32_t k = 0; k < sim_move_count; k++)
+        if (!s->moves[k][0]) n += lacks(print, "rational", sim_move_name(k), "weighed");
+    for (size_t k = 0; k < sizeof ways / sizeof *ways; k++)
+        if (!s->rational_out[ways[k]][0])
+            n += lacks(print, "rational", sim_outcome_name(ways[k]), "weighed");
+    if (!s->rational_out[OUT_STANDS][1]) n += lacks(print, "rational", "stands", "played");
+    return n;
+}
+
 /* Every way out of every strategy, every fault and every end; in a long run also every pair of
  * strategies, and a verdict on an element of every operator at the first, a middle and the last
  * step. Phase 0 has no subjects, so the first step judges Identity alone. */
@@ -140,6 +160,7 @@ static uint32_t missing(const sim_stats *s, int print)
         if (!s->verdicts[verdicts[k].kind][verdicts[k].method])
             n += lacks(print, "verdict", rf_kind_name(verdicts[k].kind),
                        rf_method_name(verdicts[k].method));
+    n += rational_lacks(s, print);
     if (s->disputes * 5 < s->seeds * 4) n += lacks(print, "disputes", "in four", "of five seeds");
     if (s->seeds < SIM_LONG) return n;
     for (uint32_t k = 0; k < sim_strategy_count; k++)
@@ -154,6 +175,25 @@ static uint32_t missing(const sim_stats *s, int print)
 
 /* ---- printing ---------------------------------------------------------------------------- */
 
+static void print_rational(const sim_stats *s)
+{
+    static const char *const what[2] = {"rational, weighed", "rational, played"};
+    for (int played = 0; played < 2; played++) {
+        printf("%-32s", what[played]);
+        for (int o = 0; o < OUT_KINDS; o++)
+            if (s->rational_out[o][played])
+                printf("  %s %llu", sim_outcome_name((sim_outcome)o),
+                       (unsigned long long)s->rational_out[o][played]);
+        printf("\n");
+    }
+    for (uint32_t k = 0; k < sim_plan_count; k++)
+        printf("  %-36s weighed %llu, chosen %llu\n", sim_plan_name(k),
+               (unsigned long long)s->plans[k][0], (unsigned long long)s->plans[k][1]);
+    for (uint32_t k = 0; k < sim_move_count; k++)
+        printf("  %-36s weighed %llu, chosen %llu\n", sim_move_name(k),
+               (unsigned long long)s->moves[k][0], (unsigned long long)s->moves[k][1]);
+}
+
 static void print_histogram(const sim_stats *s)
 {
     for (uint32_t k = 0; k < sim_strategy_count; k++) {
@@ -164,6 +204,7 @@ static void print_histogram(const sim_stats *s)
                        (unsigned long long)s->outcomes[k][o]);
         printf("\n");
     }
+    print_rational(s);
     printf("%-32s", "verdicts");
     for (int v = 0; v < 8; v++)
         for (int m = 0; m < 6; m++)
@@ -180,6 +221,31 @@ static void print_histogram(const sim_stats *s)
     for (int n = 1; n < 8; n++)
         if (s->parties[n]) printf("  %d: %llu", n, (unsigned long long)s->parties[n]);
     printf("\n");
+}
+
+/* Of each plan, move and way out how often it was weighed, and chosen or played. */
+static void print_json_pair(const char **comma, const char *name, const uint64_t count[2])
+{
+    printf("%s\"%s\": [%llu, %llu]", *comma, name, (unsigned long long)count[0],
+           (unsigned long long)count[1]);
+    *comma = ", ";
+}
+
+static void print_json_rational(const sim_stats *s)
+{
+    const char *comma = "";
+    printf("\"plans\": {");
+    for (uint32_t k = 0; k < sim_plan_count; k++)
+        print_json_pair(&comma, sim_plan_name(k), s->plans[k]);
+    comma = "";
+    printf("}, \"moves\": {");
+    for (uint32_t k = 0; k < sim_move_count; k++)
+        print_json_pair(&comma, sim_move_name(k), s->moves[k]);
+    comma = "";
+    printf("}, \"owned\": {");
+    for (int o = 0; o < OUT_KINDS; o++)
+        print_json_pair(&comma, sim_outcome_name((sim_outcome)o), s->rational_out[o]);
+    printf("}, ");
 }
 
 static void print_json_histogram(const sim_stats *s)
@@ -199,7 +265,9 @@ static void print_json_histogram(const sim_stats *s)
         comma = ", ";
     }
     comma = "";
-    printf("}, \"verdicts\": {");
+    printf("}, ");
+    print_json_rational(s);
+    printf("\"verdicts\": {");
     for (int v = 0; v < 8; v++)
         for (int m = 0; m < 6; m++) {
             if (!s->verdicts[v][m]) continue;
@@ -223,7 +291,7 @@ static void print_result(const options *o, const sim_stats *s, double seconds, u
 #define COUNT(field) {#field, offsetof(sim_stats, field)}
         COUNT(seeds), COUNT(violations), COUNT(honest_slashed), COUNT(wrong_accepted),
         COUNT(disputes), COUNT(events), COUNT(messages), COUNT(restores), COUNT(evidence),
-        COUNT(audits)};
+        COUNT(audits), COUNT(rational), COUNT(tried)};
 #undef COUNT
     if (!o->json) print_histogram(s);
     printf(o->json ? "{" : "\n");
@@ -256,9 +324,9 @@ static int usage(const char *what)
 {
     fprintf(stderr,
             "verde-sim: %s\nverde-sim --seeds N [--seed S] [--threads T] [--json] [--plant NAME] "
-            "[--lead STRATEGY] [--anything] [--story]\nverde-sim --roots N | --patterns LENGTH "
-            "[--every-pair] [--json]\n"
-            "verde-sim --plants\n",
+            "[--lead STRATEGY | --rational] [--anything] [--story]\n"
+            "verde-sim --roots N | --patterns LENGTH [--every-pair] [--json]\n"
+            "verde-sim --plants | --leaks\n",
             what);
     return 2;
 }
@@ -281,6 +349,8 @@ static int parse(int argc, char **argv, options *o)
             o->few = 1;
         } else if (strcmp(argv[k], "--story") == 0) {
             o->world.story = o->few = 1;
+        } else if (strcmp(argv[k], "--rational") == 0) {
+            o->world.rational = 1;
         } else if (strcmp(argv[k], "--every-pair") == 0) {
             o->every = 1;
         } else if (more && strcmp(argv[k], "--roots") == 0) {
@@ -318,9 +388,11 @@ int main(int argc, char **argv)
     options o;
     sim_pool pool = {NULL, 0};
     sim_keys keys;
-    if (argc == 2 && strcmp(argv[1], "--plants") == 0) {
+    int leaks = argc == 2 && strcmp(argv[1], "--leaks") == 0;
+    if (leaks || (argc == 2 && strcmp(argv[1], "--plants") == 0)) {
         for (uint32_t k = 0; k < sim_plant_count; k++)
-            printf("%s: %s\n", sim_plants[k].name, sim_plants[k].what);
+            if (sim_plants[k].leak == leaks)
+                printf("%s: %s\n", sim_plants[k].name, sim_plants[k].what);
         return 0;
     }
     memset(&o, 0, sizeof o);

@@ -11,39 +11,47 @@
 #include "sim.h"
 
 const sim_plant sim_plants[] = {
-    {"deadline-off-by-one", "a message counts as one tick earlier than it came"},
-    {"swapped-pair", "the two sides of a pair are taken for each other"},
-    {"missing-context", "task, referee and role of a message are not looked at"},
-    {"missing-key", "a commitment does not name its key"},
-    {"unsigned", "signatures are not checked"},
-    {"small-keys", "keys of small order are taken"},
-    {"index-without-hash", "hashes below a node are taken without hashing them up"},
-    {"operands-without-proof", "operands are taken without their proof"},
-    {"winner-paid-twice", "a reward is booked twice"},
-    {"burn-nothing", "what is to be burned goes to a standing party"},
-    {"undelivered-is-paid", "a task whose outputs were not delivered ends like one that was"},
-    {"lost-transfer", "the last transfer of a settlement is left out"},
-    {"fault-as-result", "a failed execution is read as its result"},
-    {"different-for-ever", "the first difference is found by halving, as if all after it differed"},
-    {"trusted-segment", "a segment claim is admitted unseen"},
-    {"condemned-together", "a false claim strikes all claims under its root"},
-    {"first-come", "a window closes with its first claim"},
-    {"one-slot", "all claims of a type are in one slot"},
-    {"envelope-in-claim", "the same claim in another envelope is another claim"},
-    {"padded-tile", "the fast kernel is asked on a tile padded with zeros"},
-    {"refused-is-lost", "a wrong opening closes the question as unanswered"},
-    {"loser-forgotten", "of two guilty sides one is let go"},
-    {"not-a-so-b", "a side that answered wins because the other is guilty of anything"},
-    {"no-audit", "nothing is ever audited"},
-    {"hasty-deadline", "deadlines are a fiftieth of what they are"},
-    {"own-pairing", "roots meet in their own order"},
-    {"lost-event", "an event that was answered is not there after a restart"},
-    {"fresh-salt", "an agent draws a new salt when it is started again"},
-    {"unread-payload", "a payload is not compared with what its message names"},
-    {"spared-member", "a root's fall strikes the first of its members only"},
+    {"deadline-off-by-one", "a message counts as one tick earlier than it came", 0},
+    {"swapped-pair", "the two sides of a pair are taken for each other", 0},
+    {"missing-context", "task, referee and role of a message are not looked at", 0},
+    {"missing-key", "a commitment does not name its key", 0},
+    {"unsigned", "signatures are not checked", 0},
+    {"small-keys", "keys of small order are taken", 0},
+    {"index-without-hash", "hashes below a node are taken without hashing them up", 0},
+    {"operands-without-proof", "operands are taken without their proof", 0},
+    {"winner-paid-twice", "a reward is booked twice", 0},
+    {"burn-nothing", "what is to be burned goes to a standing party", 0},
+    {"undelivered-is-paid", "a task whose outputs were not delivered ends like one that was", 0},
+    {"lost-transfer", "the last transfer of a settlement is left out", 0},
+    {"fault-as-result", "a failed execution is read as its result", 0},
+    {"different-for-ever", "the first difference is found by halving, as if all behind differed", 0},
+    {"trusted-segment", "a segment claim is admitted unseen", 0},
+    {"condemned-together", "a false claim strikes all claims under its root", 0},
+    {"first-come", "a window closes with its first claim", 0},
+    {"one-slot", "all claims of a type are in one slot", 0},
+    {"envelope-in-claim", "the same claim in another envelope is another claim", 0},
+    {"padded-tile", "the fast kernel is asked on a tile padded with zeros", 0},
+    {"refused-is-lost", "a wrong opening closes the question as unanswered", 0},
+    {"loser-forgotten", "of two guilty sides one is let go", 0},
+    {"not-a-so-b", "a side that answered wins because the other is guilty of anything", 0},
+    {"no-audit", "nothing is ever audited", 0},
+    {"hasty-deadline", "deadlines are a fiftieth of what they are", 0},
+    {"own-pairing", "roots meet in their own order", 0},
+    {"lost-event", "an event that was answered is not there after a restart", 0},
+    {"fresh-salt", "an agent draws a new salt when it is started again", 0},
+    {"unread-payload", "a payload is not compared with what its message names", 0},
+    {"spared-member", "a root's fall strikes the first of its members only", 0},
+    /* what they do is never seen in one task, but whoever plays for money finds it */
+    {"burn-share-0", "of a lost stake nothing is burned", 1},
+    {"audit-rate-0", "with a quorum standing nothing is audited", 1},
+    {"winner-keeps-all", "lost stakes and empty slots' rewards go to the first who stands", 1},
+    {"early-payout", "rewards are paid before audit and delivery", 1},
+    {"undisputed-only", "after a dispute nothing is audited", 1},
+    {"free-challenges", "the answers to attention challenges are not checked", 1},
 };
 const uint32_t sim_plant_count = sizeof sim_plants / sizeof *sim_plants;
 static const char *chosen;
+static sim_world *watched;
 
 int sim_plant_choose(const char *name)
 {
@@ -56,6 +64,13 @@ int sim_plant_choose(const char *name)
 }
 
 int sim_plant_on(void) { return chosen != NULL; }
+int sim_leak_on(void)
+{
+    for (uint32_t k = 0; k < sim_plant_count; k++)
+        if (sim_planted(sim_plants[k].name)) return sim_plants[k].leak;
+    return 0;
+}
+void sim_watch(sim_world *w) { watched = w; }
 int sim_planted(const char *name) { return chosen && strcmp(chosen, name) == 0; }
 
 /* ---- in the host ------------------------------------------------------------------------- */
@@ -153,13 +168,17 @@ REAL(ro_status, rf_settle, const rf_params *p, const rf_outcome *o, rf_transfer 
 {
     rf_outcome other = *o;
     rf_member members[SIM_AGENTS_MAX];
-    if (sim_planted("undelivered-is-paid") && o->end == RF_END_UNDELIVERED) {
+    if ((sim_planted("undelivered-is-paid") || sim_planted("early-payout")) &&
+        o->end == RF_END_UNDELIVERED) {
         memcpy(members, o->members, o->member_count * sizeof *members);
-        for (uint32_t k = 0; k < o->member_count; k++) members[k].delivered = members[k].standing;
+        for (uint32_t k = 0, first = 1; k < o->member_count; k++)
+            if (members[k].standing) members[k].delivered = (int)first, first = 0;
         other.members = members;
         other.end = RF_END_SETTLED;
     }
-    ro_status st = __real_rf_settle(p, &other, list, max, count, err);
+    rf_params terms = *p;
+    if (sim_planted("burn-share-0")) terms.burn_ppm = 0;
+    ro_status st = __real_rf_settle(&terms, &other, list, max, count, err);
     uint32_t to = RF_NONE;
     for (uint32_t k = 0; !st && k < o->member_count; k++)
         if (o->members[k].standing && to == RF_NONE) to = k;
@@ -170,6 +189,10 @@ REAL(ro_status, rf_settle, const rf_params *p, const rf_outcome *o, rf_transfer 
             list[(*count)++].key++;
             break;
         }
+        int lost = t->purpose >= RF_FOR_RERUN && t->purpose <= RF_FOR_REST;
+        if (sim_planted("winner-keeps-all") && to != RF_NONE &&
+            (lost || t->purpose == RF_FOR_REFUND))
+            t->to = (rf_account){RF_ACCOUNT_FREE, to};
         if (sim_planted("burn-nothing") && t->purpose == RF_FOR_BURN && to != RF_NONE) {
             t->purpose = RF_FOR_SHARE;
             t->to = (rf_account){RF_ACCOUNT_FREE, to};
@@ -245,9 +268,16 @@ REAL(const rf_verdict *, rf_game_verdict, const rf_game *g)
     return chosen ? &other : v;
 }
 
+/* The draw is the server's secret: an owner that plays a task in its mind plays it both ways. */
 REAL(int, rf_audit_due, const rf_params *p, uint32_t standing, const vd_digest *draw)
 {
-    return sim_planted("no-audit") ? 0 : __real_rf_audit_due(p, standing, draw);
+    if (sim_planted("no-audit") || sim_planted("early-payout")) return 0;
+    if (standing < p->quorum) return __real_rf_audit_due(p, standing, draw);
+    if (sim_planted("audit-rate-0")) return 0;
+    if (sim_planted("undisputed-only") && watched && watched->disputes) return 0;
+    if (!watched || !watched->model) return __real_rf_audit_due(p, standing, draw);
+    watched->draw_mattered = 1;
+    return watched->drawn;
 }
 
 REAL(uint64_t, rf_deadline_ms, const rf_params *p, uint64_t flops, uint64_t bytes)

@@ -389,9 +389,12 @@ static void draw_faults(sim_world *w)
         any |= w->faults[f] && f < FAULT_WORK;
     }
     if (!any) w->faults[FAULT_CRASH] = 1;
+    if (w->choice) w->faults[FAULT_KERNEL] = w->faults[FAULT_WORK_FOR_GOOD] = 0;
     if (w->faults[FAULT_KERNEL]) w->faults[FAULT_NO_KERNEL] = 0;
     if (w->faults[FAULT_CRASH]) w->faults[FAULT_CRASH] = (int)rng_in(&w->g, 1, 40);
     for (int f = 0; f < FAULT_KINDS; f++) w->stats->faults[f] += w->faults[f] != 0;
+    for (int f = 0; w->model && f < FAULT_KINDS; f++)
+        if (f <= FAULT_MEMORY || f == FAULT_LATE_TICK) w->faults[f] = 0;
 }
 
 /* Honest parties ran a kernel that is not the scalar body at one element; one party has the truth
@@ -419,6 +422,75 @@ static const sim_strategy *of_tale(sim_tale tale)
     const sim_strategy *s = sim_strategies;
     while (s->tale != tale) s++;
     return s;
+}
+
+/* ---- an owner that plays for money ------------------------------------------------------- */
+
+static const sim_trace *owned_root(sim_world *w, sim_root root, const sim_trace *liar,
+                                   uint64_t *computed)
+{
+    const uint64_t steps = w->job->job->steps;
+    const sim_trace *truth = w->job->truth;
+    rng g = {w->seed}; /* identities that tell one lie tell it alike */
+    sim_lie l;
+    *computed = 0; /* who copies has what it needs for nothing */
+    if (root == ROOT_OF_LIAR && liar) return liar;
+    if (root == ROOT_COPY) return truth;
+    *computed = steps;
+    if (root == ROOT_TRUTH) return truth;
+    memset(&l, 0, sizeof l);
+    l.kind = LIE_RANDOM;
+    l.step = root == ROOT_LIE_HALFWAY ? steps / 2 : root == ROOT_LIE_LAST ? steps - 1 : 0;
+    l.salt = root == ROOT_OTHER_LIE;
+    l.carry = 1;
+    while (!sim_lie_fits(w->job, &l, &g))
+        if (++l.step == steps) return truth;
+    const sim_trace *t = tell_lies(w, &l, 1);
+    if (!vd_digest_equal(&t->root, &truth->root)) *computed = l.step;
+    return t;
+}
+
+/* Who cannot come to stand has computed nothing. Late is not among them: while the host is away a
+ * deadline moves. */
+#define PLAY_NOTHING (PLAY_ABSENT | PLAY_NO_COMMIT | PLAY_WITHDRAW | PLAY_NO_REVEAL)
+
+static void add_owned(sim_world *w, uint32_t k, const sim_trace *liar)
+{
+    uint64_t computed;
+    sim_strategy *s = &w->owned[k];
+    s->name = "rational";
+    s->plays = w->choice->plays[k];
+    if (!w->job->dear) s->plays &= ~PLAY_FALSE_PARTS;
+    if (w->choice->root[k] == ROOT_COPY) s->plays |= PLAY_NO_TENSORS;
+    const sim_trace *t = owned_root(w, w->choice->root[k], liar, &computed);
+    add_agent(w, s, t)->owned = 1;
+    if (s->plays & PLAY_NOTHING) computed = 0;
+    if (computed > w->computed) w->computed = computed;
+}
+
+/* Beside the owner's identities there are honest parties, or none, and a liar, or none. */
+static void draw_owner(sim_world *w, const sim_pool *pool)
+{
+    const sim_strategy *s = NULL;
+    const sim_trace *liar = NULL;
+    sim_lie lies[SIM_STEPS_MAX];
+    uint32_t n;
+    w->honest_count = (uint32_t)rng_in(&w->g, 0, 2);
+    w->owned_count = (uint32_t)rng_in(&w->g, 1, SIM_OWNED_MAX);
+    int with_liar = rng_in(&w->g, 0, 2) != 0;
+    do s = draw_strategy(w, 1);
+    while (s->plays || s->company != WITH_NOBODY || s->tale == TELL_UNOPENABLE);
+    draw_job(w, pool, &s, (uint32_t)with_liar);
+    w->truth = w->job->truth;
+    w->everything.below = &w->job->truth->store;
+    for (uint32_t k = 0; k < w->honest_count; k++) add_agent(w, NULL, w->truth);
+    if (with_liar) {
+        liar = tell(w, s->tale, lies, &n);
+        add_agent(w, s, liar);
+        if (vd_digest_equal(&liar->root, &w->truth->root)) liar = NULL;
+    }
+    for (uint32_t k = 0; k < w->owned_count; k++) add_owned(w, k, liar);
+    w->g.s = ~w->seed * UINT64_C(0x9e3779b97f4a7c15); /* the same for every choice */
 }
 
 static void draw_parties(sim_world *w, const sim_pool *pool)
@@ -454,9 +526,15 @@ static void draw_params(sim_world *w)
     rf_cost c;
     ro_err err = {RO_OK, {0}};
     must(rf_cost_of_job(w->job->job, &c, &err), &err);
+    if (w->choice) { /* as dear as a job is that anybody would pay for */
+        c.flops *= SIM_DEAR;
+        c.step_flops *= SIM_DEAR;
+        c.element_flops *= SIM_DEAR;
+    }
     must(rf_params_defaults(&c, w->party_count, 0, RF_PRICE_DEFAULT, RF_PRICE_BYTES_DEFAULT, p,
-                                &err), &err);
-    p->challenges = (uint32_t)rng_in(&w->g, 1, 2);
+                            &err), &err);
+    RO_ASSERT(p->audit_ppm == SIM_AUDIT_PPM);
+    p->challenges = (uint32_t)rng_in(&w->g, 1, SIM_CHALLENGES_MAX);
     if (rng_in(&w->g, 0, 1)) p->account_slots = w->party_count;
     must(rf_params_check(p, &err), &err);
 }
@@ -484,7 +562,8 @@ void sim_set_up(sim_world *w, const sim_pool *pool, const sim_keys *keys, uint64
     w->arena = ro_arena_new();
     RO_ASSERT(w->arena);
     draw_faults(w);
-    if (w->faults[FAULT_KERNEL]) deviating_kernel(w, pool);
+    if (w->choice) draw_owner(w, pool);
+    else if (w->faults[FAULT_KERNEL]) deviating_kernel(w, pool);
     else draw_parties(w, pool);
     w->party_count = w->agent_count;
     for (uint32_t k = 0; k < SIM_AUDITORS; k++) {
@@ -503,17 +582,64 @@ void sim_set_up(sim_world *w, const sim_pool *pool, const sim_keys *keys, uint64
     w->state_deadline = rf_task_deadline(w->task);
 }
 
+void sim_begin(sim_world *w, const sim_pool *pool, const sim_keys *keys, uint64_t seed,
+               const sim_options *options, sim_stats *stats, const sim_choice *choice, int model)
+{
+    memset(w, 0, sizeof *w);
+    w->stats = stats;
+    w->options = *options;
+    w->choice = choice;
+    w->model = model;
+    if (model) w->options.story = 0;
+    sim_set_up(w, pool, keys, seed);
+}
+
+void sim_end(sim_world *w)
+{
+    rf_task_free(w->task);
+    ro_free(w->saved);
+    ro_free(w->queue);
+    ro_free(w->log);
+    ro_arena_free(w->arena);
+}
+
+/* T10: honest play is a best reply. */
+static void check_reply(sim_world *w, double gain)
+{
+    char text[160];
+    if (gain <= 0) return;
+    sim_choice_text(w->choice, text, sizeof text);
+    sim_violation(w, "T10: an owner of %u gains %.2f runs over honest play: %s", w->owned_count,
+                  gain, text);
+}
+
+/* And pays: a reward each, less one run. */
+static void check_earned(sim_world *w)
+{
+    const rf_params *p = &w->setup.params;
+    if (!w->choice || w->choice->plan) return;
+    int64_t least = ((int64_t)w->owned_count * p->reward - p->run) * (int64_t)RF_PPM;
+    if (sim_pay_off(w) < least)
+        sim_violation(w, "T10: an owner of %u plays by the rules and ends with %lld of %lld",
+                      w->owned_count, (long long)sim_pay_off(w), (long long)least);
+}
+
 void sim_run_seed(const sim_pool *pool, const sim_keys *keys, uint64_t seed,
                   const sim_options *options, sim_stats *stats)
 {
     static sim_world world;
     sim_world *w = &world;
-    memset(w, 0, sizeof *w);
-    w->stats = stats;
-    w->options = *options;
-    sim_set_up(w, pool, keys, seed);
-    sim_play(w);
-    sim_check_end(w);
+    sim_choice choice;
+    double gain = 0;
+    int rational = sim_is_rational(seed, options);
+    if (rational) sim_best_reply(pool, keys, seed, options, stats, &choice, &gain);
+    sim_begin(w, pool, keys, seed, options, stats, rational ? &choice : NULL, 0);
+    check_reply(w, gain);
+    if (!sim_leak_on()) {
+        sim_play(w);
+        sim_check_end(w);
+        check_earned(w);
+    }
     stats->seeds++;
     stats->disputes += (uint64_t)w->disputes;
     stats->parties[w->party_count]++;
@@ -523,9 +649,5 @@ void sim_run_seed(const sim_pool *pool, const sim_keys *keys, uint64_t seed,
             memcpy(stats->sentence, w->sentence, sizeof stats->sentence);
         }
     }
-    rf_task_free(w->task);
-    ro_free(w->saved);
-    ro_free(w->queue);
-    ro_free(w->log);
-    ro_arena_free(w->arena);
+    sim_end(w);
 }

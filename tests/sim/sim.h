@@ -23,6 +23,7 @@
 #define SIM_BOARD_MAX 64u
 #define SIM_CLAIMS_MAX 256u
 #define SIM_DROPS 3u
+#define SIM_CHALLENGES_MAX 2u
 #define SIM_RECEIVED_MAX 65536u
 
 /* ---- how parties play -------------------------------------------------------------------- */
@@ -69,6 +70,7 @@ typedef enum {
 #define PLAY_FRONT_RUN PLAY(31)    /* repeats others' answers the moment they come */
 #define PLAY_BOMB PLAY(32)         /* sizes over every limit */
 #define PLAY_FALSE_PARTS PLAY(33)  /* explains a true value falsely */
+#define PLAY_ABSENT PLAY(34)       /* claims no slot */
 
 typedef enum { WITH_NOBODY, WITH_TWIN, WITH_SAME, WITH_OTHERS } sim_company;
 
@@ -91,6 +93,28 @@ typedef struct {
 extern const sim_strategy sim_strategies[];
 extern const uint32_t sim_strategy_count;
 
+/* ---- an owner that plays for money ------------------------------------------------------- */
+
+#define SIM_OWNED_MAX 3u
+#define SIM_PLANS_MAX 16u
+#define SIM_DEAR UINT64_C(100000000) /* its job costs so much more than it takes to run it here */
+#define SIM_AUDIT_PPM 100000        /* the default */
+#define SIM_MOVES_MAX 32u
+
+/* What the root of an identity says, and from where on nothing was computed. */
+typedef enum {
+    ROOT_TRUTH, ROOT_LIE, ROOT_LIE_HALFWAY, ROOT_LIE_LAST, ROOT_OTHER_LIE, ROOT_OF_LIAR, ROOT_COPY
+} sim_root;
+
+/* How an owner plays all its identities. */
+typedef struct {
+    uint32_t plan;        /* its number: of sim_plans        */
+    uint32_t moves;       /* made of sim_moves, a bit each   */
+    int all;              /* by all identities, else by the last alone */
+    sim_root root[SIM_OWNED_MAX];
+    uint64_t plays[SIM_OWNED_MAX];
+} sim_choice;
+
 /* ---- faults of the world ----------------------------------------------------------------- */
 
 typedef enum {
@@ -103,11 +127,15 @@ const char *sim_fault_name(sim_fault f);
 /* ---- planted bugs ------------------------------------------------------------------------ */
 
 /* The number of a planted bug, 0: none is on. */
-typedef struct { const char *name, *what; } sim_plant;
+typedef struct {
+    const char *name, *what;
+    int leak; /* of money: that somebody who plays for it finds */
+} sim_plant;
 extern const sim_plant sim_plants[];
 extern const uint32_t sim_plant_count;
 int sim_planted(const char *name);
 int sim_plant_on(void);
+int sim_leak_on(void); /* a plant that is one of money: its seeds are weighed and not played */
 int sim_plant_choose(const char *name); /* 0: no such */
 
 /* ---- the world --------------------------------------------------------------------------- */
@@ -159,9 +187,11 @@ typedef struct {
     uint64_t request;
     int crashes;                     /* left */
     int waking;                      /* a wake is in the queue */
+    int owned;                       /* by whoever plays for money */
     uint64_t wake_at;
     int revealed, filed;             /* its reveal counted; it filed a claim           */
     uint64_t answered;               /* attention challenges that counted, a bit each  */
+    vd_digest said[SIM_CHALLENGES_MAX]; /* to them                                     */
     rf_loss lost;
 } sim_agent;
 
@@ -187,6 +217,10 @@ typedef struct {
     uint64_t outcomes[64][OUT_KINDS], verdicts[8][6], faults[FAULT_KINDS], ends[8], parties[8];
     uint64_t pairs[64][64]; /* seeds in which both strategies were played            */
     uint64_t events, messages, restores, evidence, audits;
+    /* owners that play for money: seeds, plays tried, what was tried and chosen, how their
+       identities came out, tried and played */
+    uint64_t rational, tried, plans[SIM_PLANS_MAX][2], moves[SIM_MOVES_MAX][2];
+    uint64_t rational_out[OUT_KINDS][2];
     uint64_t judged[RO_OP_COUNT][3]; /* outputs by element or part: at the first, a middle, the last
                                         step of a job                                    */
     char sentence[256]; /* of the first failing seed */
@@ -195,6 +229,7 @@ typedef struct {
 typedef struct {
     const sim_strategy *lead; /* of every seed; NULL: in turn */
     int story;                /* what happens is printed      */
+    int rational;             /* somebody plays for money in every seed */
 } sim_options;
 
 struct sim_world {
@@ -239,6 +274,14 @@ struct sim_world {
     sim_outcome fell[SIM_AGENTS_MAX]; /* how the root of each agent fell */
     int64_t money[RF_ACCOUNT_BURN + 1][SIM_AGENTS_MAX + 1];
     int64_t total, funded[SIM_AGENTS_MAX];
+    int64_t at_cost[SIM_AGENTS_MAX]; /* paid for answers and delivery, which cost as much       */
+    /* an owner's identities are the last of the parties */
+    const sim_choice *choice;        /* NULL: nobody plays for money                            */
+    sim_strategy owned[SIM_OWNED_MAX];
+    uint32_t owned_count;
+    uint64_t computed;               /* steps that the owner runs                               */
+    int model;                       /* the owner's: nothing is signed, nothing checked         */
+    int drawn, draw_mattered;        /* model: how the audit is drawn; whether it was           */
     int failed;
     sim_options options;
     char sentence[256];
@@ -254,6 +297,9 @@ void sim_keys_release(sim_keys *k);
 
 /* seeds.c: what a seed draws; one seed from begin to end */
 void sim_set_up(sim_world *w, const sim_pool *pool, const sim_keys *keys, uint64_t seed);
+void sim_begin(sim_world *w, const sim_pool *pool, const sim_keys *keys, uint64_t seed,
+               const sim_options *options, sim_stats *stats, const sim_choice *choice, int model);
+void sim_end(sim_world *w);
 void sim_run_seed(const sim_pool *pool, const sim_keys *keys, uint64_t seed,
                   const sim_options *options, sim_stats *stats);
 
@@ -271,11 +317,26 @@ int sim_host_event(sim_world *w, const rf_event *e, uint64_t now);
  * opened, where a planted bug may be. */
 void sim_real_hash(const char *tag, const void *payload, size_t size, uint8_t out[VD_DIGEST]);
 int sim_host_message(sim_world *w, const rf_event *e);
+void sim_watch(sim_world *w); /* the world whose audits are drawn */
 ro_status sim_real_payload_check(const rf_message *m, const void *bytes, size_t n);
 
 /* agents.c */
 void sim_agent_wakes(sim_world *w, sim_agent *a);
 void sim_agent_hears(sim_world *w, sim_agent *a, uint32_t item, int reply);
+
+/* rational.c: an owner of some identities plays for money alone. */
+extern const uint32_t sim_plan_count, sim_move_count;
+const char *sim_plan_name(uint32_t plan);
+const char *sim_move_name(uint32_t move);
+int sim_is_rational(uint64_t seed, const sim_options *options);
+/* The choice with the best expected pay-off in this seed's world, by playing it. *gain: over honest
+ * play, in millionths of what the job costs. */
+void sim_best_reply(const sim_pool *pool, const sim_keys *keys, uint64_t seed,
+                    const sim_options *options, sim_stats *stats, sim_choice *best, double *gain);
+/* How it is said. */
+void sim_choice_text(const sim_choice *c, char *out, size_t n);
+/* What an owner has at the end, computing paid, answers and delivery at cost; in millionths. */
+int64_t sim_pay_off(const sim_world *w);
 
 /* crowd.c: one honest party among `roots` distinct roots; games.c: all patterns of lying steps of a
  * length. They print what they counted; 0: a bound or a verdict was wrong. */

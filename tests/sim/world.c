@@ -59,6 +59,7 @@ static sim_event next_event(sim_world *w)
 
 uint64_t sim_delay(sim_world *w)
 {
+    if (w->model) return 20;
     uint64_t most = w->faults[FAULT_REORDER] ? w->setup.params.base_ms / 16 : 40;
     return 5 + rng_next(&w->g) % most;
 }
@@ -145,7 +146,15 @@ static void take_down(sim_world *w, const rf_effect *e)
             w->board[k].open = 0;
 }
 
-/* The truthful answers of all members of a root that answered a challenge. */
+/* What the members of a root have. */
+static const sim_trace *trace_of(const sim_world *w, const vd_digest *root)
+{
+    for (uint32_t k = 0; k < w->agent_count; k++)
+        if (vd_digest_equal(&w->agents[k].trace->root, root)) return w->agents[k].trace;
+    return w->truth;
+}
+
+/* The expected answers of all members of a root that answered a challenge. */
 static size_t expected_answers(sim_world *w, const rf_effect *e, uint8_t *out)
 {
     const sim_notice *c = NULL;
@@ -154,7 +163,7 @@ static size_t expected_answers(sim_world *w, const rf_effect *e, uint8_t *out)
         if (w->board[k].kind == RF_DO_CHALLENGE && w->board[k].e.number == e->number)
             c = &w->board[k];
     RO_ASSERT(c);
-    const sim_step *s = &w->truth->step[c->e.step];
+    const sim_step *s = &trace_of(w, &e->roots[0])->step[c->e.step];
     const ro_graph *g = w->job->job->phases[vd_job_locate(w->job->job, c->e.step).phase].graph;
     const sim_tensor *x = s->values[g->nodes[c->e.node].first_output + c->e.output];
     for (uint32_t m = 0; m < rf_task_members(w->task); m++) {
@@ -167,6 +176,7 @@ static size_t expected_answers(sim_world *w, const rf_effect *e, uint8_t *out)
             if (!(agent->answered >> e->number & 1)) continue;
             vd_digest d = rf_challenge_answer(&w->setup.task, who.key, x->bytes,
                                               ro_type_bytes(&x->type));
+            if (sim_planted("free-challenges")) d = agent->said[e->number];
             memcpy(out + n, d.b, VD_DIGEST);
             n += VD_DIGEST;
         }
@@ -534,6 +544,7 @@ static void first_events(sim_world *w)
 
 void sim_play(sim_world *w)
 {
+    sim_watch(w);
     if (w->options.story) print_agents(w);
     first_events(w);
     wake_all(w);
