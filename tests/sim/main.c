@@ -2,9 +2,12 @@
  *
  *   verde-sim --roots N | --patterns LENGTH [--every-pair] [--json]
  *   verde-sim --seeds N [--seed S] [--threads T] [--json] [--plant NAME] [--anything] [--story]
+ *             [--evidence FOLDER] [--lead STRATEGY | --rational]
  *   verde-sim --plants | --leaks
  *
  * --anything: what has to occur in a long run need not. --story: what happens, event by event.
+ * --evidence FOLDER: worker N writes all its evidence to FOLDER/N, a file or a pipe, each with a
+ * line before it that says how long it is and what must follow from it.
  * --lead STRATEGY: it plays in every seed. --rational: in every seed somebody plays for money.
  *
  * What this file decides: how seeds are shared out and what is printed. A seed runs in one process
@@ -13,6 +16,7 @@
  * Exit: 0 all is well; 1 a violation, a crash, or something that had to occur did not; 2 usage. */
 #include "sim.h"
 
+#include <errno.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,6 +30,7 @@ typedef struct {
     uint64_t seeds, seed, roots, patterns;
     uint32_t threads;
     sim_options world;
+    const char *evidence;
     int json, few, every; /* few: what must occur is not asked for */
 } options;
 
@@ -46,17 +51,30 @@ static int is_caught(const worker *workers, uint32_t count)
     return 0;
 }
 
+static FILE *open_evidence(const char *folder, uint32_t number)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%u", folder, number);
+    FILE *f = fopen(path, "w");
+    if (f) return f;
+    fprintf(stderr, "verde-sim: %s: %s\n", path, strerror(errno));
+    exit(1);
+}
+
 static void work(worker *workers, uint32_t number, const options *o, const sim_pool *pool,
                  const sim_keys *keys)
 {
     worker *me = &workers[number];
+    sim_options world = o->world;
     ro_err err = {RO_OK, {0}};
+    if (o->evidence) world.evidence = open_evidence(o->evidence, number);
     must(ro_float_mode(&err), &err);
     for (uint64_t s = number; s < o->seeds && !is_caught(workers, o->threads); s += o->threads) {
         me->at = o->seed + s;
-        sim_run_seed(pool, keys, me->at, &o->world, &me->stats);
+        sim_run_seed(pool, keys, me->at, &world, &me->stats);
         fflush(stdout);
     }
+    if (world.evidence && fclose(world.evidence)) exit(1);
 }
 
 static void add(uint64_t *to, const uint64_t *from, size_t n)
@@ -324,7 +342,7 @@ static int usage(const char *what)
 {
     fprintf(stderr,
             "verde-sim: %s\nverde-sim --seeds N [--seed S] [--threads T] [--json] [--plant NAME] "
-            "[--lead STRATEGY | --rational] [--anything] [--story]\n"
+            "[--lead STRATEGY | --rational] [--anything] [--story] [--evidence FOLDER]\n"
             "verde-sim --roots N | --patterns LENGTH [--every-pair] [--json]\n"
             "verde-sim --plants | --leaks\n",
             what);
@@ -373,6 +391,8 @@ static int parse(int argc, char **argv, options *o)
             if (!o->world.lead) return usage("there is no such strategy");
             o->few = 1;
             k++;
+        } else if (more && strcmp(argv[k], "--evidence") == 0) {
+            o->evidence = argv[++k];
         } else if (more && strcmp(argv[k], "--plant") == 0) {
             if (!sim_plant_choose(argv[++k])) return usage("there is no such plant");
         } else {

@@ -24,7 +24,7 @@ const sim_plant sim_plants[] = {
     {"undelivered-is-paid", "a task whose outputs were not delivered ends like one that was", 0},
     {"lost-transfer", "the last transfer of a settlement is left out", 0},
     {"fault-as-result", "a failed execution is read as its result", 0},
-    {"different-for-ever", "the first difference is found by halving, as if all behind differed", 0},
+    {"different-for-ever", "the first difference is found by halving, as if the rest differed", 0},
     {"trusted-segment", "a segment claim is admitted unseen", 0},
     {"condemned-together", "a false claim strikes all claims under its root", 0},
     {"first-come", "a window closes with its first claim", 0},

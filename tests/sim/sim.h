@@ -230,6 +230,7 @@ typedef struct {
     const sim_strategy *lead; /* of every seed; NULL: in turn */
     int story;                /* what happens is printed      */
     int rational;             /* somebody plays for money in every seed */
+    FILE *evidence;           /* where evidence goes, or NULL */
 } sim_options;
 
 struct sim_world {
