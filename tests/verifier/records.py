@@ -55,11 +55,13 @@ def run(program, seeds, first, workers):
             said = subprocess.run(
                 [program, "--seeds", str(seeds), "--seed", str(first), "--threads", str(workers),
                  "--evidence", folder, "--anything", "--json"], capture_output=True, text=True)
-            for p in pipes:  # a reader whose worker never came would wait for ever
-                try:
-                    os.close(os.open(p, os.O_WRONLY | os.O_NONBLOCK))
-                except OSError:
-                    pass
+            while not readers.ready():  # a reader whose worker never came would wait for ever
+                for p in pipes:
+                    try:
+                        os.close(os.open(p, os.O_WRONLY | os.O_NONBLOCK))
+                    except OSError:
+                        pass
+                readers.wait(0.1)
             results = readers.get()
     seen, wrong = collections.Counter(), []
     for counts, differing in results:
