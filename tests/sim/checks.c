@@ -95,6 +95,28 @@ static void check_burn(sim_world *w, const rf_effect *e)
                       (long long)(lost - costs), (long long)burned);
 }
 
+/* What is not counted when somebody plays for money: answers and delivery are paid what they cost;
+ * and what answers and judging took of lost stakes before they were shared. Else it would pay to
+ * let a liar answer what both sides were asked, since nobody is paid for that. */
+static void note_costs(sim_world *w, const rf_effect *e)
+{
+    int64_t shared[SIM_AGENTS_MAX] = {0}, all = 0, judging = 0;
+    for (uint32_t k = 0; k < e->transfer_count; k++) {
+        const rf_transfer *t = &e->transfers[k];
+        uint32_t to = 0;
+        if (t->to.kind == RF_ACCOUNT_FREE) to = member_agent(w, t->to.member)->number;
+        if (t->purpose == RF_FOR_RERUN || t->purpose == RF_FOR_DELIVERY)
+            w->at_cost[to] += t->amount;
+        if (t->purpose == RF_FOR_RERUN || t->purpose == RF_FOR_REFEREE) judging += t->amount;
+        if (t->purpose != RF_FOR_SHARE) continue;
+        shared[to] += t->amount;
+        all += t->amount;
+    }
+    judging -= judging * w->setup.params.burn_ppm / (int64_t)RF_PPM;
+    for (uint32_t k = 0; all && k < SIM_AGENTS_MAX; k++)
+        w->at_cost[k] -= judging * shared[k] / all;
+}
+
 /* V-004, V-016: once, at the end, and rewards only for what was delivered. */
 static void settle(sim_world *w, const rf_effect *e)
 {
@@ -103,8 +125,6 @@ static void settle(sim_world *w, const rf_effect *e)
     for (uint32_t k = 0; k < e->transfer_count && !w->failed; k++) {
         const rf_transfer *t = &e->transfers[k];
         move(w, account(w, &t->from), account(w, &t->to), t->amount);
-        if (t->purpose == RF_FOR_RERUN || t->purpose == RF_FOR_DELIVERY)
-            w->at_cost[member_agent(w, t->to.member)->number] += t->amount;
         if (t->purpose == RF_FOR_REWARD &&
             (!right_end || e->end != RF_END_SETTLED || !w->delivered))
             sim_violation(w, "V-016: a reward is paid before delivery and resolution");
@@ -118,6 +138,7 @@ static void settle(sim_world *w, const rf_effect *e)
             sim_violation(w, "V-003: a settled task still holds a stake");
     if (w->money[RF_ACCOUNT_ESCROW][0]) sim_violation(w, "V-003: a settled task holds escrow");
     check_burn(w, e);
+    note_costs(w, e);
     w->stats->ends[e->end]++;
 }
 

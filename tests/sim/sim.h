@@ -275,7 +275,7 @@ struct sim_world {
     sim_outcome fell[SIM_AGENTS_MAX]; /* how the root of each agent fell */
     int64_t money[RF_ACCOUNT_BURN + 1][SIM_AGENTS_MAX + 1];
     int64_t total, funded[SIM_AGENTS_MAX];
-    int64_t at_cost[SIM_AGENTS_MAX]; /* paid for answers and delivery, which cost as much       */
+    int64_t at_cost[SIM_AGENTS_MAX]; /* of its money, what does not count: note_costs           */
     /* an owner's identities are the last of the parties */
     const sim_choice *choice;        /* NULL: nobody plays for money                            */
     sim_strategy owned[SIM_OWNED_MAX];
