@@ -190,6 +190,9 @@ static void look_around(search *f, int *liar)
     sim_end(&world);
 }
 
+/* Shares are whole units; what does not divide among members is nobody's. */
+#define ROUNDING ((int64_t)SIM_AGENTS_MAX * RF_PPM)
+
 /* The best plan that is not honest play. */
 static int64_t best_plan(search *f, int liar, sim_choice *best)
 {
@@ -210,14 +213,15 @@ void sim_best_reply(const sim_pool *pool, const sim_keys *keys, uint64_t seed,
                     const sim_options *options, sim_stats *stats, sim_choice *best, double *gain)
 {
     search f = {pool, keys, seed, options, stats, 0, 0};
-    sim_choice other;
+    sim_choice rules, other;
     int64_t honest, value, plan_value;
     int liar;
     look_around(&f, &liar);
     make_plan(0, best);
-    honest = worth(&f, best);
-    for (int all = f.owned == 1; all < 2; all++) climb(&f, best, &honest, all, 1);
-    value = honest;
+    rules = *best;
+    honest = worth(&f, &rules);
+    for (int all = f.owned == 1; all < 2; all++) climb(&f, &rules, &honest, all, 1);
+    value = honest + ROUNDING;
     plan_value = best_plan(&f, liar, &other);
     for (int all = f.owned == 1; all < 2; all++) {
         sim_choice from_rules, from_plan = other;
@@ -229,7 +233,7 @@ void sim_best_reply(const sim_pool *pool, const sim_keys *keys, uint64_t seed,
         climb(&f, &from_rules, &reached, all, 0);
         if (reached > value) value = reached, *best = from_rules;
     }
-    *gain = (double)(value - honest) / (double)RF_PPM / (double)f.run;
+    *gain = best->plan || best->moves ? (double)(value - honest) / (double)RF_PPM / (double)f.run : 0;
     stats->rational++;
     stats->plans[best->plan][1]++;
     for (uint32_t k = 0; k < sim_move_count; k++) stats->moves[k][1] += best->moves >> k & 1;

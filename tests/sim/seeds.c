@@ -526,10 +526,11 @@ static void draw_params(sim_world *w)
     rf_cost c;
     ro_err err = {RO_OK, {0}};
     must(rf_cost_of_job(w->job->job, &c, &err), &err);
-    if (w->choice) { /* as dear as a job is that anybody would pay for */
-        c.flops *= SIM_DEAR;
-        c.step_flops *= SIM_DEAR;
-        c.element_flops *= SIM_DEAR;
+    if (w->choice) { /* as dear as a job that is worth paying for */
+        const uint64_t dearer = SIM_FLOPS / c.flops + 1;
+        c.flops *= dearer;
+        c.step_flops *= dearer;
+        c.element_flops *= dearer;
     }
     must(rf_params_defaults(&c, w->party_count, 0, RF_PRICE_DEFAULT, RF_PRICE_BYTES_DEFAULT, p,
                             &err), &err);
@@ -617,7 +618,7 @@ static void check_reply(sim_world *w, double gain)
 static void check_earned(sim_world *w)
 {
     const rf_params *p = &w->setup.params;
-    if (!w->choice || w->choice->plan) return;
+    if (!w->choice || w->choice->plan || w->choice->moves) return;
     int64_t least = ((int64_t)w->owned_count * p->reward - p->run) * (int64_t)RF_PPM;
     if (sim_pay_off(w) < least)
         sim_violation(w, "T10: an owner of %u plays by the rules and ends with %lld of %lld",

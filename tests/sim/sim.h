@@ -97,7 +97,7 @@ extern const uint32_t sim_strategy_count;
 
 #define SIM_OWNED_MAX 3u
 #define SIM_PLANS_MAX 16u
-#define SIM_DEAR UINT64_C(100000000) /* its job costs so much more than it takes to run it here */
+#define SIM_FLOPS UINT64_C(10000000000000) /* what the job of such a task is taken to cost */
 #define SIM_AUDIT_PPM 100000        /* the default */
 #define SIM_MOVES_MAX 32u
 
@@ -331,7 +331,7 @@ const char *sim_plan_name(uint32_t plan);
 const char *sim_move_name(uint32_t move);
 int sim_is_rational(uint64_t seed, const sim_options *options);
 /* The choice with the best expected pay-off in this seed's world, by playing it. *gain: over honest
- * play, in millionths of what the job costs. */
+ * play, in runs of the job. */
 void sim_best_reply(const sim_pool *pool, const sim_keys *keys, uint64_t seed,
                     const sim_options *options, sim_stats *stats, sim_choice *best, double *gain);
 /* How it is said. */
