@@ -170,6 +170,16 @@ static void climb(search *f, sim_choice *best, int64_t *value, int all, int by_r
     }
 }
 
+static void climb_from(search *f, const sim_choice *start, int64_t value, int all,
+                       sim_choice *best, int64_t *most)
+{
+    sim_choice c = *start;
+    climb(f, &c, &value, all, 0);
+    if (value <= *most) return;
+    *most = value;
+    *best = c;
+}
+
 /* Whether a plan is another one here. */
 static int is_open(uint32_t k, uint32_t owned, int liar)
 {
@@ -224,16 +234,12 @@ void sim_best_reply(const sim_pool *pool, const sim_keys *keys, uint64_t seed,
     value = honest + ROUNDING;
     plan_value = best_plan(&f, liar, &other);
     for (int all = f.owned == 1; all < 2; all++) {
-        sim_choice from_rules, from_plan = other;
-        int64_t reached = plan_value;
-        make_plan(0, &from_rules);
-        climb(&f, &from_plan, &reached, all, 0);
-        if (reached > value) value = reached, *best = from_plan;
-        reached = honest;
-        climb(&f, &from_rules, &reached, all, 0);
-        if (reached > value) value = reached, *best = from_rules;
+        climb_from(&f, &rules, honest, all, best, &value);
+        climb_from(&f, &other, plan_value, all, best, &value);
     }
-    *gain = best->plan || best->moves ? (double)(value - honest) / (double)RF_PPM / (double)f.run : 0;
+    *gain = 0;
+    if (best->plan || best->moves)
+        *gain = (double)(value - honest) / (double)RF_PPM / (double)f.run;
     stats->rational++;
     stats->plans[best->plan][1]++;
     for (uint32_t k = 0; k < sim_move_count; k++) stats->moves[k][1] += best->moves >> k & 1;
