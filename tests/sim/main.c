@@ -191,6 +191,34 @@ static uint32_t missing(const sim_stats *s, int print)
     return n;
 }
 
+/* Counts without which the run would have failed, each emptied alone; of the ways out of each
+ * strategy there is one, or its number is in *idle. */
+static uint32_t needed(const sim_stats *s, uint32_t *idle)
+{
+    static const struct { size_t at, size; } fields[] = {
+#define FIELD(name) {offsetof(sim_stats, name), sizeof s->name}
+        FIELD(outcomes), FIELD(verdicts), FIELD(faults), FIELD(ends),  FIELD(pairs),
+        FIELD(judged),   FIELD(plans),    FIELD(moves),  FIELD(rational_out)};
+#undef FIELD
+    static sim_stats other;
+    const uint32_t lacking = missing(s, 0);
+    uint32_t n = 0, ways[64] = {0};
+    other = *s;
+    for (size_t f = 0; f < sizeof fields / sizeof *fields; f++)
+        for (size_t k = 0; k < fields[f].size / sizeof(uint64_t); k++) {
+            uint64_t *count = (uint64_t *)((uint8_t *)&other + fields[f].at) + k, was = *count;
+            if (!was) continue;
+            *count = 0;
+            int noticed = missing(&other, 0) > lacking;
+            *count = was;
+            n += (uint32_t)noticed;
+            if (f == 0 && noticed) ways[k / OUT_KINDS]++;
+        }
+    *idle = 0;
+    for (uint32_t k = 0; k < sim_strategy_count; k++) *idle += !ways[k];
+    return n;
+}
+
 /* ---- printing ---------------------------------------------------------------------------- */
 
 static void print_rational(const sim_stats *s)
@@ -311,6 +339,7 @@ static void print_result(const options *o, const sim_stats *s, double seconds, u
         COUNT(disputes), COUNT(events), COUNT(messages), COUNT(restores), COUNT(evidence),
         COUNT(audits), COUNT(rational), COUNT(tried)};
 #undef COUNT
+    uint32_t idle, need = o->few ? (idle = 0) : needed(s, &idle);
     if (!o->json) print_histogram(s);
     printf(o->json ? "{" : "\n");
     for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
@@ -318,8 +347,8 @@ static void print_result(const options *o, const sim_stats *s, double seconds, u
         printf(o->json ? "\"%s\": %llu, " : "%s %llu\n", counts[k].name, (unsigned long long)n);
     }
     if (o->json) {
-        printf("\"never_occurred\": %u, \"seconds\": %.1f, \"first_failing_seed\": ", lacking,
-               seconds);
+        printf("\"never_occurred\": %u, \"needed\": %u, \"idle_strategies\": %u, "
+               "\"seconds\": %.1f, \"first_failing_seed\": ", lacking, need, idle, seconds);
         if (s->violations)
             printf("%llu, \"sentence\": \"%s\"", (unsigned long long)s->first_failing, s->sentence);
         else printf("null");
@@ -327,6 +356,7 @@ static void print_result(const options *o, const sim_stats *s, double seconds, u
         printf("}\n");
         return;
     }
+    printf("needed %u\nidle_strategies %u\n", need, idle);
     if (s->violations)
         printf("first_failing_seed %llu: %s\n", (unsigned long long)s->first_failing, s->sentence);
     printf(
