@@ -154,6 +154,11 @@ static uint32_t rational_lacks(const sim_stats *s, int print)
     return n;
 }
 
+static uint32_t asked_of(const sim_stats *s, const sim_strategy *of)
+{
+    return s->seeds < SIM_LONG ? of->must : of->must | of->often;
+}
+
 /* Every way out of every strategy, every fault and every end; in a long run also every pair of
  * strategies, and a verdict on an element of every operator at the first, a middle and the last
  * step. Phase 0 has no subjects, so the first step judges Identity alone. */
@@ -167,7 +172,7 @@ static uint32_t missing(const sim_stats *s, int print)
     uint32_t n = 0;
     for (uint32_t k = 0; k < sim_strategy_count; k++)
         for (int o = 0; o < OUT_KINDS; o++)
-            if (sim_strategies[k].must >> o & 1 && !s->outcomes[k][o])
+            if (asked_of(s, &sim_strategies[k]) >> o & 1 && !s->outcomes[k][o])
                 n += lacks(print, "strategy", sim_strategies[k].name,
                            sim_outcome_name((sim_outcome)o));
     for (int f = 0; f < FAULT_KINDS; f++)

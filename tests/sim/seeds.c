@@ -13,76 +13,85 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LIAR(name, tale, plays, must) {name, tale, plays, WITH_NOBODY, must}
+/* The two last: what must have occurred in a run, and in a long one as well. */
+#define LIAR(name, tale, plays, must, often) {name, tale, plays, WITH_NOBODY, must, often}
 const sim_strategy sim_strategies[] = {
     /* lies, told as an honest party would tell them */
-    LIAR("output", TELL_OUTPUT, 0, OUT(OUT_ELEMENT) | OUT(OUT_CLAIM)),
-    LIAR("type", TELL_TYPE, 0, OUT(OUT_STRUCTURE) | OUT(OUT_CLAIM)),
-    LIAR("input", TELL_INPUT, 0, OUT(OUT_INPUTS) | OUT(OUT_CLAIM)),
-    LIAR("structure", TELL_STRUCTURE, 0, OUT(OUT_STRUCTURE)),
-    LIAR("step", TELL_STEP, 0, OUT(OUT_STEP) | OUT(OUT_CLAIM)),
-    LIAR("step fields", TELL_STEP_FIELD, 0, OUT(OUT_STRUCTURE)),
-    LIAR("segment", TELL_SEGMENT, 0, OUT(OUT_STRUCTURE) | OUT(OUT_FORFEIT)),
-    LIAR("body", TELL_BODY, 0, OUT(OUT_STEP) | OUT(OUT_FORFEIT)),
-    LIAR("body of another job", TELL_BAD_BODY, 0, OUT(OUT_NO_REVEAL)),
-    LIAR("unopenable", TELL_UNOPENABLE, 0, OUT(OUT_FORFEIT)),
-    LIAR("zero hash", TELL_ZERO, 0, OUT(OUT_FORFEIT)),
-    LIAR("node as leaf", TELL_AS_LEAF, 0, OUT(OUT_FORFEIT)),
-    LIAR("skipped step", TELL_SKIP, 0, OUT(OUT_INPUTS) | OUT(OUT_CLAIM)),
-    LIAR("part", TELL_PART, 0, OUT(OUT_CLAIM)),
-    LIAR("many divergences", TELL_MANY, 0, OUT(OUT_ELEMENT) | OUT(OUT_STRUCTURE)),
-    LIAR("alternating", TELL_ALTERNATE, 0, OUT(OUT_ELEMENT) | OUT(OUT_CLAIM)),
+    LIAR("output", TELL_OUTPUT, 0, OUT(OUT_ELEMENT) | OUT(OUT_CLAIM), OUT(OUT_REFUND)),
+    LIAR("type", TELL_TYPE, 0, OUT(OUT_STRUCTURE) | OUT(OUT_CLAIM), 0),
+    LIAR("input", TELL_INPUT, 0, OUT(OUT_INPUTS) | OUT(OUT_CLAIM), 0),
+    LIAR("structure", TELL_STRUCTURE, 0, OUT(OUT_STRUCTURE), OUT(OUT_STANDS)),
+    LIAR("step", TELL_STEP, 0, OUT(OUT_STEP) | OUT(OUT_CLAIM), 0),
+    LIAR("step fields", TELL_STEP_FIELD, 0, OUT(OUT_STRUCTURE), OUT(OUT_STANDS)),
+    LIAR("segment", TELL_SEGMENT, 0, OUT(OUT_STRUCTURE) | OUT(OUT_FORFEIT), 0),
+    LIAR("body", TELL_BODY, 0, OUT(OUT_STEP) | OUT(OUT_FORFEIT), 0),
+    LIAR("body of another job", TELL_BAD_BODY, 0, OUT(OUT_NO_REVEAL), 0),
+    LIAR("unopenable", TELL_UNOPENABLE, 0, OUT(OUT_FORFEIT), OUT(OUT_CLAIM)),
+    LIAR("zero hash", TELL_ZERO, 0, OUT(OUT_FORFEIT), OUT(OUT_STANDS) | OUT(OUT_CLAIM) |
+         OUT(OUT_STEP) | OUT(OUT_STRUCTURE)),
+    LIAR("node as leaf", TELL_AS_LEAF, 0, OUT(OUT_FORFEIT), OUT(OUT_STANDS)),
+    LIAR("skipped step", TELL_SKIP, 0, OUT(OUT_INPUTS) | OUT(OUT_CLAIM), 0),
+    LIAR("part", TELL_PART, 0, OUT(OUT_CLAIM), OUT(OUT_STANDS)),
+    LIAR("many divergences", TELL_MANY, 0, OUT(OUT_ELEMENT) | OUT(OUT_STRUCTURE), OUT(OUT_CLAIM) |
+         OUT(OUT_INPUTS)),
+    LIAR("alternating", TELL_ALTERNATE, 0, OUT(OUT_ELEMENT) | OUT(OUT_CLAIM), 0),
     /* timing */
-    LIAR("silent in the dispute", TELL_ANY, PLAY_NO_ANSWER, OUT(OUT_FORFEIT)),
-    LIAR("one tick late with answers", TELL_ANY, PLAY_LATE_ANSWER, OUT(OUT_FORFEIT)),
-    LIAR("stalling liar", TELL_OUTPUT, PLAY_STALL, OUT(OUT_ELEMENT)),
-    LIAR("stalling on the honest root", TELL_TRUTH, PLAY_STALL, OUT(OUT_STANDS)),
-    LIAR("one tick late with the reveal", TELL_TRUTH, PLAY_LATE_REVEAL, OUT(OUT_NO_REVEAL)),
-    LIAR("silent after commit", TELL_TRUTH, PLAY_NO_REVEAL, OUT(OUT_NO_REVEAL)),
-    LIAR("squatter", TELL_TRUTH, PLAY_NO_COMMIT, OUT(OUT_FEE)),
-    LIAR("withdraws", TELL_TRUTH, PLAY_WITHDRAW, OUT(OUT_FEE)),
-    LIAR("withdraws after the others", TELL_ANY, PLAY_LATE_WITHDRAW, OUT(OUT_NO_REVEAL)),
-    LIAR("early reveal", TELL_TRUTH, PLAY_EARLY_REVEAL, OUT(OUT_STANDS)),
-    /* two claims in one slot */
-    LIAR("two commitments", TELL_ANY, PLAY_TWO_COMMITS, OUT(OUT_EQUIVOCATION)),
-    LIAR("two reveals", TELL_TRUTH, PLAY_TWO_REVEALS, OUT(OUT_EQUIVOCATION)),
-    LIAR("two segment claims", TELL_TRUTH, PLAY_TWO_CLAIMS, OUT(OUT_EQUIVOCATION)),
-    LIAR("two explanations", TELL_PART, PLAY_TWO_CLAIMS, OUT(OUT_EQUIVOCATION)),
-    LIAR("two answers to a challenge", TELL_TRUTH, PLAY_TWO_CHALLENGES, OUT(OUT_EQUIVOCATION)),
-    /* copying */
-    LIAR("copied commitment", TELL_TRUTH, PLAY_COPY_COMMIT, OUT(OUT_NO_REVEAL)),
-    LIAR("copied reveal", TELL_TRUTH, PLAY_COPY_REVEAL, OUT(OUT_NO_REVEAL)),
-    LIAR("copied hashes", TELL_TRUTH, PLAY_NO_TENSORS, OUT(OUT_ATTENTION)),
-    LIAR("front runner", TELL_TRUTH, PLAY_FRONT_RUN, OUT(OUT_STANDS)),
-    /* openings that are none */
-    LIAR("saboteur", TELL_TRUTH, PLAY_FALSE_CLAIMS | PLAY_WRONG_FIRST,
-         OUT(OUT_CLAIM) | OUT(OUT_STANDS)),
-    LIAR("false explanations", TELL_TRUTH, PLAY_FALSE_PARTS, OUT(OUT_CLAIM) | OUT(OUT_STANDS)),
-    LIAR("saboteur without answers", TELL_TRUTH, PLAY_FALSE_CLAIMS | PLAY_NO_ANSWER,
+    LIAR("silent in the dispute", TELL_ANY, PLAY_NO_ANSWER, OUT(OUT_FORFEIT), OUT(OUT_ATTENTION)),
+    LIAR("one tick late with answers", TELL_ANY, PLAY_LATE_ANSWER, OUT(OUT_FORFEIT),
          OUT(OUT_ATTENTION)),
-    LIAR("wrong answers first", TELL_TRUTH, PLAY_WRONG_FIRST, OUT(OUT_STANDS)),
-    LIAR("only wrong answers", TELL_OUTPUT, PLAY_ONLY_WRONG, OUT(OUT_FORFEIT)),
-    LIAR("withholder", TELL_OUTPUT, PLAY_NO_TENSORS, OUT(OUT_FORFEIT) | OUT(OUT_CLAIM)),
-    LIAR("half uploads", TELL_OUTPUT, PLAY_HALF, OUT(OUT_FORFEIT)),
-    LIAR("wrong tensors", TELL_OUTPUT, PLAY_WRONG_TENSOR, OUT(OUT_FORFEIT)),
-    LIAR("wrong lengths", TELL_ANY, PLAY_BAD_LENGTH, OUT(OUT_FORFEIT)),
-    LIAR("no claims", TELL_ANY, PLAY_NO_CLAIMS, OUT(OUT_FORFEIT)),
-    {"no delivery", TELL_TRUTH, PLAY_NO_DELIVERY, WITH_SAME, OUT(OUT_STANDS)},
+    LIAR("stalling liar", TELL_OUTPUT, PLAY_STALL, OUT(OUT_ELEMENT), OUT(OUT_CLAIM)),
+    LIAR("stalling on the honest root", TELL_TRUTH, PLAY_STALL, OUT(OUT_STANDS), 0),
+    LIAR("one tick late with the reveal", TELL_TRUTH, PLAY_LATE_REVEAL, OUT(OUT_NO_REVEAL), 0),
+    LIAR("silent after commit", TELL_TRUTH, PLAY_NO_REVEAL, OUT(OUT_NO_REVEAL), 0),
+    LIAR("squatter", TELL_TRUTH, PLAY_NO_COMMIT, OUT(OUT_FEE), 0),
+    LIAR("withdraws", TELL_TRUTH, PLAY_WITHDRAW, OUT(OUT_FEE), 0),
+    LIAR("withdraws after the others", TELL_ANY, PLAY_LATE_WITHDRAW, OUT(OUT_NO_REVEAL), 0),
+    LIAR("early reveal", TELL_TRUTH, PLAY_EARLY_REVEAL, OUT(OUT_STANDS), 0),
+    /* two claims in one slot */
+    LIAR("two commitments", TELL_ANY, PLAY_TWO_COMMITS, OUT(OUT_EQUIVOCATION), 0),
+    LIAR("two reveals", TELL_TRUTH, PLAY_TWO_REVEALS, OUT(OUT_EQUIVOCATION), 0),
+    LIAR("two segment claims", TELL_TRUTH, PLAY_TWO_CLAIMS, OUT(OUT_EQUIVOCATION), OUT(OUT_STANDS)),
+    LIAR("two explanations", TELL_PART, PLAY_TWO_CLAIMS, OUT(OUT_EQUIVOCATION), OUT(OUT_STANDS)),
+    LIAR("two answers to a challenge", TELL_TRUTH, PLAY_TWO_CHALLENGES, OUT(OUT_EQUIVOCATION), 0),
+    /* copying */
+    LIAR("copied commitment", TELL_TRUTH, PLAY_COPY_COMMIT, OUT(OUT_NO_REVEAL), 0),
+    LIAR("copied reveal", TELL_TRUTH, PLAY_COPY_REVEAL, OUT(OUT_NO_REVEAL), 0),
+    LIAR("copied hashes", TELL_TRUTH, PLAY_NO_TENSORS, OUT(OUT_ATTENTION), 0),
+    LIAR("front runner", TELL_TRUTH, PLAY_FRONT_RUN, OUT(OUT_STANDS), 0),
+    /* openings that are none */
+    LIAR("saboteur", TELL_TRUTH, PLAY_FALSE_CLAIMS | PLAY_WRONG_FIRST, OUT(OUT_CLAIM) |
+         OUT(OUT_STANDS), 0),
+    LIAR("false explanations", TELL_TRUTH, PLAY_FALSE_PARTS, OUT(OUT_CLAIM) | OUT(OUT_STANDS), 0),
+    LIAR("saboteur without answers", TELL_TRUTH, PLAY_FALSE_CLAIMS | PLAY_NO_ANSWER,
+         OUT(OUT_ATTENTION), 0),
+    LIAR("wrong answers first", TELL_TRUTH, PLAY_WRONG_FIRST, OUT(OUT_STANDS), 0),
+    LIAR("only wrong answers", TELL_OUTPUT, PLAY_ONLY_WRONG, OUT(OUT_FORFEIT), 0),
+    LIAR("withholder", TELL_OUTPUT, PLAY_NO_TENSORS, OUT(OUT_FORFEIT) | OUT(OUT_CLAIM), 0),
+    LIAR("half uploads", TELL_OUTPUT, PLAY_HALF, OUT(OUT_FORFEIT), 0),
+    LIAR("wrong tensors", TELL_OUTPUT, PLAY_WRONG_TENSOR, OUT(OUT_FORFEIT), OUT(OUT_CLAIM)),
+    LIAR("wrong lengths", TELL_ANY, PLAY_BAD_LENGTH, OUT(OUT_FORFEIT), 0),
+    LIAR("no claims", TELL_ANY, PLAY_NO_CLAIMS, OUT(OUT_FORFEIT), OUT(OUT_STEP) |
+         OUT(OUT_STRUCTURE)),
+    {"no delivery", TELL_TRUTH, PLAY_NO_DELIVERY, WITH_SAME, OUT(OUT_STANDS), 0},
     /* messages */
-    LIAR("replayer", TELL_TRUTH, PLAY_REPLAY, OUT(OUT_STANDS)),
-    LIAR("everything again", TELL_TRUTH, PLAY_AGAIN, OUT(OUT_STANDS)),
-    LIAR("random bytes", TELL_TRUTH, PLAY_NOISE, OUT(OUT_STANDS)),
-    LIAR("forger", TELL_TRUTH, PLAY_FORGE, OUT(OUT_STANDS)),
-    LIAR("bombs", TELL_TRUTH, PLAY_BOMB, OUT(OUT_STANDS)),
-    LIAR("small key", TELL_TRUTH, PLAY_SMALL_KEY, OUT(OUT_NO_MEMBER)),
+    LIAR("replayer", TELL_TRUTH, PLAY_REPLAY, OUT(OUT_STANDS), 0),
+    LIAR("everything again", TELL_TRUTH, PLAY_AGAIN, OUT(OUT_STANDS), 0),
+    LIAR("random bytes", TELL_TRUTH, PLAY_NOISE, OUT(OUT_STANDS), 0),
+    LIAR("forger", TELL_TRUTH, PLAY_FORGE, OUT(OUT_STANDS), 0),
+    LIAR("bombs", TELL_TRUTH, PLAY_BOMB, OUT(OUT_STANDS), 0),
+    LIAR("small key", TELL_TRUTH, PLAY_SMALL_KEY, OUT(OUT_NO_MEMBER), 0),
     /* several identities */
-    {"both wrong", TELL_OUTPUT, 0, WITH_TWIN, OUT(OUT_ELEMENT) | OUT(OUT_CLAIM)},
-    {"shared and unopenable", TELL_SHARED, 0, WITH_TWIN, OUT(OUT_WITHHELD) | OUT(OUT_STEP)},
-    {"sybils of one root", TELL_ANY, 0, WITH_SAME, OUT(OUT_ELEMENT)},
-    {"sybils of many roots", TELL_ANY, 0, WITH_OTHERS, OUT(OUT_ELEMENT)},
-    {"pairing manipulator", TELL_OUTPUT, PLAY_GRIND, WITH_OTHERS, OUT(OUT_ELEMENT)},
-    {"dispute with oneself", TELL_OUTPUT, PLAY_ONE_ACCOUNT, WITH_TWIN,
-     OUT(OUT_ELEMENT) | OUT(OUT_NO_MEMBER)},
+    {"both wrong", TELL_OUTPUT, 0, WITH_TWIN, OUT(OUT_ELEMENT) | OUT(OUT_CLAIM), 0},
+    {"shared and unopenable", TELL_SHARED, 0, WITH_TWIN, OUT(OUT_WITHHELD) | OUT(OUT_STEP),
+     OUT(OUT_CLAIM)},
+    {"sybils of one root", TELL_ANY, 0, WITH_SAME, OUT(OUT_ELEMENT), OUT(OUT_CLAIM) |
+     OUT(OUT_FORFEIT) | OUT(OUT_STEP) | OUT(OUT_STRUCTURE)},
+    {"sybils of many roots", TELL_ANY, 0, WITH_OTHERS, OUT(OUT_ELEMENT), OUT(OUT_CLAIM) |
+     OUT(OUT_FORFEIT) | OUT(OUT_STEP) | OUT(OUT_STRUCTURE) | OUT(OUT_INPUTS)},
+    {"pairing manipulator", TELL_OUTPUT, PLAY_GRIND, WITH_OTHERS, OUT(OUT_ELEMENT), OUT(OUT_CLAIM) |
+     OUT(OUT_FORFEIT)},
+    {"dispute with oneself", TELL_OUTPUT, PLAY_ONE_ACCOUNT, WITH_TWIN, OUT(OUT_ELEMENT) |
+     OUT(OUT_NO_MEMBER), OUT(OUT_CLAIM)},
 };
 const uint32_t sim_strategy_count = sizeof sim_strategies / sizeof *sim_strategies;
 
@@ -527,6 +536,7 @@ static void draw_params(sim_world *w)
     ro_err err = {RO_OK, {0}};
     must(rf_cost_of_job(w->job->job, &c, &err), &err);
     if (w->choice) { /* as dear as a job that is worth paying for */
+        if (!c.flops) c.flops = 1;
         const uint64_t dearer = SIM_FLOPS / c.flops + 1;
         c.flops *= dearer;
         c.step_flops *= dearer;
@@ -555,7 +565,7 @@ static void fund(sim_world *w)
 void sim_set_up(sim_world *w, const sim_pool *pool, const sim_keys *keys, uint64_t seed)
 {
     static const sim_strategy silent = {"silent auditor", TELL_TRUTH, PLAY_NO_REVEAL, WITH_NOBODY,
-                                        0};
+                                        0, 0};
     ro_err err = {RO_OK, {0}};
     w->seed = seed;
     w->g.s = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;

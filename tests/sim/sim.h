@@ -88,7 +88,9 @@ typedef struct {
     sim_tale tale;
     uint64_t plays;
     sim_company company;
-    uint32_t must; /* the ways out that occur, a bit each: a run without one of them has failed */
+    /* The ways out that occur, a bit each: a run without one of them has failed; `often`: a long
+     * run. */
+    uint32_t must, often;
 } sim_strategy;
 extern const sim_strategy sim_strategies[];
 extern const uint32_t sim_strategy_count;
