@@ -757,6 +757,8 @@ ro_status rf_files_game(rf_files *f, const uint32_t *party, uint32_t count, rf_g
  * parts of all levels, 8 bytes each. The name is the digest of what it explains. */
 #define EXPLANATION_TAG "verde/1 explanation"
 static const char EXPLANATION_MAGIC[8] = {'V', 'E', 'R', 'D', 'E', 'E', 'X', 'P'};
+#define EXPLANATION_VERSION 2u /* 1 was never part of a release */
+#define EXPLANATION_PARTS_MAX (UINT64_C(1) << 22) /* an element of 1 GFLOP has no more */
 
 static void explanation_name(const vd_digest *output_digest, uint64_t element, char name[96])
 {
@@ -795,7 +797,7 @@ ro_status rf_explanation_get(const char *store, const rf_node *n, const vd_diges
     uint8_t *bytes;
     *levels = explanation_levels(n, output, element, count, &total);
     explanation_name(output_digest, element, name);
-    if (*levels == 0 || total > RF_EVIDENCE_MAX / 8)
+    if (*levels == 0 || total > EXPLANATION_PARTS_MAX)
         return RO_FAIL(err, RO_EOP, "this operator's elements are not explained");
     snprintf(path, sizeof path, "%.3900s/%s", store, name);
     ro_arena *a = ro_arena_new();
@@ -803,8 +805,8 @@ ro_status rf_explanation_get(const char *store, const rf_node *n, const vd_diges
     ro_status st = vd_file_read(path, 16 + *levels * 8u + total * 8, a, &bytes, &size, err);
     vd_in in = {bytes, st ? 0 : size, 0, 0};
     const uint8_t *magic = st ? NULL : vd_in_bytes(&in, 8);
-    int ok = magic && memcmp(magic, EXPLANATION_MAGIC, 8) == 0 && vd_in_u32(&in) == 1 &&
-             vd_in_u32(&in) == *levels;
+    int ok = magic && memcmp(magic, EXPLANATION_MAGIC, 8) == 0 &&
+             vd_in_u32(&in) == EXPLANATION_VERSION && vd_in_u32(&in) == *levels;
     for (uint32_t k = 0; ok && k < *levels; k++) ok = vd_in_u64(&in) == count[k];
     if (!st && (!ok || vd_in_left(&in) != total * 8))
         st = RO_FAIL(err, RO_EFORMAT, "%.120s is no explanation of this element", path);
@@ -865,7 +867,7 @@ ro_status rf_explanation_put(const char *store, const rf_node *n, const vd_diges
     ro_status st = bytes ? RO_OK : RO_FAIL(err, RO_ENOMEM, "no memory to write an explanation");
     if (!st) {
         vd_out_bytes(&o, EXPLANATION_MAGIC, 8);
-        vd_out_u32(&o, 1);
+        vd_out_u32(&o, EXPLANATION_VERSION);
         vd_out_u32(&o, levels);
         for (uint32_t k = 0; k < levels; k++) vd_out_u64(&o, count[k]);
         for (uint64_t k = 0; k < total; k++) vd_out_u64(&o, (parts ? parts : own)[k]);

@@ -241,7 +241,8 @@ int rf_operands_exact(const rf_operands *o); /* nothing missing, nothing idle */
 uint32_t rf_part_levels(const rf_node *n, uint32_t output, uint64_t element);
 uint32_t rf_part_needs(const rf_node *n, uint32_t output, uint64_t element, const rf_part *part,
                        ro_parts needs[RO_NEEDS_MAX], uint64_t *total);
-#define RF_PARTS_MAX (UINT64_C(1) << 22) /* that one part may need: 32 MiB of answer */
+#define RF_PARTS_MAX (UINT64_C(1) << 13) /* that one part may need: 64 KiB of answer, so that all
+                                          * rounds fit into evidence; some list RO_LIST and a few */
 int rf_parts_agreed(const rf_part *part, const ro_parts *needs, uint32_t count);
 int rf_agreed_bits(const rf_part *part, uint32_t level, uint64_t index, uint64_t *bits);
 /* Note what both sides' answers agree on and go on with the first need on which they differ; 0:
@@ -254,6 +255,6 @@ ro_status rf_parts_hold(const rf_node *n, const rf_question *q, const rf_part *p
 
 /* evidence.c, evidence_write.c. Version 1 was never part of a release. */
 #define RF_EVIDENCE_MAGIC "VERDEEVD"
-#define RF_EVIDENCE_VERSION 2u
+#define RF_EVIDENCE_VERSION 3u
 enum { RF_BEFORE_FIRST, RF_BEFORE_STEP, RF_BEFORE_SEGMENT }; /* whose state is the one before */
 #endif

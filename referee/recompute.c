@@ -318,13 +318,17 @@ ro_status rf_parts_hold(const rf_node *n, const rf_question *q, const rf_part *p
     rf_computed c;
     *ok = 0;
     if (q->level != part->level || q->index != part->index) return RO_OK;
+    ro_reader r;
+    (void)rf_explain_of(n, &r);
     uint32_t count = rf_part_needs(n, q->output, q->element, part, needs, &total);
     if (total > RF_PARTS_MAX || size != total * 8) return RO_OK;
     for (uint32_t k = 0; k < count; k++)
-        for (uint64_t i = needs[k].begin; i < needs[k].end; i++, at++)
-            if (rf_agreed_bits(part, needs[k].level, i, &agreed) &&
-                agreed != vd_get_u64(bytes + 8 * at))
+        for (uint64_t i = needs[k].begin; i < needs[k].end; i++, at++) {
+            uint64_t bits = vd_get_u64(bytes + 8 * at);
+            if (!ro_part_canonical(n->node->op, &r, needs[k].level, bits) ||
+                (rf_agreed_bits(part, needs[k].level, i, &agreed) && agreed != bits))
                 return RO_OK;
+        }
     ro_arena *a = ro_arena_new();
     if (!a) return RO_FAIL(err, RO_ENOMEM, "no memory to check an explanation");
     ro_status st = rf_operands_parse(n, part->operands, part->operands_size, &o, a, ok, err);

@@ -315,6 +315,19 @@ RO_FN uint32_t ro_chain_needs(uint64_t n, uint32_t level, uint64_t index, ro_par
     return ro_parts_of(1, count[1], 1, index / RO_LIST - 1, needs);
 }
 
+/* Marks: 1 where none of so many things beats a number. Of n in a row, those of every RO_LIST are
+ * one mark in the level above. */
+RO_FN uint64_t ro_mark_lists(uint64_t n) { return (n + RO_LIST - 1) / RO_LIST; }
+#ifndef __CUDACC__
+RO_FN int ro_all_marked(const ro_claims *claims, const ro_parts *list)
+{
+    int all = 1;
+    for (uint64_t k = list->begin; k < list->end; k++)
+        all &= claims->part(claims, list->level, k) != 0;
+    return all;
+}
+#endif
+
 #define RO_CAT_(a, b) a##b
 #define RO_CAT(a, b) RO_CAT_(a, b)
 

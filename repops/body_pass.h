@@ -179,27 +179,30 @@
  *   uint64_t ro_<op>_start(r, attrs, out, i)             the accumulator before the first, as bits
  *   uint64_t ro_<op>_step(r, attrs, out, i, p, acc)      the accumulator after position p
  *   uint64_t ro_<op>_finish(r, attrs, out, i, acc)       the stored bits
- * and gets the body and its explanation. */
-#define RO_CHAIN_BODY(op)                                                                      \
+ * and gets the body and its explanation. positions: 2 where the accumulator is one, which is a
+ * number's place in 64 bits, else 0. */
+#define RO_CHAIN_BODY(op, positions)                                                           \
+    RO_CHAIN_AT(op)                                                                            \
+    RO_CHAIN_EXPLAIN(op, positions)
+#define RO_CHAIN_AT(op)                                                                        \
     RO_AT(op)                                                                                  \
     {                                                                                          \
         uint64_t n = RO_N(ro_##op##_count)(r, attrs, out, i);                                  \
         uint64_t acc = RO_N(ro_##op##_start)(r, attrs, out, i);                                \
         for (uint64_t p = 0; p < n; p++) acc = RO_N(ro_##op##_step)(r, attrs, out, i, p, acc); \
         return RO_N(ro_##op##_finish)(r, attrs, out, i, acc);                                  \
-    }                                                                                          \
-    RO_CHAIN_EXPLAIN(op)
+    }
 
 /* ---- the explanations: see repops.h. The device has no use for them. */
 #define RO_AT_ARGS const ro_reader *r, const void *attrs, uint32_t out, uint64_t i
 #ifdef __CUDACC__
 #define RO_CONTRACT_EXPLAIN(op)
 #define RO_ROW_EXPLAIN(op, stages)
-#define RO_CHAIN_EXPLAIN(op)
+#define RO_CHAIN_EXPLAIN(op, positions)
 #else
-#define RO_EXPLAIN_TABLE(op)                                                                   \
+#define RO_EXPLAIN_TABLE(op, marks, positions)                                                 \
     static const ro_explain RO_N(ro_##op##_explain) __attribute__((unused)) = {                \
-        RO_N(ro_##op##_levels), RO_N(ro_##op##_needs), RO_N(ro_##op##_part)};
+        RO_N(ro_##op##_levels), RO_N(ro_##op##_needs), RO_N(ro_##op##_part), marks, positions};
 
 #define RO_CONTRACT_EXPLAIN(op)                                                                \
     RO_FN uint32_t RO_N(ro_##op##_levels)(RO_AT_ARGS, uint64_t *count)                    \
@@ -232,7 +235,7 @@
             }                                                                                  \
         return TO_BITS(s);                                                                     \
     }                                                                                          \
-    RO_EXPLAIN_TABLE(op)
+    RO_EXPLAIN_TABLE(op, 0, 0)
 
 #define RO_ROW_EXPLAIN(op, stages)                                                             \
     RO_FN uint32_t RO_N(ro_##op##_levels)(RO_AT_ARGS, uint64_t *count)                    \
@@ -272,9 +275,26 @@
             RO_N(ro_lanes_push)(&lanes, FROM_BITS(claims->part(claims, from[0].level, k)));    \
         return TO_BITS(RO_N(ro_lanes_end)(&lanes));                                            \
     }                                                                                          \
-    RO_EXPLAIN_TABLE(op)
+    RO_EXPLAIN_TABLE(op, 0, 0)
 
-#define RO_CHAIN_EXPLAIN(op)                                                                   \
+/* A part of one of a chain's two levels of accumulators; above them, the last of its list. */
+#define RO_CHAIN_PART(op)                                                                      \
+    RO_FN uint64_t RO_N(ro_##op##_chain)(RO_AT_ARGS, uint32_t level, uint64_t index,           \
+                                         const ro_claims *claims)                              \
+    {                                                                                          \
+        ro_parts from;                                                                         \
+        uint64_t n = RO_N(ro_##op##_count)(r, attrs, out, i);                                  \
+        uint32_t given = ro_chain_needs(n, level, index, &from);                               \
+        uint64_t acc = given ? claims->part(claims, from.level, from.end - 1)                  \
+                             : RO_N(ro_##op##_start)(r, attrs, out, i);                        \
+        if (level) return acc;                                                                 \
+        uint64_t p = index * RO_CHAIN, end = n - p < RO_CHAIN ? n : p + RO_CHAIN;              \
+        for (; p < end; p++) acc = RO_N(ro_##op##_step)(r, attrs, out, i, p, acc);             \
+        return acc;                                                                            \
+    }
+
+#define RO_CHAIN_EXPLAIN(op, positions)                                                        \
+    RO_CHAIN_PART(op)                                                                          \
     RO_FN uint32_t RO_N(ro_##op##_levels)(RO_AT_ARGS, uint64_t *count)                    \
     {                                                                                          \
         return ro_chain_levels(RO_N(ro_##op##_count)(r, attrs, out, i), count);                \
@@ -288,18 +308,10 @@
     RO_FN uint64_t RO_N(ro_##op##_part)(RO_AT_ARGS, uint32_t level, uint64_t index,       \
                                         const ro_claims *claims)                                 \
     {                                                                                          \
-        ro_parts from;                                                                         \
-        uint64_t n = RO_N(ro_##op##_count)(r, attrs, out, i);                                  \
-        uint32_t given = ro_chain_needs(n, level, index, &from);                               \
-        uint64_t acc = given ? claims->part(claims, from.level, from.end - 1)                  \
-                             : RO_N(ro_##op##_start)(r, attrs, out, i);                        \
-        if (level == 1) return acc; /* the last of its list; so is the value's */              \
-        if (level == 2) return RO_N(ro_##op##_finish)(r, attrs, out, i, acc);                  \
-        uint64_t p = index * RO_CHAIN, end = n - p < RO_CHAIN ? n : p + RO_CHAIN;              \
-        for (; p < end; p++) acc = RO_N(ro_##op##_step)(r, attrs, out, i, p, acc);             \
-        return acc;                                                                            \
+        uint64_t acc = RO_N(ro_##op##_chain)(r, attrs, out, i, level, index, claims);          \
+        return level == 2 ? RO_N(ro_##op##_finish)(r, attrs, out, i, acc) : acc;               \
     }                                                                                          \
-    RO_EXPLAIN_TABLE(op)
+    RO_EXPLAIN_TABLE(op, 0, positions)
 #endif
 #endif
 

@@ -14,6 +14,14 @@ const ro_explain *ro_explain_of(ro_op op, const ro_reader *r)
     return ro_ops[op].explain[c];
 }
 
+int ro_part_canonical(ro_op op, const ro_reader *r, uint32_t level, uint64_t bits)
+{
+    const ro_explain *e = ro_explain_of(op, r);
+    if (level < e->marks) return bits <= 1;
+    if (level < e->positions) return 1;
+    return ro_dtypes[r->in[0].dtype].compute != RO_C_F32 || bits >> 32 == 0;
+}
+
 typedef struct {
     const ro_explain *e;
     const ro_reader *r;

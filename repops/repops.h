@@ -211,14 +211,16 @@ typedef uint64_t ro_at_fn(const ro_reader *r, const void *attrs, uint32_t out, u
  *                every 4,096 parts of level 0, each listing these; 2 the value, which lists all of
  *                level 1. A part of level 0 needs the accumulator before it: at the beginning of
  *                a list that is a part of level 1
+ * Where a part reads does not hang on what its needs claim, so one set of chunks serves both
+ * parties: a mark of 0 only leaves reads out, and the accumulator that says where a chain's part of
+ * level 0 reads is agreed by the time that such a part is in question.
  * A referee whose two parties differ on part P (at first the value) asks both for the parts that
  * P needs and are not agreed yet; an answer on which part(P) is not the answerer's P is refused.
  * It goes on with the first need on which they differ, in the order of the list, and computes P
  * itself where all needs are agreed. How many parts a level has, and what each needs, follows
  * from types and attributes; input bits matter to part() alone, and no claimed bits, however
  * wild, make it fail. A part reads at most RO_PART_READS elements of an input, each perhaps in a
- * chunk of its own, or one row of a classifier's classes. level and index must be in range: the
- * caller checks them. */
+ * chunk of its own. level and index must be in range: the caller checks them. */
 #define RO_LEVELS_MAX 16u
 #define RO_NEEDS_MAX 8u
 #define RO_PART_READS 258u /* positions of a chain, the best so far and the element's own */
@@ -238,6 +240,8 @@ typedef struct {
                       uint32_t level, uint64_t index, ro_parts *needs);
     uint64_t (*part)(const ro_reader *r, const void *attrs, uint32_t out, uint64_t i,
                      uint32_t level, uint64_t index, const ro_claims *claims);
+    /* What the lowest levels hold: marks (0 or 1) in so many, else positions; above, numbers. */
+    uint32_t marks, positions;
 } ro_explain;
 
 typedef struct {
@@ -296,6 +300,8 @@ ro_status ro_attr_set_ints(ro_op op, void *attrs, const char *name, const int64_
 uint64_t ro_at(ro_op op, const ro_reader *r, const void *attrs, uint32_t out, uint64_t i);
 /* How elements of this node explain themselves; NULL: they do not. */
 const ro_explain *ro_explain_of(ro_op op, const ro_reader *r);
+/* Whether these bits may be a part of that level: a mark is 0 or 1, a float32 is in the low 32. */
+int ro_part_canonical(ro_op op, const ro_reader *r, uint32_t level, uint64_t bits);
 /* Every part of an element, as an honest party computes them: the parts of all levels, level by
  * level, into *parts (freed by ro_free), the number of each level into count[RO_LEVELS_MAX].
  *   returns   RO_OK; RO_EOP the operator has no explanation; RO_ENOMEM

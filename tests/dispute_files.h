@@ -266,7 +266,7 @@ static inline uint64_t *forge_parts(const rf_node *n, const void *const *data, u
         t.parts[t.first[level] + index] ^= flip;
         for (uint32_t l = 0; l < levels; l++) {
             if (l < level) t.known[l] = count[l]; /* nothing there follows from it */
-            else (void)forged_part(&claims, l, count[l] - 1);
+            else if (count[l]) (void)forged_part(&claims, l, count[l] - 1);
         }
     }
     *value = t.parts[t.first[levels - 1]];

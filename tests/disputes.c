@@ -269,6 +269,11 @@ static const dear DEAR[] = {
      {POOL(595, 495)}},
     {RO_OP_SoftmaxCrossEntropyLoss, 0, 2, {T(RO_F32, 1200, 256), T(RO_I64, 1200)},
      {{"reduction", 0, {2}}}},
+    {RO_OP_SoftmaxCrossEntropyLoss, 0, 2, {T(RO_F32, 300, 900), T(RO_I64, 300)},
+     {{"reduction", 0, {2}}}},
+    {RO_OP_SoftmaxCrossEntropyLoss, 0, 2, {T(RO_F32, 1, 300, 1024), T(RO_I64, 1, 1024)}, {{0}}},
+    {RO_OP_SoftmaxCrossEntropyLossGrad, 700000, 3,
+     {{RO_F32, 0, {0}}, T(RO_F32, 2, 400, 1024), T(RO_I64, 2, 1024)}, {{"reduction", 0, {1}}}},
     {RO_OP_SoftmaxCrossEntropyLossGrad, 8, 3,
      {{RO_F32, 0, {0}}, T(RO_F32, 140000, 2), T(RO_I64, 140000)}, {{"reduction", 0, {2}}}},
 };
@@ -281,7 +286,8 @@ static void dear_case(const dear *d, node_case *c, ro_err *err)
     c->outputs = 1;
     for (uint32_t k = 0; k < d->inputs; k++) {
         c->in[k] = d->in[k];
-        case_range(c, k, 0, 1); /* valid as indices and labels of each case */
+        /* Valid as indices and labels of each case; integers that are summed have both signs. */
+        case_range(c, k, d->op == RO_OP_MatMul || d->op == RO_OP_ReduceSum ? -1 : 0, 1);
     }
     if (d->op == RO_OP_Gemm) must(ro_attr_set_real(d->op, c->attrs.bytes, "alpha", 1, err), err);
     for (size_t k = 0; k < sizeof d->attrs / sizeof *d->attrs && d->attrs[k].name; k++) {
@@ -293,17 +299,21 @@ static void dear_case(const dear *d, node_case *c, ro_err *err)
     }
 }
 
-/* Parts that read inputs: level 0, and of a second stage its lanes. */
+/* Levels in which a part reads inputs: the lowest, the lanes of later stages, terms of a loss, the
+ * number at the best tap of a MaxPool. */
 static uint32_t some_level(const rf_node *n, uint64_t element, uint64_t *count, rng *r)
 {
     ro_reader reader = {n->in, n->out, n->inputs, n->outputs, NULL, NULL, NULL};
-    uint32_t levels = ro_explain_of(n->node->op, &reader)
-                          ->levels(&reader, n->node->attrs, 0, element, count);
-    if (rng_next(r) % 2) return 0;
+    const ro_explain *e = ro_explain_of(n->node->op, &reader);
+    uint32_t levels = e->levels(&reader, n->node->attrs, 0, element, count);
+    uint32_t x = n->node->op == RO_OP_SoftmaxCrossEntropyLossGrad;
+    uint32_t pick = (uint32_t)(rng_next(r) % 3), rows = n->in[x].dims[1] > RO_CHAIN ? 4 : 0;
     switch (n->node->op) {
     case RO_OP_Softmax: case RO_OP_LogSoftmax: case RO_OP_LayerNormalization:
-    case RO_OP_LayerNormalizationGrad: return (levels - 1) / 2;
-    case RO_OP_SoftmaxCrossEntropyLoss: return 1 + (levels - 2) / 2;
+    case RO_OP_LayerNormalizationGrad: return pick ? (levels - 1) / 2 : 0;
+    case RO_OP_SoftmaxCrossEntropyLoss: return pick == 2 ? rows + 3 : rows / 2 * pick;
+    case RO_OP_SoftmaxCrossEntropyLossGrad: return rows / 2 * pick;
+    case RO_OP_MaxPool: return pick == 2 ? 2 : 0;
     default: return 0;
     }
 }

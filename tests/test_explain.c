@@ -103,6 +103,9 @@ static void check_part(subject *s, const ro_reader *r, uint32_t out, uint64_t i,
     uint64_t got = e->part(r, s->c.attrs.bytes, out, i, level, index, &claims);
     cr_assert_eq(got, t->parts[t->first[level] + index], "%s: part (%u, %llu)", name, level,
                  (unsigned long long)index);
+    if (count[level] > 1 || level == 0) /* the value is not a part that anybody lists */
+        cr_assert(ro_part_canonical(s->c.op, r, level, got), "%s: part (%u, %llu)", name, level,
+                  (unsigned long long)index);
     for (uint32_t k = 0; k < s->c.inputs; k++)
         cr_assert_leq(s->reads[k], RO_PART_READS, "%s: part (%u, %llu) reads %llu elements of %u",
                       name, level, (unsigned long long)index, (unsigned long long)s->reads[k], k);
@@ -184,6 +187,34 @@ Test(explain, every_operator_that_explains)
     cr_assert_geq(seen, 20);
 }
 
+/* What is never explained is never dear: 1 MiB of chunks, each element in one of its own. */
+Test(explain, whatever_does_not_explain_is_cheap)
+{
+    rng g = {4};
+    int seen = 0;
+    for (int op = 0; op < RO_OP_COUNT; op++) {
+        int explains = 0;
+        for (int c = 0; c < RO_C_COUNT; c++) explains |= ro_ops[op].explain[c] != NULL;
+        for (int c = 0; explains && c < RO_C_COUNT; c++)
+            cr_assert_eq(ro_ops[op].at[c] != NULL, ro_ops[op].explain[c] != NULL, "%s in one type",
+                         ro_ops[op].name);
+        for (int k = 0; k < 24 && !explains; k++) {
+            node_case c = {.big = k >= 12};
+            uint64_t reads = 0;
+            case_make(&c, (ro_op)op, &g);
+            for (uint32_t out = 0; out < c.outputs; out++, reads = 0) {
+                for (uint32_t i = 0; i < c.inputs; i++)
+                    if (c.in[i].dtype != RO_NONE)
+                        reads += ro_ops[op].reads(c.attrs.bytes, c.in, c.inputs, &c.out[out], i);
+                cr_assert_leq(reads, 256, "an element of %s reads %llu", ro_ops[op].name,
+                              (unsigned long long)reads);
+            }
+        }
+        seen += !explains;
+    }
+    cr_assert_geq(seen, 30);
+}
+
 /* Elements so dear that their lists are listed too: running sums, accumulators of accumulators. */
 Test(explain, lists_of_lists, .timeout = 120)
 {
@@ -210,6 +241,135 @@ Test(explain, lists_of_lists, .timeout = 120)
             free(both[k]->seen[in]);
         }
     }
+}
+
+/* ---- shapes that random cases are too small for --------------------------------------------- */
+
+static void attr_int(subject *s, const char *name, int64_t v)
+{
+    ro_err err = {0};
+    cr_assert_eq(ro_attr_set_int(s->c.op, s->c.attrs.bytes, name, v, &err), RO_OK, "%s", err.msg);
+}
+static void attr_ints(subject *s, const char *name, uint32_t n, const int64_t *v)
+{
+    ro_err err = {0};
+    cr_assert_eq(ro_attr_set_ints(s->c.op, s->c.attrs.bytes, name, v, n, &err), RO_OK, "%s",
+                 err.msg);
+}
+
+/* Check some elements of every output; count: the parts of element 0 of output 0. */
+static void check_subject(subject *s, rng *g, uint64_t *count)
+{
+    ro_reader r = reader_of(s);
+    ro_err err = {0};
+    cr_assert_eq(ro_ops[s->c.op].infer(s->c.attrs.bytes, s->c.in, s->c.inputs, s->c.out,
+                                       s->c.outputs, &err), RO_OK, "%s", err.msg);
+    fill(s, g, 0);
+    for (uint32_t out = 0; out < s->c.outputs; out++) {
+        uint64_t n = ro_type_elements(&s->c.out[out]);
+        check_element(s, out, 0, g);
+        if (n > 1) check_element(s, out, rng_next(g) % n, g);
+    }
+    ro_explain_of(s->c.op, &r)->levels(&r, s->c.attrs.bytes, 0, 0, count);
+    for (uint32_t k = 0; k < s->c.inputs; k++) {
+        free(s->data[k]);
+        free(s->seen[k]);
+    }
+}
+
+/* A classifier's rows: read whole up to 256 classes, cut into lanes above. */
+Test(explain, rows_of_many_classes, .timeout = 120)
+{
+    static const int64_t CLASSES[] = {256, 257, 4096, 5000};
+    rng g = {5};
+    for (size_t k = 0; k < sizeof CLASSES / sizeof *CLASSES; k++)
+        for (int grad = 0; grad < 2; grad++)
+            for (uint32_t how = 0; how < 3; how++) {
+                const int64_t C = CLASSES[k];
+                uint64_t count[RO_LEVELS_MAX];
+                uint32_t x = (uint32_t)grad;
+                subject s = {.c = {.op = grad ? RO_OP_SoftmaxCrossEntropyLossGrad
+                                              : RO_OP_SoftmaxCrossEntropyLoss,
+                                   .inputs = 3 + x, .outputs = 2 - x}};
+                s.c.in[0] = ro_type_of(RO_F32, how ? 0 : 2, (int64_t[]){2, 3});
+                s.c.in[x] = ro_type_of(RO_F32, 3, (int64_t[]){2, C, 3});
+                s.c.in[x + 1] = ro_type_of(RO_I64, 2, (int64_t[]){2, 3});
+                s.c.in[x + 2] = ro_type_of(RO_F32, 1, &C);
+                attr_int(&s, "reduction", how);
+                attr_int(&s, "has_ignore", k % 2);
+                attr_int(&s, "ignore_index", 1);
+                check_subject(&s, &g, count);
+                uint64_t rows = !grad && how ? 6 : 1, chunks = C > 4096 ? 2 : 1;
+                if (C > 256) cr_assert_eq(count[0], rows * 32 * chunks);
+                else cr_assert_eq(count[0], grad ? 32u : how ? 6u : 0u);
+            }
+}
+
+/* Marks of so many parts that they are listed by marks. */
+Test(explain, marks_of_marks, .timeout = 120)
+{
+    const int64_t n = (int64_t)RO_LIST * RO_CHAIN + 700, one = 1;
+    uint64_t count[RO_LEVELS_MAX];
+    rng g = {6};
+    subject row = {.c = {.op = RO_OP_ReduceMaxGrad, .inputs = 2, .outputs = 1}};
+    row.c.in[0] = ro_type_of(RO_F32, 1, &one);
+    row.c.in[1] = ro_type_of(RO_F32, 1, &n);
+    attr_int(&row, "keepdims", 1);
+    check_subject(&row, &g, count);
+    cr_assert(count[0] == RO_LIST + 3 && count[1] == 2 && count[2] == 1);
+    subject pool = {.c = {.op = RO_OP_MaxPoolGrad, .inputs = 2, .outputs = 1}};
+    pool.c.in[0] = ro_type_of(RO_F32, 4, (int64_t[]){1, 1, 2, 3});
+    pool.c.in[1] = ro_type_of(RO_F32, 4, (int64_t[]){1, 1, 1031, 1032});
+    attr_ints(&pool, "kernel_shape", 2, (int64_t[]){1030, 1030});
+    attr_ints(&pool, "strides", 2, (int64_t[]){1, 1});
+    attr_ints(&pool, "pads", 4, (int64_t[]){0, 0, 0, 0});
+    attr_ints(&pool, "dilations", 2, (int64_t[]){1, 1});
+    check_subject(&pool, &g, count);
+    cr_assert(count[0] == 4145 && count[1] == 2 && count[2] == 1); /* the corner has one window */
+}
+
+/* ---- what bits a part may be ---------------------------------------------------------------- */
+
+static int may_be(ro_op op, ro_dtype dtype, uint32_t level, uint64_t bits)
+{
+    const ro_type types[3] = {ro_type_of(dtype, 0, NULL), ro_type_of(dtype, 0, NULL),
+                              ro_type_of(RO_I64, 0, NULL)};
+    ro_reader r = {types, types, 3, 1, NULL, NULL, NULL};
+    return ro_part_canonical(op, &r, level, bits);
+}
+
+Test(explain, only_canonical_bits_are_a_part)
+{
+    const uint64_t high = UINT64_C(1) << 32, all = UINT64_MAX;
+    const struct { ro_op op; ro_dtype dtype; uint32_t level; uint64_t bits; int may; } CASES[] = {
+        {RO_OP_ReduceSum, RO_F32, 0, 0xffffffff, 1}, /* a float32 is in the low half */
+        {RO_OP_ReduceSum, RO_F32, 0, high, 0},
+        {RO_OP_ReduceSum, RO_F32, 1, high | 1, 0},
+        {RO_OP_ReduceSum, RO_F64, 0, all, 1},
+        {RO_OP_ReduceSum, RO_I32, 0, all, 1}, /* integers are counted mod 2^64 */
+        {RO_OP_ReduceSum, RO_U8, 1, high, 1},
+        {RO_OP_MatMul, RO_F32, 2, high, 0},
+        {RO_OP_MatMul, RO_I64, 2, all, 1},
+        {RO_OP_GatherGrad, RO_F32, 0, high, 0},
+        {RO_OP_AveragePool, RO_F32, 1, high, 0},
+        {RO_OP_SoftmaxCrossEntropyLoss, RO_F32, 0, high, 0},
+        {RO_OP_SoftmaxCrossEntropyLossGrad, RO_F32, 1, high, 0},
+        {RO_OP_ArgMax, RO_F32, 0, all, 1}, /* positions; the start is 2^64 - 1 */
+        {RO_OP_ArgMax, RO_F32, 1, high, 1},
+        {RO_OP_MaxPool, RO_F32, 1, all, 1},
+        {RO_OP_MaxPool, RO_F32, 2, high, 0}, /* the number at one */
+        {RO_OP_MaxPool, RO_F64, 2, all, 1},
+        {RO_OP_ReduceMaxGrad, RO_F32, 0, 1, 1}, /* marks */
+        {RO_OP_ReduceMaxGrad, RO_F32, 0, 2, 0},
+        {RO_OP_ReduceMaxGrad, RO_F64, 1, 3, 0},
+        {RO_OP_MaxPoolGrad, RO_F64, 1, high | 1, 0},
+        {RO_OP_MaxPoolGrad, RO_F64, 0, 0, 1},
+        {RO_OP_MaxPoolGrad, RO_F64, 2, all, 1},
+        {RO_OP_MaxPoolGrad, RO_F32, 3, high, 0},
+    };
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++)
+        cr_assert_eq(may_be(CASES[k].op, CASES[k].dtype, CASES[k].level, CASES[k].bits),
+                     CASES[k].may, "case %zu", k);
 }
 
 /* ---- rule 31 written another way ------------------------------------------------------------ */

@@ -1502,10 +1502,10 @@ static int deaf_to_whole_elements(const rf_question *q, uint32_t party)
 }
 
 /* A part that needs more parts than an answer may hold ends the explanation: of 256 windows over
- * one element, each with taps for 16,385 parts. Nobody here has the inputs, so the step decides. */
+ * one element, each with taps for 33 lists. Nobody here has the inputs, so the step decides. */
 Test(game_branches, an_element_of_too_many_parts, .timeout = 60)
 {
-    enum { TAPS = (1 << 22) + 1, WINDOWS = 256, WIDTH = TAPS + WINDOWS - 1, MIDDLE = TAPS - 1 };
+    enum { TAPS = (1 << 25) + 1, WINDOWS = 256, WIDTH = TAPS + WINDOWS - 1, MIDDLE = TAPS - 1 };
     static const uint64_t right[3] = {0, 0, 0}, wrong[3] = {5, 5, 5};
     fixture f = {calloc(1, sizeof *f.tensors), NULL, NULL};
     uint64_t attrs[RO_ATTRS_SIZE_MAX / 8] = {0};
@@ -1531,7 +1531,7 @@ Test(game_branches, an_element_of_too_many_parts, .timeout = 60)
     real_host h = host(&f, liar, f.truth);
     h.parts[0] = wrong;
     h.parts[1] = right;
-    h.parts_count[1] = h.parts_count[2] = h.parts_count[3] = 1; /* of level 0 nothing is asked */
+    for (int k = 2; k < 5; k++) h.parts_count[k] = 1; /* below, nothing is asked */
     h.deaf = deaf_to_whole_elements;
     expect(&h, (want){RF_OUTPUT, RF_BY_STEP, 1});
     cr_assert_eq(h.asked[RF_Q_PARTS], 4);    /* of the value and the list of its one list */

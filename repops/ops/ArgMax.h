@@ -38,7 +38,7 @@ RO_FN uint64_t RO_N(ro_ArgMax_finish)(RO_AT_ARGS, uint64_t acc)
     (void)attrs, (void)i;
     return ro_out_u64(r, out, acc);
 }
-RO_CHAIN_BODY(ArgMax)
+RO_CHAIN_BODY(ArgMax, 2)
 #endif
 #elif defined(RO_PASS_HOST)
 RO_INFER(ArgMax)

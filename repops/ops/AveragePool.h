@@ -58,7 +58,7 @@ RO_FN uint64_t RO_N(ro_AveragePool_finish)(RO_AT_ARGS, uint64_t acc)
     uint64_t n = ro_averagepool_count(&w, i, t->count_include_pad);
     return OUT(r, out, DIV(FROM_BITS(acc), RO_N(ro_count)(n)));
 }
-RO_CHAIN_BODY(AveragePool)
+RO_CHAIN_BODY(AveragePool, 0)
 
 RO_FN uint64_t RO_N(ro_AveragePoolGrad_count)(RO_AT_ARGS)
 {
@@ -91,7 +91,7 @@ RO_FN uint64_t RO_N(ro_AveragePoolGrad_finish)(RO_AT_ARGS, uint64_t acc)
     (void)attrs, (void)i;
     return OUT(r, out, FROM_BITS(acc));
 }
-RO_CHAIN_BODY(AveragePoolGrad)
+RO_CHAIN_BODY(AveragePoolGrad, 0)
 
 RO_FN uint64_t RO_N(ro_GlobalAveragePool_count)(RO_AT_ARGS)
 {

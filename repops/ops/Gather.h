@@ -60,7 +60,7 @@ RO_FN uint64_t RO_N(ro_GatherGrad_finish)(RO_AT_ARGS, uint64_t acc)
     (void)attrs, (void)i;
     return OUT(r, out, FROM_BITS(acc));
 }
-RO_CHAIN_BODY(GatherGrad)
+RO_CHAIN_BODY(GatherGrad, 0)
 #endif
 #elif defined(RO_PASS_HOST)
 RO_INFER(Gather)

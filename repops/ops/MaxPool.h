@@ -22,8 +22,8 @@ RO_FN ro_window ro_maxpool_window(const void *attrs, const ro_type *x, const ro_
     return ro_window_of(x, y, t->kernel_shape.v, &t->strides, &t->pads, &t->dilations);
 }
 #define RO_MAXPOOL_PART RO_CHAIN /* taps in one part of MaxPoolGrad's explanation */
-/* Windows that may cover element i of MaxPoolGrad, and parts for the taps of each. */
-typedef struct { uint64_t windows, parts; } ro_maxpool_shape;
+/* Windows that may cover element i of MaxPoolGrad, parts for the taps of each, lists of these. */
+typedef struct { uint64_t windows, parts, lists; } ro_maxpool_shape;
 RO_FN ro_maxpool_shape ro_maxpool_shape_of(const ro_reader *r, const void *attrs, uint64_t i)
 {
     ro_window w = ro_maxpool_window(attrs, &r->in[1], &r->in[0]);
@@ -34,6 +34,7 @@ RO_FN ro_maxpool_shape ro_maxpool_shape_of(const ro_reader *r, const void *attrs
         taps *= (uint64_t)(w.kernel[a] < w.x[a] ? w.kernel[a] : w.x[a]);
     s.windows = ro_window_covering(&w, i, at).count;
     s.parts = (taps + RO_MAXPOOL_PART - 1) / RO_MAXPOOL_PART;
+    s.lists = ro_mark_lists(s.parts);
     return s;
 }
 #elif defined(RO_PASS_BODY)
@@ -59,16 +60,52 @@ RO_FN uint64_t RO_N(ro_MaxPool_step)(RO_AT_ARGS, uint64_t p, uint64_t acc)
     RO_T best = READ(r, 0, ro_box_index(&taps, acc));
     return ORDER(READ(r, 0, ro_box_index(&taps, p))) > ORDER(best) ? p : acc;
 }
-RO_FN uint64_t RO_N(ro_MaxPool_finish)(RO_AT_ARGS, uint64_t acc)
+/* Where that tap is in x, or UINT64_MAX; and the number there, or the least. */
+RO_FN uint64_t RO_N(ro_MaxPool_place)(const ro_reader *r, const void *attrs, uint64_t i,
+                                      uint64_t acc)
 {
     ro_window w = ro_maxpool_window(attrs, &r->in[0], &r->out[0]);
     ro_box taps = ro_window_taps(&w, i, 0);
-    int none = acc >= taps.count;
-    uint64_t j = none ? UINT64_MAX : ro_box_index(&taps, acc);
-    if (out == 1) return ro_out_u64(r, out, j);
-    return OUT(r, out, none ? RO_N(ro_least)(r->in[0].dtype) : READ(r, 0, j));
+    return acc >= taps.count ? UINT64_MAX : ro_box_index(&taps, acc);
 }
-RO_CHAIN_BODY(MaxPool)
+RO_FN RO_T RO_N(ro_MaxPool_best)(const ro_reader *r, const void *attrs, uint64_t i, uint64_t acc)
+{
+    uint64_t j = RO_N(ro_MaxPool_place)(r, attrs, i, acc);
+    return j == UINT64_MAX ? RO_N(ro_least)(r->in[0].dtype) : READ(r, 0, j);
+}
+RO_FN uint64_t RO_N(ro_MaxPool_finish)(RO_AT_ARGS, uint64_t acc)
+{
+    if (out == 1) return ro_out_u64(r, out, RO_N(ro_MaxPool_place)(r, attrs, i, acc));
+    return OUT(r, out, RO_N(ro_MaxPool_best)(r, attrs, i, acc));
+}
+RO_CHAIN_AT(MaxPool)
+#ifndef __CUDACC__
+/* Explanation: that of the chain, whose accumulators are taps, but level 2 is the number at the
+ * best tap and level 3 the value: so no part reads where parties may differ on the tap. */
+RO_CHAIN_PART(MaxPool)
+RO_FN uint32_t RO_N(ro_MaxPool_levels)(RO_AT_ARGS, uint64_t *count)
+{
+    ro_chain_levels(RO_N(ro_MaxPool_count)(r, attrs, out, i), count);
+    count[3] = 1;
+    return 4;
+}
+RO_FN uint32_t RO_N(ro_MaxPool_needs)(RO_AT_ARGS, uint32_t level, uint64_t index, ro_parts *needs)
+{
+    uint64_t n = RO_N(ro_MaxPool_count)(r, attrs, out, i);
+    uint32_t runs = ro_chain_needs(n, level < 2 ? level : 2, index, needs);
+    return level == 3 ? runs + ro_parts_of(2, 1, 1, 0, needs + runs) : runs;
+}
+RO_FN uint64_t RO_N(ro_MaxPool_part)(RO_AT_ARGS, uint32_t level, uint64_t index,
+                                     const ro_claims *claims)
+{
+    if (level == 3 && out == 0) return OUT(r, out, FROM_BITS(claims->part(claims, 2, 0)));
+    uint64_t acc = RO_N(ro_MaxPool_chain)(r, attrs, out, i, level < 2 ? level : 2, index, claims);
+    if (level < 2) return acc;
+    return level == 2 ? TO_BITS(RO_N(ro_MaxPool_best)(r, attrs, i, acc))
+                      : RO_N(ro_MaxPool_finish)(r, attrs, out, i, acc);
+}
+RO_EXPLAIN_TABLE(MaxPool, 0, 2)
+#endif
 #if RO_IS_FLOAT
 /* Window number p of those around element i: its output element, or UINT64_MAX where it does not
  * cover i; *taps, and *own, the tap that i is. */
@@ -112,13 +149,15 @@ RO_AT(MaxPoolGrad)
 }
 #ifndef __CUDACC__
 /* Explanation: level 0, for each window around i and each 256 of its taps, whether the window
- * covers i and none of these beats it; above it the levels of the chain over windows. */
+ * covers i and none of these beats it; level 1, for each 4,096 of these, whether all are; above
+ * it the levels of the chain over windows. */
 RO_FN uint32_t RO_N(ro_MaxPoolGrad_levels)(RO_AT_ARGS, uint64_t *count)
 {
     ro_maxpool_shape s = ro_maxpool_shape_of(r, attrs, i);
     (void)out;
     count[0] = s.windows * s.parts;
-    return 1 + ro_chain_levels(s.windows, count + 1);
+    count[1] = s.windows * s.lists;
+    return 2 + ro_chain_levels(s.windows, count + 2);
 }
 RO_FN uint32_t RO_N(ro_MaxPoolGrad_needs)(RO_AT_ARGS, uint32_t level, uint64_t index,
                                           ro_parts *needs)
@@ -127,9 +166,16 @@ RO_FN uint32_t RO_N(ro_MaxPoolGrad_needs)(RO_AT_ARGS, uint32_t level, uint64_t i
     uint32_t runs = 0;
     (void)out;
     if (level == 0) return 0;
-    if (level == 1) runs = ro_parts_of(0, s.windows * s.parts, RO_CHAIN * s.parts, index, needs);
-    uint32_t chain = ro_chain_needs(s.windows, level - 1, index, needs + runs);
-    if (chain) needs[runs].level++;
+    if (level == 1) {
+        uint64_t first = index / s.lists * s.parts; /* of this window */
+        runs = ro_parts_of(0, s.parts, RO_LIST, index % s.lists, needs);
+        needs->begin += first;
+        needs->end += first;
+        return runs;
+    }
+    if (level == 2) runs = ro_parts_of(1, s.windows * s.lists, RO_CHAIN * s.lists, index, needs);
+    uint32_t chain = ro_chain_needs(s.windows, level - 2, index, needs + runs);
+    if (chain) needs[runs].level += 2;
     return runs + chain;
 }
 RO_FN uint64_t RO_N(ro_MaxPoolGrad_part)(RO_AT_ARGS, uint32_t level, uint64_t index,
@@ -137,7 +183,7 @@ RO_FN uint64_t RO_N(ro_MaxPoolGrad_part)(RO_AT_ARGS, uint32_t level, uint64_t in
 {
     ro_maxpool_shape s = ro_maxpool_shape_of(r, attrs, i);
     uint64_t own, p, from, end;
-    ro_parts before;
+    ro_parts list;
     ro_box taps;
     if (level == 0) {
         p = index / s.parts;
@@ -146,22 +192,24 @@ RO_FN uint64_t RO_N(ro_MaxPoolGrad_part)(RO_AT_ARGS, uint32_t level, uint64_t in
         end = taps.count < from + RO_MAXPOOL_PART ? taps.count : from + RO_MAXPOOL_PART;
         return !RO_N(ro_maxpool_beaten)(r, &taps, own, i, from, end);
     }
-    uint32_t given = ro_chain_needs(s.windows, level - 1, index, &before);
-    RO_T acc = given ? FROM_BITS(claims->part(claims, before.level + 1, before.end - 1)) : 0;
-    if (level == 2) return TO_BITS(acc);
-    if (level == 3) return OUT(r, out, acc);
+    if (level == 1)
+        return !RO_N(ro_MaxPoolGrad_needs)(r, attrs, out, i, level, index, &list) ||
+               ro_all_marked(claims, &list);
+    uint32_t given = ro_chain_needs(s.windows, level - 2, index, &list);
+    RO_T acc = given ? FROM_BITS(claims->part(claims, list.level + 2, list.end - 1)) : 0;
+    if (level == 3) return TO_BITS(acc);
+    if (level == 4) return OUT(r, out, acc);
     p = index * RO_CHAIN;
     end = s.windows - p < RO_CHAIN ? s.windows : p + RO_CHAIN;
     for (; p < end; p++) {
-        int chosen = 1;
-        for (uint64_t k = 0; k < s.parts; k++)
-            chosen &= claims->part(claims, 0, p * s.parts + k) != 0;
+        list = (ro_parts){1, p * s.lists, (p + 1) * s.lists};
+        int chosen = ro_all_marked(claims, &list);
         uint64_t j = RO_N(ro_maxpool_over)(r, attrs, i, p, &taps, &own);
         if (chosen && j != UINT64_MAX) acc = ADD(acc, READ(r, 0, j));
     }
     return TO_BITS(acc);
 }
-RO_EXPLAIN_TABLE(MaxPoolGrad)
+RO_EXPLAIN_TABLE(MaxPoolGrad, 2, 0)
 #endif
 #endif
 #endif

@@ -98,33 +98,37 @@ RO_AT(ReduceMaxGrad)
     return RO_N(ro_reduce_chosen)(r, attrs, out, i, !beaten);
 }
 #ifndef __CUDACC__
-/* Explanation: level 0, for each 256 positions, whether none beats i; level 1 the value. */
+/* Explanation: level 0, for each 256 positions, whether none beats i; level 1, for each 4,096 of
+ * these, whether all are; level 2 the value. */
 RO_FN uint32_t RO_N(ro_ReduceMaxGrad_levels)(RO_AT_ARGS, uint64_t *count)
 {
     uint64_t n = ro_reduced_count(&r->in[1], ro_reduce_mask(attrs, &r->in[1]));
     (void)out, (void)i;
     count[0] = (n + RO_CHAIN - 1) / RO_CHAIN;
-    count[1] = 1;
-    return 2;
+    count[1] = ro_mark_lists(count[0]);
+    count[2] = 1;
+    return 3;
 }
 RO_FN uint32_t RO_N(ro_ReduceMaxGrad_needs)(RO_AT_ARGS, uint32_t level, uint64_t index,
                                             ro_parts *needs)
 {
     uint64_t count[RO_LEVELS_MAX];
     RO_N(ro_ReduceMaxGrad_levels)(r, attrs, out, i, count);
-    return level == 0 ? 0 : ro_parts_of(0, count[0], count[0], index, needs);
+    if (level == 0) return 0;
+    return ro_parts_of(level - 1, count[level - 1], level == 1 ? RO_LIST : count[1], index, needs);
 }
 RO_FN uint64_t RO_N(ro_ReduceMaxGrad_part)(RO_AT_ARGS, uint32_t level, uint64_t index,
                                            const ro_claims *claims)
 {
     uint64_t n = ro_reduced_count(&r->in[1], ro_reduce_mask(attrs, &r->in[1]));
     uint64_t from = index * RO_CHAIN, to = n - from < RO_CHAIN ? n : from + RO_CHAIN;
-    int chosen = 1;
+    ro_parts list;
     if (level == 0) return !RO_N(ro_reduce_beaten)(r, attrs, i, from, to);
-    for (uint64_t k = 0; k * RO_CHAIN < n; k++) chosen &= claims->part(claims, 0, k) != 0;
-    return RO_N(ro_reduce_chosen)(r, attrs, out, i, chosen);
+    int chosen = !RO_N(ro_ReduceMaxGrad_needs)(r, attrs, out, i, level, index, &list) ||
+                 ro_all_marked(claims, &list);
+    return level == 1 ? (uint64_t)chosen : RO_N(ro_reduce_chosen)(r, attrs, out, i, chosen);
 }
-RO_EXPLAIN_TABLE(ReduceMaxGrad)
+RO_EXPLAIN_TABLE(ReduceMaxGrad, 2, 0)
 #endif
 #endif
 #undef RO_REDUCE

@@ -86,12 +86,12 @@ RO_FN float ro_loss_weight(const ro_loss *l, uint64_t row)
     if (label == l->classes) return 0;
     return ro_has(l->r, l->weights) ? ro_read_f32(l->r, l->weights, label) : 1;
 }
-/* l_i. */
-RO_FN float ro_loss_term(const ro_loss *l, uint64_t row)
+/* l_i. given: what its row's softmax needs, where that is known. */
+RO_FN float ro_loss_term(const ro_loss *l, uint64_t row, const ro_loss_row *given)
 {
     uint64_t label = ro_loss_label(l, row);
     if (label == l->classes) return 0;
-    ro_loss_row y = ro_loss_row_of(l, row);
+    ro_loss_row y = given ? *given : ro_loss_row_of(l, row);
     float z = NEG(ro_loss_log_prob(l, &y, row, label));
     return ro_has(l->r, l->weights) ? MUL(z, ro_loss_weight(l, row)) : z;
 }
@@ -116,69 +116,27 @@ RO_FN float ro_SoftmaxCrossEntropyLoss_term_f32(const ro_reader *r, const void *
 {
     ro_loss l = ro_loss_of(r, attrs, 0);
     (void)out, (void)i, (void)st;
-    return s == 0 ? ro_loss_term(&l, j) : ro_loss_weight(&l, j);
+    return s == 0 ? ro_loss_term(&l, j, NULL) : ro_loss_weight(&l, j);
 }
-RO_FN uint64_t ro_SoftmaxCrossEntropyLoss_finish_f32(const ro_reader *r, const void *attrs,
-                                                     uint32_t out, uint64_t i, const float *st)
+/* given: of the row of an element that is one row's. */
+RO_FN uint64_t ro_loss_value(RO_AT_ARGS, const float *st, const ro_loss_row *given)
 {
     ro_loss l = ro_loss_of(r, attrs, 0);
     if (out == 1) {
         uint64_t c, row = ro_loss_place(&l, i, &c);
-        ro_loss_row y = ro_loss_row_of(&l, row);
+        ro_loss_row y = given ? *given : ro_loss_row_of(&l, row);
         return OUT(r, out, ro_loss_log_prob(&l, &y, row, c));
     }
-    if (l.t->reduction == RO_LOSS_NONE) return OUT(r, out, ro_loss_term(&l, i));
+    if (l.t->reduction == RO_LOSS_NONE) return OUT(r, out, ro_loss_term(&l, i, given));
     if (l.t->reduction == RO_LOSS_SUM) return OUT(r, out, st[0]);
     return OUT(r, out, st[1] == 0 ? 0 : DIV(st[0], st[1]));
 }
+RO_FN uint64_t ro_SoftmaxCrossEntropyLoss_finish_f32(const ro_reader *r, const void *attrs,
+                                                     uint32_t out, uint64_t i, const float *st)
+{
+    return ro_loss_value(r, attrs, out, i, st, NULL);
+}
 RO_ROW_BODY(SoftmaxCrossEntropyLoss, 2, RO_STAGE_SUM, RO_STAGE_SUM)
-#ifndef __CUDACC__
-/* Explanation: that of the two stages, above a level 0 of the rows' terms, so that a part reads
- * one row of classes. An element that is one row's is its own value. */
-RO_FN uint64_t ro_loss_rows(const ro_reader *r, const void *attrs, uint32_t out)
-{
-    ro_loss l = ro_loss_of(r, attrs, 0);
-    return out == 0 && l.t->reduction != RO_LOSS_NONE ? l.rows : 0;
-}
-RO_FN uint32_t ro_loss_levels(RO_AT_ARGS, uint64_t *count)
-{
-    (void)i;
-    count[0] = ro_loss_rows(r, attrs, out);
-    return 1 + ro_row_levels(count[0], 2, count + 1);
-}
-RO_FN uint32_t ro_loss_needs(RO_AT_ARGS, uint32_t level, uint64_t index, ro_parts *needs)
-{
-    uint64_t n = ro_loss_rows(r, attrs, out);
-    (void)i;
-    if (level == 0) return 0;
-    if (level == 1) return ro_parts_of(0, n, RO_CHUNK, index / RO_LANES, needs);
-    uint32_t runs = ro_row_needs(n, 2, level - 1, index, needs);
-    for (uint32_t k = 0; k < runs; k++) needs[k].level++;
-    return runs;
-}
-RO_FN uint64_t ro_loss_above(const ro_claims *claims, uint32_t level, uint64_t index)
-{
-    const ro_claims *all = (const ro_claims *)claims->ctx;
-    return all->part(all, level + 1, index);
-}
-RO_FN uint64_t ro_loss_part(RO_AT_ARGS, uint32_t level, uint64_t index, const ro_claims *claims)
-{
-    ro_loss l = ro_loss_of(r, attrs, 0);
-    ro_claims above = {ro_loss_above, (void *)(uintptr_t)claims};
-    float lane = 0;
-    ro_parts p;
-    if (level == 0) return ro_to_bits_f32(ro_loss_term(&l, index));
-    if (level > 1)
-        return ro_SoftmaxCrossEntropyLoss_part_f32(r, attrs, out, i, level - 1, index, &above);
-    if (ro_loss_needs(r, attrs, out, i, level, index, &p))
-        for (uint64_t k = p.begin + index % RO_LANES; k < p.end; k += RO_LANES)
-            lane = ADD(lane, ro_from_bits_f32(claims->part(claims, 0, k)));
-    return ro_to_bits_f32(lane);
-}
-static const ro_explain ro_loss_explain __attribute__((unused)) = {ro_loss_levels, ro_loss_needs,
-                                                                   ro_loss_part};
-#endif
-
 /* Stage: D, of no rows where the element does not need it. */
 RO_FN uint64_t ro_SoftmaxCrossEntropyLossGrad_count_f32(const ro_reader *r, const void *attrs,
                                                         uint32_t out, uint64_t i)
@@ -195,8 +153,7 @@ RO_FN float ro_SoftmaxCrossEntropyLossGrad_term_f32(const ro_reader *r, const vo
     (void)out, (void)i, (void)s, (void)st;
     return ro_loss_weight(&l, j);
 }
-RO_FN uint64_t ro_SoftmaxCrossEntropyLossGrad_finish_f32(const ro_reader *r, const void *attrs,
-                                                         uint32_t out, uint64_t i, const float *st)
+RO_FN uint64_t ro_loss_grad_value(RO_AT_ARGS, const float *st, const ro_loss_row *given)
 {
     ro_loss l = ro_loss_of(r, attrs, 1);
     uint64_t c, row = ro_loss_place(&l, i, &c), label = ro_loss_label(&l, row);
@@ -206,11 +163,241 @@ RO_FN uint64_t ro_SoftmaxCrossEntropyLossGrad_finish_f32(const ro_reader *r, con
         if (st[0] == 0) return OUT(r, out, 0);
         k = DIV(k, st[0]);
     }
-    ro_loss_row y = ro_loss_row_of(&l, row);
+    ro_loss_row y = given ? *given : ro_loss_row_of(&l, row);
     float e = DIV(ro_exp_f32(SUB(ro_loss_x(&l, row, c), y.max)), y.sum);
     return OUT(r, out, MUL(c == label ? SUB(e, 1) : e, k));
 }
+RO_FN uint64_t ro_SoftmaxCrossEntropyLossGrad_finish_f32(const ro_reader *r, const void *attrs,
+                                                         uint32_t out, uint64_t i, const float *st)
+{
+    return ro_loss_grad_value(r, attrs, out, i, st, NULL);
+}
 RO_ROW_BODY(SoftmaxCrossEntropyLossGrad, 1, RO_STAGE_SUM)
+#ifndef __CUDACC__
+/* Explanation. Lowest, of every row whose softmax the element needs, what that is made of: the
+ * levels of a row of classes of two stages, the greatest and the sum of the exponentials, of row
+ * after row. There are none where rows have at most RO_CHAIN classes: a part reads those whole.
+ * Above them, for the loss, one level of terms l_i; then the levels of its stages over the rows,
+ * whose lanes of S list terms instead of reading. */
+RO_FN uint64_t ro_loss_classes_count_f32(const ro_reader *r, const void *attrs, uint32_t x,
+                                         uint64_t row)
+{
+    (void)attrs, (void)row;
+    return (uint64_t)r->in[x].dims[1];
+}
+RO_FN float ro_loss_classes_term_f32(const ro_reader *r, const void *attrs, uint32_t x,
+                                     uint64_t row, uint32_t s, const float *st, uint64_t c)
+{
+    ro_loss l = ro_loss_of(r, attrs, x);
+    float z = ro_loss_x(&l, row, c);
+    return s == 0 ? z : ro_exp_f32(SUB(z, st[0]));
+}
+RO_FN uint64_t ro_loss_classes_finish_f32(const ro_reader *r, const void *attrs, uint32_t x,
+                                          uint64_t row, const float *st)
+{
+    (void)r, (void)attrs, (void)x, (void)row;
+    return ro_to_bits_f32(st[1]);
+}
+RO_ROW_BODY(loss_classes, 2, RO_STAGE_MAX, RO_STAGE_SUM)
+
+/* Of those lowest levels: how many there are, of how many rows, which row is the first, and how
+ * many parts of each level one row has. */
+typedef struct {
+    uint64_t rows, first, of_row[RO_LEVELS_MAX];
+    uint32_t levels;
+} ro_loss_below;
+RO_FN ro_loss_below ro_loss_below_of(const ro_loss *l, uint64_t rows, uint64_t first)
+{
+    ro_loss_below b = {rows, first, {0}, 0};
+    if (l->classes > RO_CHAIN) b.levels = ro_row_levels(l->classes, 2, b.of_row) - 1;
+    return b;
+}
+RO_FN uint32_t ro_loss_below_levels(const ro_loss_below *b, uint64_t *count)
+{
+    for (uint32_t k = 0; k < b->levels; k++) count[k] = b->rows * b->of_row[k];
+    return b->levels;
+}
+/* The two results of a row, in order. Rows are counted from the first. */
+RO_FN uint32_t ro_loss_row_needs(const ro_loss_below *b, uint64_t row, ro_parts *needs)
+{
+    if (b->levels == 0) return 0;
+    needs[0] = (ro_parts){b->levels / 2 - 1, row, row + 1};
+    needs[1] = (ro_parts){b->levels - 1, row, row + 1};
+    return 2;
+}
+RO_FN uint32_t ro_loss_below_needs(const ro_loss *l, const ro_loss_below *b, uint32_t level,
+                                   uint64_t index, ro_parts *needs)
+{
+    uint64_t row = index / b->of_row[level];
+    uint32_t runs = ro_row_needs(l->classes, 2, level, index % b->of_row[level], needs);
+    for (uint32_t k = 0; k < runs; k++) {
+        needs[k].begin += row * b->of_row[needs[k].level];
+        needs[k].end += row * b->of_row[needs[k].level];
+    }
+    return runs;
+}
+/* Claims as one row, or what lies above, sees them. */
+typedef struct {
+    const ro_claims *all;
+    const ro_loss_below *below;
+    uint64_t row;
+    uint32_t first; /* level that is 0 above */
+} ro_loss_view;
+RO_FN uint64_t ro_loss_of_row(const ro_claims *claims, uint32_t level, uint64_t index)
+{
+    const ro_loss_view *v = (const ro_loss_view *)claims->ctx;
+    return v->all->part(v->all, level, v->row * v->below->of_row[level] + index);
+}
+RO_FN uint64_t ro_loss_above(const ro_claims *claims, uint32_t level, uint64_t index)
+{
+    const ro_loss_view *v = (const ro_loss_view *)claims->ctx;
+    return v->all->part(v->all, level + v->first, index);
+}
+RO_FN uint64_t ro_loss_below_part(const ro_loss *l, const ro_loss_below *b, uint32_t level,
+                                  uint64_t index, const ro_claims *claims)
+{
+    uint64_t row = index / b->of_row[level];
+    ro_loss_view view = {claims, b, row, 0};
+    ro_claims own = {ro_loss_of_row, &view};
+    return ro_loss_classes_part_f32(l->r, l->t, l->x, b->first + row, level,
+                                    index % b->of_row[level], &own);
+}
+/* What is claimed of a row, or NULL: its classes are read. */
+RO_FN const ro_loss_row *ro_loss_row_claimed(const ro_loss_below *b, uint64_t row,
+                                             const ro_claims *claims, ro_loss_row *y)
+{
+    if (b->levels == 0) return NULL;
+    y->max = ro_from_bits_f32(claims->part(claims, b->levels / 2 - 1, row));
+    y->sum = ro_from_bits_f32(claims->part(claims, b->levels - 1, row));
+    return y;
+}
+
+/* The levels of an element: these lowest ones, `terms` levels of terms, then those of its stages
+ * over n rows. An element that is one row's, `single`, lists that row's results first. */
+typedef struct {
+    ro_loss l;
+    ro_loss_below below;
+    uint64_t n;
+    uint32_t stages, above; /* where the levels over rows begin */
+    int single;
+} ro_loss_shape;
+RO_FN ro_loss_shape ro_loss_shape_of(const ro_reader *r, const void *attrs, uint32_t out,
+                                     uint64_t i)
+{
+    ro_loss_shape s;
+    uint64_t c, row = i;
+    s.l = ro_loss_of(r, attrs, 0);
+    s.single = out == 1 || s.l.t->reduction == RO_LOSS_NONE;
+    s.n = s.single ? 0 : s.l.rows;
+    s.stages = 2;
+    if (out == 1) row = ro_loss_place(&s.l, i, &c);
+    s.below = s.single ? ro_loss_below_of(&s.l, 1, row) : ro_loss_below_of(&s.l, s.n, 0);
+    s.above = s.below.levels + 1;
+    return s;
+}
+RO_FN ro_loss_shape ro_loss_grad_shape_of(const ro_reader *r, const void *attrs, uint64_t i)
+{
+    ro_loss_shape s;
+    uint64_t c;
+    s.l = ro_loss_of(r, attrs, 1);
+    s.single = 1;
+    s.n = ro_SoftmaxCrossEntropyLossGrad_count_f32(r, attrs, 0, i);
+    s.stages = 1;
+    s.below = ro_loss_below_of(&s.l, 1, ro_loss_place(&s.l, i, &c));
+    s.above = s.below.levels;
+    return s;
+}
+RO_FN uint32_t ro_loss_shape_needs(const ro_loss_shape *s, uint32_t level, uint64_t index,
+                                   ro_parts *needs)
+{
+    uint32_t runs = 0, last = s->stages * ro_row_height(s->n);
+    if (level < s->below.levels)
+        return ro_loss_below_needs(&s->l, &s->below, level, index, needs);
+    if (level < s->above) return ro_loss_row_needs(&s->below, index, needs);
+    if (level == s->above && s->above > s->below.levels)
+        return ro_parts_of(level - 1, s->n, RO_CHUNK, index / RO_LANES, needs);
+    if (level - s->above == last && s->single) runs = ro_loss_row_needs(&s->below, 0, needs);
+    uint32_t more = ro_row_needs(s->n, s->stages, level - s->above, index, needs + runs);
+    for (uint32_t k = 0; k < more; k++) needs[runs + k].level += s->above;
+    return runs + more;
+}
+/* The value, from what it lists. */
+RO_FN const ro_loss_row *ro_loss_listed(const ro_loss_shape *s, const ro_claims *claims, float *st,
+                                        ro_loss_row *y)
+{
+    uint32_t per = ro_row_height(s->n);
+    for (uint32_t k = 0; k < s->stages; k++)
+        st[k] = ro_from_bits_f32(claims->part(claims, s->above + k * per + per - 1, 0));
+    return s->single ? ro_loss_row_claimed(&s->below, 0, claims, y) : NULL;
+}
+RO_FN uint32_t ro_loss_levels(RO_AT_ARGS, uint64_t *count)
+{
+    ro_loss_shape s = ro_loss_shape_of(r, attrs, out, i);
+    count[ro_loss_below_levels(&s.below, count)] = s.n;
+    return s.above + ro_row_levels(s.n, s.stages, count + s.above);
+}
+RO_FN uint32_t ro_loss_needs(RO_AT_ARGS, uint32_t level, uint64_t index, ro_parts *needs)
+{
+    ro_loss_shape s = ro_loss_shape_of(r, attrs, out, i);
+    return ro_loss_shape_needs(&s, level, index, needs);
+}
+RO_FN uint64_t ro_loss_part(RO_AT_ARGS, uint32_t level, uint64_t index, const ro_claims *claims)
+{
+    ro_loss_shape s = ro_loss_shape_of(r, attrs, out, i);
+    ro_loss_view view = {claims, &s.below, 0, s.above};
+    ro_claims above = {ro_loss_above, &view};
+    float lane = 0, st[2];
+    ro_loss_row y;
+    ro_parts p;
+    if (level < s.below.levels) return ro_loss_below_part(&s.l, &s.below, level, index, claims);
+    if (level < s.above)
+        return ro_to_bits_f32(
+            ro_loss_term(&s.l, index, ro_loss_row_claimed(&s.below, index, claims, &y)));
+    if (level - s.above == s.stages * ro_row_height(s.n)) {
+        const ro_loss_row *given = ro_loss_listed(&s, claims, st, &y);
+        return ro_loss_value(r, attrs, out, i, st, given);
+    }
+    if (level > s.above)
+        return ro_SoftmaxCrossEntropyLoss_part_f32(r, attrs, out, i, level - s.above, index,
+                                                   &above);
+    if (ro_loss_shape_needs(&s, level, index, &p))
+        for (uint64_t k = p.begin + index % RO_LANES; k < p.end; k += RO_LANES)
+            lane = ADD(lane, ro_from_bits_f32(claims->part(claims, p.level, k)));
+    return ro_to_bits_f32(lane);
+}
+RO_FN uint32_t ro_loss_grad_levels(RO_AT_ARGS, uint64_t *count)
+{
+    ro_loss_shape s = ro_loss_grad_shape_of(r, attrs, i);
+    (void)out;
+    (void)ro_loss_below_levels(&s.below, count);
+    return s.above + ro_row_levels(s.n, s.stages, count + s.above);
+}
+RO_FN uint32_t ro_loss_grad_needs(RO_AT_ARGS, uint32_t level, uint64_t index, ro_parts *needs)
+{
+    ro_loss_shape s = ro_loss_grad_shape_of(r, attrs, i);
+    (void)out;
+    return ro_loss_shape_needs(&s, level, index, needs);
+}
+RO_FN uint64_t ro_loss_grad_part(RO_AT_ARGS, uint32_t level, uint64_t index,
+                                 const ro_claims *claims)
+{
+    ro_loss_shape s = ro_loss_grad_shape_of(r, attrs, i);
+    ro_loss_view view = {claims, &s.below, 0, s.above};
+    ro_claims above = {ro_loss_above, &view};
+    ro_loss_row y;
+    float st[1];
+    if (level < s.above) return ro_loss_below_part(&s.l, &s.below, level, index, claims);
+    if (level - s.above < s.stages * ro_row_height(s.n))
+        return ro_SoftmaxCrossEntropyLossGrad_part_f32(r, attrs, out, i, level - s.above, index,
+                                                       &above);
+    const ro_loss_row *given = ro_loss_listed(&s, claims, st, &y);
+    return ro_loss_grad_value(r, attrs, out, i, st, given);
+}
+static const ro_explain ro_loss_explain __attribute__((unused)) = {ro_loss_levels, ro_loss_needs,
+                                                                   ro_loss_part, 0, 0};
+static const ro_explain ro_loss_grad_explain __attribute__((unused)) = {
+    ro_loss_grad_levels, ro_loss_grad_needs, ro_loss_grad_part, 0, 0};
+#endif
 #endif
 #elif defined(RO_PASS_HOST)
 /* Check x, labels and weights; *loss: the type of the loss. */
@@ -308,7 +495,7 @@ RO_OP(SoftmaxCrossEntropyLoss, AT, .version = 1, .explain = {&ro_loss_explain, N
       .flops = ro_SoftmaxCrossEntropyLoss_flops, .reads = ro_SoftmaxCrossEntropyLoss_reads,
       .grad = ro_SoftmaxCrossEntropyLoss_grad)
 RO_OP(SoftmaxCrossEntropyLossGrad, AT, .version = 1,
-      .explain = RO_EXPLAIN_F32(SoftmaxCrossEntropyLossGrad),
+      .explain = {&ro_loss_grad_explain, NULL, NULL, NULL},
       .signature = "f32 dloss, f32 x, I labels, f32 weights? -> f32 dx",
       .at = RO_AT_F32(SoftmaxCrossEntropyLossGrad),
       .infer = ro_SoftmaxCrossEntropyLossGrad_infer, .flops = ro_SoftmaxCrossEntropyLossGrad_flops,

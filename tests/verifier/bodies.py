@@ -28,6 +28,9 @@ M32, M64 = (1 << 32) - 1, (1 << 64) - 1
 SUM, MAX, MEAN = "sum", "max", "mean"
 
 
+MARK, PLACE, NUMBER = "mark", "place", "number"  # what the parts of a level are
+
+
 def up(n, d):
     return -(-n // d)
 
@@ -64,8 +67,14 @@ class Node:
         return self.t.one if self.t else 1
 
     def claim(self, bits):
-        """A claimed part, which may be any 64 bits, in the compute type."""
+        """A part that needs no more than it is given may be asked for with any 64 bits."""
         return bits & M32 if self.t is F32 else bits
+
+    def canonical(self, kind, bits):
+        """Whether a claim may be these bits."""
+        if kind == MARK:
+            return bits <= 1
+        return kind == PLACE or self.t is not F32 or bits <= M32
 
     def has(self, k):
         return k < len(self.ins) and self.ins[k] is not None
@@ -203,6 +212,8 @@ CONTRACTIONS = {
 
 
 class Contraction:
+    kinds = ()  # of the lowest levels; those above hold numbers
+
     def __init__(self, node, out, i):
         terms, finish = CONTRACTIONS[node.op]
         self.t, self.claim = node.t, node.claim
@@ -377,19 +388,20 @@ class Loss:
         return self.n.read(self.x + 2, label) if self.n.has(self.x + 2) else F32.one
 
     def softmax(self, row):
+        """Of the row: its greatest element, and the sum of the exponentials."""
         z = [self.logit(row, c) for c in range(self.classes)]
         m = largest(F32, z)
         return m, lane_sum(F32, [fn.exp(F32.sub(v, m)) for v in z])
 
-    def log_prob(self, row, c):
-        m, s = self.softmax(row)
+    def log_prob(self, row, c, given=None):
+        m, s = given or self.softmax(row)
         return F32.sub(F32.sub(self.logit(row, c), m), fn.log(s))
 
-    def term(self, row):
+    def term(self, row, given=None):
         label = self.label(row)
         if label is None:
             return F32.zero
-        z = F32.neg(self.log_prob(row, label))
+        z = F32.neg(self.log_prob(row, label, given))
         return F32.mul(z, self.weight(row)) if self.n.has(self.x + 2) else z
 
     def place(self, i):
@@ -400,11 +412,11 @@ class Loss:
 def loss_row(n, out, i):
     l, how = Loss(n, 0), n.at["reduction"]
 
-    def finish(st):
+    def finish(st, given=None):
         if out == 1:
-            return l.log_prob(*l.place(i))
+            return l.log_prob(*l.place(i), given)
         if how == 0:
-            return l.term(i)
+            return l.term(i, given)
         if how == 1:
             return st[0]
         return F32.zero if F32.is_zero(st[1]) else F32.div(st[0], st[1])
@@ -415,7 +427,7 @@ def loss_row(n, out, i):
 def loss_grad_row(n, out, i):
     l, how = Loss(n, 1), n.at["reduction"]
 
-    def finish(st):
+    def finish(st, given=None):
         row, c = l.place(i)
         label = l.label(row)
         if label is None:
@@ -425,7 +437,7 @@ def loss_grad_row(n, out, i):
             if F32.is_zero(st[0]):
                 return F32.zero
             k = F32.div(k, st[0])
-        m, s = l.softmax(row)
+        m, s = given or l.softmax(row)
         e = F32.div(fn.exp(F32.sub(l.logit(row, c), m)), s)
         return F32.mul(F32.sub(e, F32.one) if c == label else e, k)
     return l.rows if how == 2 else 0, [(SUM, lambda st, j: l.weight(j))], finish
@@ -443,10 +455,12 @@ ROWS = {
 
 
 class Row:
-    def __init__(self, node, out, i):
+    kinds = ()
+
+    def __init__(self, node, out, i, row=None):
         self.node, self.t = node, node.t if node.t else F32
-        self.n, self.stages, finish = ROWS[node.op](node, out, i)
-        self.value = lambda st: node.stored(out, finish(st))
+        self.n, self.stages, finish = row or ROWS[node.op](node, out, i)
+        self.value = lambda st, *given: node.stored(out, finish(st, *given))
         self.height, m = 2, self.n
         while m > CHUNK:
             m = up(m, CHUNK)
@@ -512,26 +526,62 @@ class Row:
 
 
 class LossRow(Row):
-    """The rows' terms lie below the two stages."""
+    """Below the stages over rows: what the softmax of each row is made of, where rows are long,
+    and the terms of the rows, which a lane of S lists instead of reading."""
 
     def __init__(self, node, out, i):
         super().__init__(node, out, i)
-        self.counts = [self.n] + self.counts
+        self.loss = l = Loss(node, 0 if node.op == "SoftmaxCrossEntropyLoss" else 1)
+        own = i if node.op == "SoftmaxCrossEntropyLoss" and out == 0 else l.place(i)[0]
+        single = out == 1 or l.x or not node.at["reduction"]
+        self.rows = [own] if single else range(l.rows)
+        self.lists_row = bool(single)
+        self.below = self.per = []
+        if l.classes > CHAIN:
+            self.per = self.softmax_of(0).counts[:-1]
+            self.below = [c * len(self.rows) for c in self.per]
+        terms = [] if l.x else [self.n]
+        self.base, self.terms = len(self.below) + len(terms), len(terms)
+        self.counts = self.below + terms + self.counts
+
+    def softmax_of(self, row):
+        l = self.loss
+        stages = [(MAX, lambda st, c: l.logit(row, c)),
+                  (SUM, lambda st, c: fn.exp(F32.sub(l.logit(row, c), st[0])))]
+        return Row(self.node, 0, 0, (l.classes, stages, lambda st: st[1]))
+
+    def results(self, row):
+        """Where the two results of a row are, of the rows that are listed."""
+        h = len(self.below)
+        return [(k, row, row + 1) for k in (h // 2 - 1, h - 1) if h]
 
     def needs(self, level, index):
-        if level == 0:
-            return []
-        if level == 1:
+        if level < len(self.below):
+            row, k = divmod(index, self.per[level])
+            return [(l, a + row * self.per[l], b + row * self.per[l])
+                    for l, a, b in self.softmax_of(0).needs(level, k)]
+        if level < self.base:
+            return self.results(index)
+        if self.terms and level == self.base:
             chunk = index // LANES
-            run = (0, chunk * CHUNK, min(self.n, (chunk + 1) * CHUNK))
+            run = (level - 1, chunk * CHUNK, min(self.n, (chunk + 1) * CHUNK))
             return [run] if self.n else []
-        return [(l + 1, a, b) for l, a, b in super().needs(level - 1, index)]
+        mine = [(l + self.base, a, b) for l, a, b in super().needs(level - self.base, index)]
+        last = level == len(self.counts) - 1 and self.lists_row
+        return (self.results(0) if last else []) + mine
 
     def part(self, level, index, claims):
-        if level == 0:
-            return self.stages[0][1](None, index)
-        if level > 1:
-            return super().part(level - 1, index, claims)
+        if level < len(self.below):
+            row, k = divmod(index, self.per[level])
+            return self.softmax_of(self.rows[row]).part(level, k, claims)
+        if level < self.base:
+            return self.loss.term(index, [self.node.claim(c) for c in claims] or None)
+        if level == len(self.counts) - 1:
+            claims = [self.node.claim(c) for c in claims]
+            mine = claims[-len(self.stages):]
+            return self.value(mine, claims[:-len(self.stages)] or None)
+        if not self.terms or level > self.base:
+            return super().part(level - self.base, index, claims)
         acc = self.t.zero
         for x in claims[index % LANES::LANES]:
             acc = self.t.add(acc, self.node.claim(x))
@@ -641,9 +691,9 @@ def arg_row(n, i):
     return count, lambda j: base + j * inner
 
 
-def max_pool_chain(n, out, i):
+def max_pool_chain(n, out, i, y=None):
     x = n.dims(0)
-    plane = index_of(i, n.outs[out][1])
+    plane = index_of(i, y or n.outs[out][1])
     inside = taps(plane[2:], n.at, x[2:])
     count = box(inside)
 
@@ -678,6 +728,7 @@ CHAINS = {"GatherGrad": gather_grad_chain, "AveragePool": average_pool_chain,
 class Chain:
     def __init__(self, node, out, i):
         self.n, self.start, self.step, finish = CHAINS[node.op](node, out, i)
+        self.kinds = (PLACE, PLACE) if self.start == M64 else ()
         self.claim = (lambda c: c) if self.start == M64 else node.claim  # positions are not numbers
         self.value = lambda acc: node.stored(out, finish(acc))
         parts = up(self.n, CHAIN)
@@ -709,6 +760,28 @@ class Chain:
         return self.value(acc) if level == 2 else acc
 
 
+class MaxPool(Chain):
+    """Level 2 is the number at the best tap, level 3 the value."""
+
+    def __init__(self, node, out, i):
+        super().__init__(node, out, i)
+        self.node, self.out = node, out
+        self.counts = self.counts + [1]
+        self.best = max_pool_chain(node, 0, i, node.outs[out][1])[3]
+
+    def needs(self, level, index):
+        return super().needs(min(level, 2), index) + ([(2, 0, 1)] if level == 3 else [])
+
+    def part(self, level, index, claims):
+        if level < 2:
+            return super().part(level, index, claims)
+        if level == 3 and self.out == 0:
+            return self.node.stored(0, self.node.claim(claims[-1]))
+        taps_ = claims[:-1] if level == 3 else claims
+        acc = taps_[-1] if taps_ else self.start
+        return self.value(acc) if level == 3 else self.best(acc)
+
+
 # ---- the two that are neither ---------------------------------------------------------------
 
 def unbeaten(n, mine, own, places):
@@ -722,6 +795,8 @@ def unbeaten(n, mine, own, places):
 
 
 class MaxPoolGrad:
+    kinds = (MARK, MARK)
+
     def __init__(self, node, out, i):
         self.node, self.out, self.i = node, out, i
         a, x = node.at, node.dims(1)
@@ -729,8 +804,9 @@ class MaxPoolGrad:
         self.around = windows(self.place[2:], a, node.dims(0)[2:])
         self.n = box(self.around)
         self.width = up(size_of([min(k, s) for k, s in zip(a["kernel_shape"], x[2:])]), CHAIN)
+        self.lists = up(self.width, LIST)
         parts = up(self.n, CHAIN)
-        self.counts = [self.n * self.width, parts, up(parts, LIST), 1]
+        self.counts = [self.n * self.width, self.n * self.lists, parts, up(parts, LIST), 1]
 
     def unbeaten(self, w, start, end):
         n, x = self.node, self.node.dims(1)
@@ -760,26 +836,32 @@ class MaxPoolGrad:
     def needs(self, level, index):
         if level == 0:
             return []
-        chain = Chain.needs(Shifted(self.counts[1:]), level - 1, index)
-        runs = []
         if level == 1:
-            fan = CHAIN * self.width
-            runs = [(0, index * fan, min(self.counts[0], (index + 1) * fan))]
-        return runs + [(l + 1, a, b) for l, a, b in chain if b > a]
+            w, q = divmod(index, self.lists)
+            return [(0, w * self.width + q * LIST,
+                     w * self.width + min(self.width, (q + 1) * LIST))]
+        chain = Chain.needs(Shifted(self.counts[2:]), level - 2, index)
+        runs = []
+        if level == 2:
+            fan = CHAIN * self.lists
+            runs = [(1, index * fan, min(self.counts[1], (index + 1) * fan))]
+        return runs + [(l + 2, a, b) for l, a, b in chain if b > a]
 
     def part(self, level, index, claims):
         if level == 0:
             w, p = divmod(index, self.width)
             return self.unbeaten(w, p * CHAIN, (p + 1) * CHAIN)
         t = self.node.t
-        if level > 1:
+        if level == 1:
+            return int(all(claims))
+        if level > 2:
             acc = self.node.claim(claims[-1]) if claims else t.zero
-            return self.node.stored(self.out, acc) if level == 3 else t.canon(acc)
+            return self.node.stored(self.out, acc) if level == 4 else t.canon(acc)
         first, last = index * CHAIN, min(self.n, (index + 1) * CHAIN)
-        marks = claims[:(last - first) * self.width]
+        marks = claims[:(last - first) * self.lists]
         acc = self.node.claim(claims[-1]) if len(claims) > len(marks) else t.zero
         for w in range(first, last):
-            own = marks[(w - first) * self.width:(w - first + 1) * self.width]
+            own = marks[(w - first) * self.lists:(w - first + 1) * self.lists]
             if all(own):
                 acc = self.add(w, acc)
         return t.canon(acc)
@@ -793,6 +875,8 @@ class Shifted:
 
 
 class ReduceMaxGrad:
+    kinds = (MARK, MARK)
+
     def __init__(self, node, out, i):
         self.node, self.out, self.i = node, out, i
         dims = node.dims(1)
@@ -804,7 +888,8 @@ class ReduceMaxGrad:
         kept = [a for a in range(len(dims)) if a not in axes]
         self.row = flat([place[a] for a in kept], [dims[a] for a in kept])
         self.n, self.at = reduced_by(dims, axes, self.row)
-        self.counts = [up(self.n, CHAIN), 1]
+        parts = up(self.n, CHAIN)
+        self.counts = [parts, up(parts, LIST), 1]
 
     def unbeaten(self, start, end):
         return unbeaten(self.node, self.i, self.own,
@@ -818,12 +903,16 @@ class ReduceMaxGrad:
         return self.value(self.unbeaten(0, self.n))
 
     def needs(self, level, index):
-        return [(0, 0, self.counts[0])] if level else []
+        if level == 0:
+            return []
+        if level == 2:
+            return [(1, 0, self.counts[1])]
+        return [(0, index * LIST, min(self.counts[0], (index + 1) * LIST))]
 
     def part(self, level, index, claims):
         if level == 0:
             return self.unbeaten(index * CHAIN, (index + 1) * CHAIN)
-        return self.value(all(claims))
+        return int(all(claims)) if level == 1 else self.value(all(claims))
 
 
 # ---- elements that need no explanation ------------------------------------------------------
@@ -960,12 +1049,12 @@ def explanation(node, out, i):
     """The shape of an element that explains itself; None: it does not."""
     if node.op in CONTRACTIONS:
         return Contraction(node, out, i)
-    if node.op == "SoftmaxCrossEntropyLoss":
+    if node.op in ("SoftmaxCrossEntropyLoss", "SoftmaxCrossEntropyLossGrad"):
         return LossRow(node, out, i)
     if node.op in ROWS:
         return Row(node, out, i)
     if node.op in CHAINS:
-        return Chain(node, out, i)
+        return (MaxPool if node.op == "MaxPool" else Chain)(node, out, i)
     special = {"MaxPoolGrad": MaxPoolGrad, "ReduceMaxGrad": ReduceMaxGrad}.get(node.op)
     return special(node, out, i) if special else None
 

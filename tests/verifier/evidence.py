@@ -159,7 +159,7 @@ class Evidence:
     def __init__(self, data):
         need(len(data) <= 4 << 20, "over 4 MiB")
         self.r = r = File(data)
-        need(r.take(8) == b"VERDEEVD" and r.number("I") == 2, "no evidence of version 2")
+        need(r.take(8) == b"VERDEEVD" and r.number("I") == 3, "no evidence of version 3")
         self.flags = r.number("I")
         need(self.flags <= 1, "flags")
         self.job()
@@ -437,6 +437,9 @@ class Evidence:
                 need(len(data) == 8 * len(needs), "an explanation's size")
                 answer = [int.from_bytes(data[8 * i:8 * i + 8], "little")
                           for i in range(len(needs))]
+                need(all(node.canonical(shape.kinds[l] if l < len(shape.kinds) else bodies.NUMBER,
+                                        a) for (l, _), a in zip(needs, answer)),
+                     "an explanation has bits that its parts do not")
                 need(all(agreed.get(n, a) == a for n, a in zip(needs, answer)),
                      "an explanation denies what is agreed")
                 need(shape.part(level, index, answer) == self.claimed[k],
