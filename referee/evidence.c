@@ -7,7 +7,8 @@
  *      compared with what those prescribe; bytes that nothing covers are refused.
  *   3. A first difference is shown by paths whose left siblings are equal, so what lies before it
  *      is agreed.
- *   4. Nothing here names a backend, a kernel, a store or a trace file, and nothing links one. */
+ *   4. Nothing here names a backend, a kernel, a store or a trace file, and nothing links one.
+ *   5. No text of the file is in an error but operators' names, of letters, digits and "_". */
 #include "game.h"
 
 #include <string.h>
@@ -322,6 +323,7 @@ static ro_status read_before(reader *r, uint64_t index, int *known)
 
 /* ---- the node, its record and its inputs ------------------------------------------------ */
 
+#define OPERATOR_NAME_MAX 63u /* twice the longest of ops.def */
 typedef struct { uint8_t kind; uint32_t index, output; } reference;
 typedef struct {
     ro_op op;
@@ -344,23 +346,32 @@ static int read_type(vd_in *in, ro_type *t)
     return !in->bad && ro_type_check(t, &why) == RO_OK;
 }
 
+/* An operator's name, maybe one of a later program: it may reach a terminal. */
+static int read_name(vd_in *in, char name[OPERATOR_NAME_MAX + 1])
+{
+    static const char LETTERS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                  "0123456789_";
+    uint32_t size = vd_in_u8(in);
+    const uint8_t *text = vd_in_bytes(in, size);
+    if (!text || size == 0 || size > OPERATOR_NAME_MAX) return 0;
+    memcpy(name, text, size);
+    name[size] = 0;
+    return strspn(name, LETTERS) == size;
+}
+
 static ro_status parse_record(const reader *r, blob b, record *x)
 {
     vd_in in = {b.bytes, b.size, 0, 0};
-    char name[256] = {0};
+    char name[OPERATOR_NAME_MAX + 1];
     ro_err why = {RO_OK, {0}};
-    uint32_t name_size = vd_in_u8(&in);
-    const uint8_t *text = vd_in_bytes(&in, name_size);
-    if (text) memcpy(name, text, name_size);
+    if (!read_name(&in, name)) return refuse(r, "a node record names no operator");
     uint32_t version = vd_in_u32(&in), attrs_size = vd_in_u32(&in);
     const uint8_t *attrs = vd_in_bytes(&in, attrs_size);
     x->inputs = vd_in_u32(&in);
-    if (in.bad || strlen(name) != name_size || x->inputs > RO_INPUTS_MAX)
-        return refuse(r, "a node record is malformed");
+    if (in.bad || x->inputs > RO_INPUTS_MAX) return refuse(r, "a node record is malformed");
     x->op = ro_op_find(name, version);
     if (x->op == RO_OP_COUNT)
-        return RO_FAIL(r->err, RO_EOP, "this program lacks operator %.60s version %u", name,
-                       version);
+        return RO_FAIL(r->err, RO_EOP, "this program lacks operator %s version %u", name, version);
     memset(x->attrs, 0, sizeof x->attrs);
     if (ro_attrs_decode(x->op, attrs, attrs_size, x->attrs, &why))
         return refuse(r, "a node record's attributes are malformed");
@@ -625,7 +636,7 @@ static ro_status read_round(reader *r, rf_part *part)
         int ok = 0;
         RO_TRY(get_long(r, &answer[k], &size));
         RO_TRY(rf_parts_hold(&r->subject, &q, part, k, answer[k], size, &ok, r->err));
-        if (!ok) return refuse(r, "an explanation does not fold to what it explains");
+        if (!ok) return refuse(r, "an explanation does not hold: bits that are none of its parts', or another sum");
     }
     if (rf_parts_agreed(part, needs, count) || part->agreed_count + count > RF_RUNS_MAX ||
         !rf_part_descend(part, needs, count, answer))

@@ -280,6 +280,7 @@ Test(evidence, T24_a_false_claim_alone_under_the_honest_root)
 /* ---- 3d: partial results ---------------------------------------------------------------- */
 
 enum { SUM = 300001 }; /* 1.2 MB: over RF_PARTIAL_BYTES */
+#define HIGH (UINT64_C(1) << 40) /* of a part, where a float32 has no bits */
 
 static vd_job *sum_job(fixture *f, const float *x)
 {
@@ -305,7 +306,8 @@ static void sum_party(fixture *f, const float *x, char name, uint64_t value, con
     lone_party(f, name, 1, (const void *const[]){x}, (const void *const[]){&v, &v}, 0, 0, parts);
 }
 
-/* What each side's explanation has wrong; NO_PART: nothing. Side 1 may give none at all. */
+/* What each side's explanation has wrong; NO_PART: nothing. Side 1 may give none at all, or one
+ * (2) with a bit that its parts do not have. */
 #define NO_PART UINT64_MAX
 static const struct {
     uint64_t part[2];
@@ -318,9 +320,30 @@ static const struct {
     {{NO_PART, 40}, 0, RF_BY_PARTIAL, 40, 2, 0},
     {{40, NO_PART}, 0, RF_BY_PARTIAL, 40, 1, 0},
     {{NO_PART, 40}, 1, RF_BY_ELEMENT, 0, 2, 0}, /* nothing explains it: computed whole */
+    {{NO_PART, 40}, 2, RF_BY_ELEMENT, 0, 2, 0},
     {{11, 12}, 0, RF_BY_PARTIAL, 11, 1, 1},     /* side 1 is right there, wrong further on */
     {{11, 11}, 0, RF_BY_PARTIAL, 11, 3, 1},     /* both wrong at one part */
 };
+
+/* A lane that both explanations hold, with a bit that they ignore when they fold it. */
+static void high_bits(uint8_t *bytes, size_t size, const rf_node *n, const float *x, size_t k)
+{
+    rf_evidence e;
+    ro_err err = {RO_OK, {0}};
+    for (uint32_t side = 0; side < 2; side++) {
+        uint64_t value, *parts = forge(n, x, SUMS[k].part[side], 22 - side, &value);
+        uint8_t told[32 * 8], *at = bytes;
+        uint64_t chunk = SUMS[k].index / 32;
+        for (uint32_t lane = 0; lane < 32; lane++)
+            vd_put_le(told + 8 * lane, parts[32 * chunk + lane], 8);
+        while (at + sizeof told <= bytes + size && memcmp(at, told, sizeof told) != 0) at++;
+        cr_assert(at + sizeof told <= bytes + size, "case %zu", k);
+        at[8 * 2 + 5] ^= 1; /* bit 40 of lane 2 */
+        ro_free(parts);
+    }
+    cr_assert_eq(rf_evidence_check(bytes, size, &e, &err), RO_EFORMAT, "case %zu", k);
+    cr_assert(strstr(err.msg, "an explanation does not hold"), "%s", err.msg);
+}
 
 static void check_sum(size_t k, const float *x)
 {
@@ -334,7 +357,8 @@ static void check_sum(size_t k, const float *x)
     cr_assert(rf_is_partial(&n, 0));
     for (uint32_t side = 0; side < 2; side++) {
         uint64_t *parts = forge(&n, x, SUMS[k].part[side], 22 - side, &value[side]);
-        int told = SUMS[k].part[side] != NO_PART && !SUMS[k].silent;
+        int told = SUMS[k].part[side] != NO_PART && SUMS[k].silent != 1;
+        if (SUMS[k].silent == 2) parts[41] |= HIGH; /* a lane of the chunk in question */
         sum_party(&f, x, side ? 'b' : 'a', value[side], told ? parts : NULL);
         ro_free(parts);
     }
@@ -374,6 +398,7 @@ static void check_sum(size_t k, const float *x)
             bytes[at] ^= 0x10;
         }
         cr_assert_leq(passed, parts / 7 + 1);
+        if (k == 0 || k == 1) high_bits(bytes, size, &n, x, k);
         ro_free(bytes);
     }
     rf_game_free(g);

@@ -210,8 +210,9 @@ Test(evidence_shapes, T52_what_every_byte_is_refused_for_at_full)
         {"the node is not the first that differs", 1429},
         {"there is no such node", 11},
         {"it is cut off", 117},
-        {"a node record is malformed", 38},
-        {"this program lacks operator", 66},
+        {"a node record is malformed", 35},
+        {"a node record names no operator", 43},
+        {"this program lacks operator", 26},
         {"a node record is not the job's", 421},
         {"a node record is too long", 2},
         {"a node record's type is malformed", 32},
@@ -263,8 +264,9 @@ Test(evidence_shapes, T52_what_every_byte_is_refused_for_at_checkpoint)
         {"there is no such node", 11},
         {"a node leaf is malformed", 120},
         {"it is cut off", 140},
-        {"a node record is malformed", 76},
-        {"this program lacks operator", 87},
+        {"a node record is malformed", 71},
+        {"a node record names no operator", 51},
+        {"this program lacks operator", 41},
         {"a node record is not the job's", 752},
         {"a node record is too long", 4},
         {"a node record's type is malformed", 64},
@@ -282,14 +284,6 @@ Test(evidence_shapes, T52_what_every_byte_is_refused_for_at_checkpoint)
     tear_down(&f);
 }
 
-/* ---- what is false and hashes up ------------------------------------------------------------ */
-
-/* Where a side's claims stand in the evidence of a job at full; a path begins with its count. */
-typedef struct {
-    uint8_t *body, *step, *step_path, *node, *node_path, *header, *chunk_path;
-    size_t node_size, header_size, chunk_size;
-} places;
-
 static uint8_t *find(uint8_t *bytes, size_t size, const void *what, size_t n)
 {
     for (size_t at = 0; at + n <= size; at++)
@@ -297,6 +291,40 @@ static uint8_t *find(uint8_t *bytes, size_t size, const void *what, size_t n)
     cr_assert(0, "it is not there");
     return NULL;
 }
+
+/* What reaches a terminal of an operator that this program lacks is letters, digits and "_". */
+Test(evidence_shapes, names_of_operators_hold_nothing_for_terminals)
+{
+    static const struct { const char *name; uint8_t size; ro_status status; } NAMES[] = {
+        {"Ad_", 3, RO_EOP},          {"9dd", 3, RO_EOP},         {"A\x1b[", 3, RO_EFORMAT},
+        {"A\n1", 3, RO_EFORMAT},     {"A\xc2\x9b", 3, RO_EFORMAT}, {"Ad\0", 3, RO_EFORMAT},
+        {"A d", 3, RO_EFORMAT},      {"Add", 0, RO_EFORMAT},     {"Add", 255, RO_EFORMAT},
+    };
+    fixture f = set_up(0, 3);
+    rf_verdict v;
+    rf_evidence e;
+    size_t size;
+    uint8_t *bytes = evidence(&f, (real_fault){6, REAL_ADD, 0, 1301, 1, 0}, 0, &size, &v);
+    uint8_t *name = find(bytes, size, "\3Add", 4);
+    for (size_t k = 0; k < sizeof NAMES / sizeof *NAMES; k++) {
+        ro_err err = {RO_OK, {0}};
+        name[0] = NAMES[k].size;
+        memcpy(name + 1, NAMES[k].name, 3);
+        cr_assert_eq(rf_evidence_check(bytes, size, &e, &err), NAMES[k].status, "%zu", k);
+        for (const char *c = err.msg; *c; c++) cr_assert(*c >= ' ' && *c < 0x7f, "%zu", k);
+        cr_assert_eq(strstr(err.msg, NAMES[k].name) != NULL, NAMES[k].status == RO_EOP, "%zu", k);
+    }
+    ro_free(bytes);
+    tear_down(&f);
+}
+
+/* ---- what is false and hashes up ------------------------------------------------------------ */
+
+/* Where a side's claims stand in the evidence of a job at full; a path begins with its count. */
+typedef struct {
+    uint8_t *body, *step, *step_path, *node, *node_path, *header, *chunk_path;
+    size_t node_size, header_size, chunk_size;
+} places;
 
 static places locate(uint8_t *bytes, size_t size, const fixture *f, const real_side *x,
                      const real_fault *at)

@@ -416,6 +416,7 @@ class Evidence:
 
     def partial(self):
         rounds, agreed = self.r.number("I"), {}
+        self.told = []  # of each round: kinds of the parts, where each side's answer begins
         need(rounds <= 64, "too many rounds")
         level = index = None
         for left in range(rounds, -1, -1):
@@ -431,14 +432,16 @@ class Evidence:
                 need(all(n in agreed for n in needs), "the last part needs others")
                 self.recomputed = shape.part(level, index, [agreed[n] for n in needs])
                 break
+            kinds = [shape.kinds[l] if l < len(shape.kinds) else bodies.NUMBER for l, _ in needs]
+            self.told.append((kinds, []))
             answers = []
             for k in (0, 1):
                 data = self.r.long()
+                self.told[-1][1].append(self.r.at - len(data))
                 need(len(data) == 8 * len(needs), "an explanation's size")
                 answer = [int.from_bytes(data[8 * i:8 * i + 8], "little")
                           for i in range(len(needs))]
-                need(all(node.canonical(shape.kinds[l] if l < len(shape.kinds) else bodies.NUMBER,
-                                        a) for (l, _), a in zip(needs, answer)),
+                need(all(node.canonical(kind, a) for kind, a in zip(kinds, answer)),
                      "an explanation has bits that its parts do not")
                 need(all(agreed.get(n, a) == a for n, a in zip(needs, answer)),
                      "an explanation denies what is agreed")
