@@ -636,7 +636,7 @@ static ro_status read_round(reader *r, rf_part *part)
         int ok = 0;
         RO_TRY(get_long(r, &answer[k], &size));
         RO_TRY(rf_parts_hold(&r->subject, &q, part, k, answer[k], size, &ok, r->err));
-        if (!ok) return refuse(r, "an explanation does not hold: bits that are none of its parts', or another sum");
+        if (!ok) return refuse(r, "an explanation does not hold");
     }
     if (rf_parts_agreed(part, needs, count) || part->agreed_count + count > RF_RUNS_MAX ||
         !rf_part_descend(part, needs, count, answer))

@@ -1,14 +1,14 @@
 /* fuzz_evidence.c - evidence of any bytes: checked, and nothing is believed by accident.
  *
- * Seeds that hold up are made by test_evidence's parties; see write_seeds. A mutation of hashed
- * bytes never passes, so what fuzzing reaches is the parsing in front of each hash.
+ * Seeds that hold up are files of tests/disputes.c; write_seeds makes one that does not. A mutation
+ * of hashed bytes never passes, so what fuzzing reaches is the parsing in front of each hash.
  *
  * libFuzzer: -fsanitize=fuzzer,address,undefined. With -DREPLAY see fuzz_replay.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../referee/referee.h"
+#include "../referee/game.h"
 #include "../verde/bytes.h"
 #include "fuzz_replay.h"
 
@@ -31,7 +31,7 @@ void write_seeds(const char *folder)
     uint8_t phase[49 + 9] = {1}, leaf[32];
     phase[8] = 1; /* a node */
     vd_leaf_hash(VD_TREE_PHASES, phase, sizeof phase, leaf);
-    vd_out_u32(&o, 2);
+    vd_out_u32(&o, RF_EVIDENCE_VERSION);
     vd_out_u32(&o, 0);
     vd_out_u32(&o, 1);
     vd_out_u64(&o, 1);
