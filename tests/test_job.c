@@ -462,6 +462,22 @@ Test(job, test_T53_largest, .timeout = 120)
     ro_arena_free(a);
 }
 
+/* Evidence holds the records of all phases: two may have every slot, three may not. */
+Test(job, test_T53_phases_fit_into_evidence)
+{
+    ro_arena *a = ro_arena_new();
+    vd_job *j = NULL;
+    ro_err err = {0};
+    large_job(a, VD_SLOTS_MAX, 0, &j);
+    cr_assert_leq(vd_phase_record(j, 0, NULL) + vd_phase_record(j, 1, NULL), VD_PHASES_BYTES_MAX);
+    vd_phase three[3] = {j->phases[0], j->phases[1], j->phases[1]};
+    j->phases = three;
+    j->phase_count = 3;
+    cr_assert_eq(vd_job_seal(j, &err), RO_ELIMIT);
+    cr_assert(strstr(err.msg, "the records of 3 phases"), "%s", err.msg);
+    ro_arena_free(a);
+}
+
 Test(job, every_allocation_fails, .timeout = 120)
 {
     fixture f = set_up(0);

@@ -378,6 +378,19 @@ static ro_status phases_root(const vd_job *j, vd_digest *root, ro_err *err)
     return RO_OK;
 }
 
+/* Of every job that is admitted an element's evidence has room for its phases. */
+static ro_status check_phases_bytes(const vd_job *j, ro_err *err)
+{
+    uint64_t bytes = 0;
+    for (uint32_t p = 0; p < j->phase_count; p++) bytes += vd_phase_record(j, p, NULL);
+    if (bytes > VD_PHASES_BYTES_MAX)
+        return RO_FAIL(err, RO_ELIMIT,
+                       "the records of %u phases, 9 bytes a slot, take %llu bytes; at most %llu "
+                       "are allowed", j->phase_count, (unsigned long long)bytes,
+                       (unsigned long long)VD_PHASES_BYTES_MAX);
+    return RO_OK;
+}
+
 static ro_status first_state(vd_job *j, ro_err *err)
 {
     vd_digest *all = ro_alloc(j->slot_count * sizeof *all);
@@ -398,6 +411,7 @@ ro_status vd_job_seal(vd_job *j, ro_err *err)
     RO_TRY(check_tensors(j->constants, j->constant_count, "constant", err));
     RO_TRY(check_step_slot(j, err));
     for (uint32_t p = 0; p < j->phase_count; p++) RO_TRY(check_phase(j, p, err));
+    RO_TRY(check_phases_bytes(j, err));
     put_job(&o, j);
     if (o.n > VD_JOB_BYTES_MAX)
         return RO_FAIL(err, RO_ELIMIT, "a job has %zu bytes; at most %llu are allowed", o.n,
