@@ -253,7 +253,7 @@ int rf_part_descend(rf_part *part, const ro_parts *needs, uint32_t count,
 ro_status rf_parts_hold(const rf_node *n, const rf_question *q, const rf_part *part, int side,
                         const uint8_t *bytes, size_t size, int *ok, ro_err *err);
 
-/* evidence.c, evidence_write.c. Version 1 was never part of a release. */
+/* evidence.c, evidence_write.c. Versions 1 and 2 were never part of a release. */
 #define RF_EVIDENCE_MAGIC "VERDEEVD"
 #define RF_EVIDENCE_VERSION 3u
 enum { RF_BEFORE_FIRST, RF_BEFORE_STEP, RF_BEFORE_SEGMENT }; /* whose state is the one before */
