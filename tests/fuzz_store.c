@@ -77,12 +77,11 @@ static void read_tensor(int k)
 {
     static uint8_t data[4096 * 3], hashes[VD_DESCEND_MAX * VD_DIGEST];
     const vd_digest *d = &world.tensor[k];
-    const uint8_t *bytes;
     uint8_t *copy = NULL, again[VD_DIGEST];
     vd_digest root;
     ro_type type;
     uint32_t count;
-    vd_store *s = NULL; /* anew: a map is kept */
+    vd_store *s = NULL;
     ro_err err = {RO_OK, {0}};
     must(vd_store_open(world.folder, 0, &s, &err), &err);
     if (!refused(vd_store_get(s, d, &world.type[k], data, &err), &err)) {
@@ -93,10 +92,6 @@ static void read_tensor(int k)
         if (ro_type_check(&type, &err) || ro_type_bytes(&type) > 1 << 16) abort();
         sum_up(copy, ro_type_bytes(&type));
         ro_free(copy);
-    }
-    if (!refused(vd_store_map(s, d, &type, &bytes, &err), &err)) {
-        if (ro_type_check(&type, &err)) abort();
-        sum_up(bytes, ro_type_bytes(&type));
         uint64_t n = vd_tensor_chunks(&type);
         if (!refused(vd_store_chunk_root(s, d, &type, &root, &err), &err) && n &&
             !refused(vd_store_descend(s, d, &type, 0, n, 0, hashes, &count, &err), &err) &&
@@ -131,7 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *file = kind < TENSORS    ? world.tensor_file[kind]
                        : kind == TENSORS ? world.state_file
                                          : world.snapshot_file;
-    if (unlink(file) < 0) abort(); /* so that a map of the one before stays what it was */
+    if (unlink(file) < 0) abort();
     small_put(file, data + 1, size - 1);
     if (kind < TENSORS) read_tensor(kind);
     else read_state();
