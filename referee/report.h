@@ -1,5 +1,5 @@
-/* report.h - what main.c, rounds.c, tell.c, draw.c and transcript.c of verde-dispute share. Private to the
- * program. */
+/* report.h - what main.c, rounds.c, tell.c, draw.c, transcript.c and evidence_files.c share. Private
+ * to verde-dispute. */
 #ifndef RF_REPORT_H
 #define RF_REPORT_H
 #include "files.h"

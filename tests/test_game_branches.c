@@ -271,7 +271,8 @@ Test(game_branches, T26_silence_at_each_own_question)
             cr_assert(v.provisional);
             h.online = 1;
             v = expect(&h, (want){RF_FORFEIT, RF_BY_NONE, silent});
-            cr_assert(strstr(v.why, silent == 3 ? "neither side" : "one side did not"), "%s", v.why);
+            cr_assert(strstr(v.why, silent == 3 ? "neither side" : "one side did not"), "%s",
+                      v.why);
             cr_assert(strstr(v.why, rf_question_name(deaf_kind)), "%s", v.why);
         }
     free(x);
@@ -1235,8 +1236,9 @@ Test(game_branches, T26_an_element_that_is_not_explained, .timeout = 60)
     }
 }
 
-/* Somebody under a root, the honest one as side 0, explains it falsely: two chunks of the row exchanged, which give
- * the same sum, sorted before or behind the honest explanation; `lanes`: the false chunk is
+/* Somebody under a root, the honest one as side 0, explains it falsely: two chunks of the row
+ * exchanged, which give the same sum, sorted before or behind the honest explanation; `lanes`: the
+ * false chunk is
  * explained too, by a false lane. *at: the first chunk that is false. The caller frees it all. */
 enum { LIE = 5 * 32 + 8, LIES = 5 }; /* the other root's false lane, and its chunk */
 static uint64_t *false_parts(const summing *s, uint32_t side, int before, int lanes, uint32_t *at)
@@ -2270,8 +2272,8 @@ Test(game_branches, T31_refusals_stay_with_their_question)
     tear_down(&f);
 }
 
-/* A pair's evidence has nothing of the pair before it, which needed the state and asked for the leaf
- * of the step before. */
+/* A pair's evidence has nothing of the pair before it, which needed the state and asked for the
+ * leaf of the step before. */
 Test(game_branches, evidence_is_of_the_last_pair)
 {
     fixture f = set_up(0, 1);
