@@ -1,5 +1,5 @@
-/* report.h - what main.c, rounds.c, tell.c, draw.c, transcript.c and evidence_files.c share. Private
- * to verde-dispute. */
+/* report.h - what the files of verde-dispute share that show what a dispute came to. Private to the
+ * program. */
 #ifndef RF_REPORT_H
 #define RF_REPORT_H
 #include "files.h"
