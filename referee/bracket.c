@@ -5,7 +5,8 @@
  *   1. A pair's open questions are its game's, in the game's order.
  *   2. An opening closes its question at once; a window closes at its deadline or when every
  *      standing member of its side has filed, and its game sees nothing before.
- *   3. A root falls with a verdict, or when its last member is struck: here and nowhere else.
+ *   3. A root falls when its last member is struck, as all are by a verdict: in rf_sweep and
+ *      nowhere else.
  *   4. A wrong answer counts against its sender alone.
  *   5. What a pair takes after a kernel was not at hand is provisional, and its game is kept until
  *      that kernel has been run or the finality delay has passed. */
@@ -396,9 +397,9 @@ static rf_loss loss_of(rf_kind cause)
                                                                         : RF_LOST_VERDICT;
 }
 
+/* With all its members a root falls, when members are swept. */
 static ro_status fall(rf_task *t, const rf_pair *p, uint32_t side, rf_loss lost, ro_err *err)
 {
-    t->roots[p->group[side]].fallen = 1;
     for (uint32_t k = 0; k < t->seat_count; k++)
         if (t->seats[k].group == p->group[side]) RO_TRY(strike(t, p, k, lost, err));
     return RO_OK;

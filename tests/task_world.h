@@ -547,8 +547,20 @@ static inline int tw_accepted(const tw *w, const tw_side *s)
     return rf_task_root(w->task, &root) && vd_digest_equal(&root, &s->party.root);
 }
 
+/* Fields that an effect has no use for say so. */
+static inline void tw_check(const rf_effect *e)
+{
+    const int of_member = e->kind == RF_DO_ACCEPT || e->kind == RF_DO_REFUSE ||
+                          e->kind == RF_DO_RELEASE || e->kind == RF_DO_STRIKE ||
+                          e->kind == RF_DO_RETURN;
+    if (!of_member && e->member != RF_NONE) abort();
+    if (e->kind == RF_DO_REFUSE && e->reason != RF_R_CONFLICT && e->position) abort();
+    if (e->duplicate != 0 && e->duplicate != 1) abort();
+}
+
 static inline void tw_note(tw *w, const rf_effect *e)
 {
+    tw_check(e);
     char hex[65], text[512];
     vd_digest_hex(&e->asked, hex);
     int n = snprintf(text, sizeof text,
@@ -660,6 +672,9 @@ static inline int tw_starve_at(tw *w, const rf_event *event, const tw_tried *x, 
         if (event && tw_try(t, event, w->now, &why) != RO_EUSAGE) abort();
         w->starved++;
     } else {
+        uint32_t count;
+        rf_task_effects(t, &count);
+        if (count != x->effects) abort();
         must(rf_task_save(t, &same, &n, &err), &err);
         if (n != x->after_size || memcmp(same, x->after, n) != 0) abort();
         ro_free(same);

@@ -175,6 +175,65 @@ Test(task_edges, T36_a_kernels_answer_of_another_size)
     tw_truth_free(t);
 }
 
+/* What the host is told of a pair: whose kernels to run, and in the end who was guilty of it. */
+Test(task_edges, V013_the_kernels_that_sides_name)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw *w = two(t);
+    rf_task_counts c;
+    tw_open(w);
+    tw_commit(w);
+    for (uint32_t k = 0; k < 2; k++) {
+        rf_message m = tw_reveal(w, k, w->member[k].side);
+        strcpy(m.claim.reveal.backend, k ? "cuda test" : "cpu test");
+        cr_assert_eq(tw_send(w, k, &m, NULL, 0), -1);
+    }
+    tw_tick(w, rf_task_deadline(w->task));
+    while (!tw_last(w, RF_DO_RUN) || !tw_last(w, RF_DO_RUN)->question) {
+        tw_ask a = w->queue[w->head++];
+        tw_serve(w, &a);
+    }
+    const rf_effect *e = tw_last(w, RF_DO_RUN);
+    const int lies = vd_digest_equal(&e->roots[1], &w->member[1].side->party.root);
+    cr_assert_str_eq(e->backend[lies], "cuda test");
+    cr_assert_str_eq(e->backend[!lies], "cpu test");
+    rf_task_get_counts(w->task, &c);
+    cr_assert_eq(c.questions, w->asked);
+    cr_assert_gt(c.questions, 6);
+    tw_work(w, &w->queue[w->tail - 1]);
+    e = tw_last(w, RF_DO_VERDICT);
+    cr_assert(e && e->verdict->guilty_count == 1);
+    cr_assert(vd_digest_equal(&e->roots[e->verdict->guilty[0].party],
+                              &w->member[1].side->party.root));
+    cr_assert(vd_digest_equal(&e->roots[!e->verdict->guilty[0].party],
+                              &w->member[0].side->party.root));
+    tw_free(w);
+    tw_truth_free(t);
+}
+
+/* A window with as many claims as a vector has room for at first. */
+Test(task_edges, T61_eight_claims_in_a_window)
+{
+    enum { SABOTEURS = 7 };
+    tw_truth *t = tw_truth_small(6, 3);
+    tw_side *h = tw_honest(t), *l = tw_liar(t, 4, 0, TW_OUTPUT, 4);
+    tw *w = tw_new(t, SABOTEURS + 2);
+    rf_task_counts c;
+    w->auditor = h;
+    for (uint32_t k = 0; k < SABOTEURS + 2; k++) {
+        w->member[k].side = k == SABOTEURS + 1 ? l : h;
+        if (k < SABOTEURS) w->member[k].claims = tw_liar(t, 3, 1, TW_OUTPUT, k + 4);
+    }
+    tw_run(w);
+    rf_task_get_counts(w->task, &c);
+    cr_assert_eq(c.claims, SABOTEURS + 2);
+    cr_assert(tw_accepted(w, h), "%s", w->log);
+    cr_assert_eq(tw_lost(w, SABOTEURS), RF_LOST_NOTHING);
+    cr_assert_eq(tw_lost(w, SABOTEURS + 1), RF_LOST_CLAIM);
+    tw_free(w);
+    tw_truth_free(t);
+}
+
 /* A side falls by itself while the kernel runs: its work is dropped, and its answer nobody's. */
 Test(task_edges, T36_a_kernel_that_comes_after_its_pair)
 {
@@ -184,6 +243,9 @@ Test(task_edges, T36_a_kernel_that_comes_after_its_pair)
     tw_begin(w);
     tw_ask a = until_asked(w, RF_DO_RUN, RF_Q_KERNEL);
     cr_assert(a.has_q);
+    cr_assert_not_null(rf_task_game(w->task, 0, 0));
+    cr_assert_null(rf_task_game(w->task, 5, 0));
+    cr_assert_null(rf_task_game(w->task, 0, 1));
     cr_assert_eq(contradict(w, 1), RF_R_CONFLICT);
     cr_assert_null(tw_last(w, RF_DO_VERDICT)->verdict);
     w->kernel_lies = 1;
@@ -191,7 +253,6 @@ Test(task_edges, T36_a_kernel_that_comes_after_its_pair)
     rf_task_effects(w->task, &n);
     cr_assert_eq(n, 0);
     cr_assert_null(rf_task_game(w->task, 0, 0));
-    cr_assert_null(rf_task_game(w->task, 5, 0));
     w->kernel_lies = 0;
     tw_finish(w);
     cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
@@ -321,6 +382,9 @@ static tw *until_audit(const tw_truth *t, uint32_t retries)
     tw_begin(w);
     tw_pump(w);
     cr_assert_eq(rf_task_get_state(w->task), RF_T_AGREED);
+    const tw_ask *a = &w->queue[w->tail - 1];
+    cr_assert_eq(a->e.kind, RF_DO_AUDIT);
+    cr_assert(vd_digest_equal(&a->e.roots[0], &h->party.root));
     return w;
 }
 
@@ -378,6 +442,132 @@ Test(task_edges, T65_frozen_before_the_auditor_revealed)
         cr_assert(x->to.kind != RF_ACCOUNT_FREE || x->to.member < 2);
         cr_assert_neq(x->purpose, RF_FOR_AUDIT);
     }
+    tw_free(w);
+    tw_truth_free(t);
+}
+
+/* ---- time ------------------------------------------------------------------------------------ */
+
+/* What follows from an expiry comes before the next one, however late the tick: the winner of a
+ * pair meets the next root before both are struck for challenges that nobody answered. */
+Test(task_edges, T29_what_follows_from_an_expiry_comes_before_the_next)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *side[3] = {tw_honest(t), tw_liar(t, 2, 0, TW_OUTPUT, 4),
+                        tw_liar(t, 3, 0, TW_OUTPUT, 5)};
+    tw *w = tw_world(t, 3, side, NULL);
+    uint32_t n, asked = 0, last = 0;
+    tw_begin(w);
+    for (uint32_t k = 0; k < w->tail; k++) {
+        tw_ask a = w->queue[k];
+        if (a.e.kind != RF_DO_ASK || a.e.sides != 2) continue;
+        tw_answer(w, &a); /* the other side says nothing */
+        break;
+    }
+    tw_tick(w, w->now + (UINT64_C(1) << 40));
+    const rf_effect *e = rf_task_effects(w->task, &n);
+    for (uint32_t k = 0; k < n; k++) {
+        asked += e[k].kind == RF_DO_ASK && e[k].level == 1;
+        if (e[k].kind == RF_DO_ASK) last = k;
+        if (e[k].kind == RF_DO_STRIKE && e[k].lost == RF_LOST_ATTENTION) cr_assert_gt(k, last);
+    }
+    cr_assert_eq(asked, 2, "%s", w->log);
+    cr_assert_eq(w->struck, 3);
+    tw_free(w);
+    tw_truth_free(t);
+}
+
+/* A field of an event that is not of its kind says nothing. */
+Test(task_edges, T28_only_downtime_lengthens)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw *w = two(t);
+    rf_event e;
+    const uint64_t d = rf_task_deadline(w->task);
+    memset(&e, 0, sizeof e);
+    e.ms = 5;
+    tw_event(w, &e);
+    cr_assert_eq(rf_task_deadline(w->task), d);
+    e.kind = RF_EV_READY;
+    tw_event(w, &e);
+    cr_assert_eq(rf_task_deadline(w->task), d);
+    e.kind = RF_EV_DOWNTIME;
+    tw_event(w, &e);
+    cr_assert_eq(rf_task_deadline(w->task), d + 5);
+    tw_free(w);
+    tw_truth_free(t);
+}
+
+/* States say when they end; those that end by themselves say 0. Bounds are what task.h says. */
+Test(task_edges, V006_deadlines_that_are_told)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw *w = two(t);
+    const rf_params *p = &w->setup.params;
+    tw_open(w);
+    cr_assert_eq(tw_last(w, RF_DO_STATE)->deadline, w->now + p->commit_ms);
+    tw_commit(w);
+    cr_assert_eq(tw_last(w, RF_DO_STATE)->deadline, w->now + p->reveal_ms);
+    tw_reveals(w);
+    cr_assert_eq(tw_last(w, RF_DO_STATE)->state, RF_T_DISPUTED);
+    cr_assert_eq(tw_last(w, RF_DO_STATE)->deadline, 0);
+    tw_plain(w, RF_EV_ALARM);
+    cr_assert_eq(tw_last(w, RF_DO_STATE)->deadline, 0);
+    cr_assert_null(tw_last(w, RF_DO_RELEASE)); /* they have slots: their stakes are settled */
+    cr_assert_eq(rf_task_bound_ms(p, 3, 4, 5), (2 + 4) * 5 * (rf_deadline_max_ms(p) + 1));
+    cr_assert_eq(rf_task_bound_ms(p, 1, 4, 5), 4 * 5 * (rf_deadline_max_ms(p) + 1));
+    tw_free(w);
+    tw_truth_free(t);
+}
+
+/* Slots go to the lowest hashes of the server's secret and a key. */
+Test(task_edges, T68_who_gets_a_slot)
+{
+    enum { MANY = 9, SLOTS = 4 };
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = tw_honest(t);
+    tw *w = tw_new(t, MANY);
+    vd_digest order[MANY];
+    w->setup.params = tw_params(t->job, SLOTS);
+    renew(w);
+    for (uint32_t k = 0; k < MANY; k++) {
+        uint8_t bytes[2 * VD_DIGEST];
+        w->member[k].side = h;
+        memcpy(bytes, w->setup.secret.b, VD_DIGEST);
+        memcpy(bytes + VD_DIGEST, w->member[k].key, VD_DIGEST);
+        vd_tagged_hash("verde/1 work slot", bytes, sizeof bytes, order[k].b);
+    }
+    tw_open(w);
+    for (uint32_t k = 0; k < MANY; k++) {
+        rf_task_member m;
+        uint32_t lower = 0;
+        for (uint32_t i = 0; i < MANY; i++) lower += memcmp(order[i].b, order[k].b, VD_DIGEST) < 0;
+        rf_task_get_member(w->task, k, &m);
+        cr_assert_eq(m.assigned, lower < SLOTS, "%u", k);
+    }
+    tw_free(w);
+    tw_truth_free(t);
+}
+
+/* Delivered by one who is no member, though there is room for its record. */
+Test(task_edges, T65_delivered_by_nobody)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = tw_honest(t);
+    tw *w = tw_world(t, 3, (tw_side *[3]){h, h, h}, h);
+    rf_event e;
+    w->undelivered = 1;
+    tw_begin(w);
+    tw_until(w, RF_T_RESOLVED);
+    memset(&e, 0, sizeof e);
+    e.kind = RF_EV_DELIVERED;
+    e.member = rf_task_members(w->task);
+    tw_event(w, &e);
+    cr_assert_eq(tw_last(w, RF_DO_REFUSE)->reason, RF_R_UNKNOWN);
+    cr_assert_eq(rf_task_get_state(w->task), RF_T_RESOLVED);
+    e.member = 1;
+    tw_event(w, &e);
+    cr_assert_eq(rf_task_get_state(w->task), RF_T_FINAL);
     tw_free(w);
     tw_truth_free(t);
 }

@@ -434,25 +434,29 @@ Test(task_held, V013_the_first_kernel_was_at_hand)
 /* With both kernels that were missed: the first that contradicts gives back what the pair took. */
 Test(task_held, V013_claims_and_their_root)
 {
-    for (uint32_t lie = 0; lie < 3; lie++) {
+    for (uint32_t k = 0; k < 6; k++) {
+        const uint32_t lie = k % 3, order = k / 3;
         claims c = claims_new();
         tw *w = until_struck(&c);
         tw_until(w, RF_T_FINAL);
         cr_assert_eq(w->holds, 2, "%s", w->log);
         cr_assert_eq(tw_lost(w, 2), RF_LOST_CLAIM);
         cr_assert(member_of(w, 2).provisional);
-        tw_late(w, &w->hold[1], lie == 1); /* in any order */
+        cr_assert_neq(w->hold[0].e.work, w->hold[1].e.work);
+        tw_late(w, &w->hold[order], lie == 1);
         if (lie != 1) {
             cr_assert_null(tw_last(w, RF_DO_STAND));
             cr_assert(member_of(w, 1).provisional && member_of(w, 2).provisional);
             tw_restart(w);
-            tw_late(w, &w->hold[0], lie == 2);
+            tw_late(w, &w->hold[order], 1); /* it was run, and is asked for no more */
+            cr_assert_eq(w->returned, 0);
+            tw_late(w, &w->hold[!order], lie == 2);
         }
         cr_assert_eq(w->returned, lie ? 2 : 0);
         cr_assert_eq(rf_task_get_state(w->task), lie ? RF_T_REFUNDED : RF_T_FINAL);
-        for (uint32_t k = 1; k < 3; k++) {
-            cr_assert_eq(tw_lost(w, k), lie ? RF_LOST_NOTHING : RF_LOST_CLAIM);
-            cr_assert(!member_of(w, k).provisional);
+        for (uint32_t i = 1; i < 3; i++) {
+            cr_assert_eq(tw_lost(w, i), lie ? RF_LOST_NOTHING : RF_LOST_CLAIM);
+            cr_assert(!member_of(w, i).provisional);
         }
         tw_finish(w);
         cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
