@@ -234,6 +234,21 @@ Test(task_edges, T61_eight_claims_in_a_window)
     tw_truth_free(t);
 }
 
+/* The time for tries begins with the first fault, however late in the life of a server that is. */
+Test(task_edges, T36_tries_are_counted_from_the_first_fault)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw *w = two(t);
+    w->now = 3 * w->setup.params.retry_ms;
+    renew(w);
+    w->faults = w->setup.params.retries;
+    tw_run(w);
+    cr_assert_eq(rf_task_end(w->task), RF_END_SETTLED, "%s", w->log);
+    cr_assert_eq(tw_lost(w, 1), RF_LOST_VERDICT);
+    tw_free(w);
+    tw_truth_free(t);
+}
+
 /* A side falls by itself while the kernel runs: its work is dropped, and its answer nobody's. */
 Test(task_edges, T36_a_kernel_that_comes_after_its_pair)
 {
