@@ -218,7 +218,8 @@ Test(task_effects, T23_a_verdict_names_its_sides)
     tw_truth_free(t);
 }
 
-/* What a trace file answers as it lies there has the time of its bytes, all else a replay's. */
+/* What a trace file answers as it lies there has the time of its bytes, all else that of a
+ * replay. */
 Test(task_effects, T27_the_time_that_a_question_gives)
 {
     for (uint32_t segment = 0; segment < 3; segment += 2) {
