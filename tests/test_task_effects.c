@@ -24,6 +24,14 @@ static tw *world(const tw_truth *t, uint32_t n, uint32_t liars)
     return w;
 }
 
+/* The task anew, with what was changed in its setup. */
+static void set_up_again(tw *w)
+{
+    ro_err err = {RO_OK, {0}};
+    rf_task_free(w->task);
+    must(rf_task_new(&w->setup, w->now, &w->task, &err), &err);
+}
+
 /* ---- states ------------------------------------------------------------------------------- */
 
 /* One line of tw_note. */
@@ -123,11 +131,9 @@ Test(task_effects, T78_slots_go_by_lot)
     for (uint64_t secret = 0; secret < 8; secret++) {
         tw *w = world(t, MANY, 0);
         vd_digest order[MANY];
-        ro_err err = {RO_OK, {0}};
-        rf_task_free(w->task);
         w->setup.params = tw_params(t->job, SLOTS);
         w->setup.secret = made_up(secret, 1, 1);
-        must(rf_task_new(&w->setup, w->now, &w->task, &err), &err);
+        set_up_again(w);
         tw_open(w);
         for (uint32_t k = 0; k < MANY; k++) {
             uint8_t bytes[64];
@@ -282,8 +288,7 @@ Test(task_effects, T43_a_segment_claim_that_stands_is_paid)
     p->segment = 7000;
     must(rf_params_exposure(p, &exposure, &err), &err);
     p->stake = 10 * exposure;
-    rf_task_free(w->task);
-    must(rf_task_new(&w->setup, w->now, &w->task, &err), &err);
+    set_up_again(w);
     tw_begin(w);
     const rf_effect *e = NULL;
     for (uint32_t k = 0; !e && k < 100; k++) {
@@ -316,10 +321,8 @@ Test(task_effects, T31_who_waits_is_asked_nothing)
     for (uint64_t task = 0; task < 12; task++) {
         tw *w = world(t, MANY, 0);
         for (uint32_t k = 0; k < MANY; k++) w->member[k].side = liar(t, k % 6, k % 2, 4 + k);
-        rf_task_free(w->task);
         w->setup.task = made_up(task, 3, 3);
-        ro_err err = {RO_OK, {0}};
-        must(rf_task_new(&w->setup, w->now, &w->task, &err), &err);
+        set_up_again(w);
         tw_begin(w);
         while (w->head < w->tail) {
             const tw_ask a = w->queue[w->head++];
@@ -394,11 +397,9 @@ Test(task_effects, T36_tries_begin_with_the_first_fault)
     tw_truth *t = tw_truth_small(6, 0);
     for (uint32_t faults = 1; faults < 3; faults++) {
         tw *w = world(t, 2, 2);
-        ro_err err = {RO_OK, {0}};
         w->now = 10 * w->setup.params.retry_ms;
         w->faults = faults;
-        rf_task_free(w->task);
-        must(rf_task_new(&w->setup, w->now, &w->task, &err), &err);
+        set_up_again(w);
         tw_run(w);
         cr_assert_eq(w->faults, 0u);
         cr_assert_eq(rf_task_end(w->task), RF_END_SETTLED, "%s", w->log);
@@ -414,11 +415,9 @@ Test(task_effects, T77_an_audit_names_its_root)
     for (uint32_t liars = 0; liars < 4; liars++) {
         tw *w = world(t, 3, liars);
         const rf_effect *e = NULL;
-        ro_err err = {RO_OK, {0}};
         w->setup.params.audit_ppm = RF_PPM;
         w->setup.params.premium = w->setup.params.audit;
-        rf_task_free(w->task);
-        must(rf_task_new(&w->setup, w->now, &w->task, &err), &err);
+        set_up_again(w);
         tw_begin(w);
         while (!(e = tw_last(w, RF_DO_AUDIT))) {
             cr_assert_lt(w->head, w->tail, "%s", w->log);
