@@ -454,6 +454,29 @@ Test(task_effects, T28_a_tick_has_no_length)
     tw_truth_free(t);
 }
 
+/* What follows from an expiry comes before the next one, however late the tick is: the liar falls for
+ * a challenge, so the other's question, whose time ran out after it, is asked no more. */
+Test(task_effects, T29_expiries_one_after_the_other)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    tw *w = world(t, 2, 2);
+    uint32_t served = 0;
+    w->member[1].inattentive = 1;
+    tw_begin(w);
+    w->now += 5000; /* so that the next questions end after the challenge */
+    for (uint32_t k = 0, open = w->tail; k < open; k++) {
+        const tw_ask a = w->queue[w->head++];
+        tw_serve(w, &a);
+        served += a.e.kind == RF_DO_ASK;
+    }
+    cr_assert(served == 2 && w->head < w->tail);
+    tw_tick(w, 2 * rf_task_deadline(w->task));
+    cr_assert_eq(tw_lost(w, 1), RF_LOST_ATTENTION, "%s", w->log);
+    cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING, "%s", w->log);
+    tw_free(w);
+    tw_truth_free(t);
+}
+
 /* A delivery of nobody's, of one who is not there, and of one whose claim fell. */
 Test(task_effects, T65_deliveries_of_the_right_root_only)
 {
