@@ -487,6 +487,7 @@ static void draw_owner(sim_world *w, const sim_pool *pool)
     w->honest_count = (uint32_t)rng_in(&w->g, 0, 2);
     w->owned_count = (uint32_t)rng_in(&w->g, 1, SIM_OWNED_MAX);
     int with_liar = rng_in(&w->g, 0, 2) != 0;
+    if (!w->honest_count && !with_liar && w->owned_count == 1) w->owned_count++;
     do s = draw_strategy(w, 1);
     while (s->plays || s->company != WITH_NOBODY || s->tale == TELL_UNOPENABLE);
     draw_job(w, pool, &s, (uint32_t)with_liar);

@@ -2,8 +2,9 @@
  * checked of it.
  *
  * What this file decides: what a seed is. A seed draws a job, 2 to 6 parties, how each plays, and
- * the faults of the world; everything follows from it. The referee is the task that every host
- * links (referee/task.h); its messages are signed and opened for real.
+ * the faults of the world, and in one of 16 an owner that has no script but plays for money;
+ * everything follows from it. The referee is the task that every host links (referee/task.h); its
+ * messages are signed and opened for real.
  *
  * Invariants
  *   1. Nothing but the seed decides what happens: no wall clock, no threads, no addresses.
