@@ -57,8 +57,9 @@ static void play(void)
     rf_question open[RF_OPEN_MAX];
     uint32_t count, asked = 0;
     ro_err err = {RO_OK, {0}};
-    ro_status st = rf_files_game(&world.x, (uint32_t[]){0, 1}, 2, &g, &err);
+    ro_status st = rf_files_game(&world.x, (const uint32_t[]){0, 1}, 2, &g, &err);
     if (st && (err.code != st || !err.msg[0])) abort();
+    if (!st) rf_game_use_runner(g, NULL); /* no child for each body */
     while (!st) {
         must(rf_game_next(g, open, &count, &err), &err);
         if (count == 0) break;

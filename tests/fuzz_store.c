@@ -81,7 +81,8 @@ static void read_tensor(int k)
     vd_digest root;
     ro_type type;
     uint32_t count;
-    vd_store *s = NULL;
+    uint64_t got;
+    vd_store *s = NULL; /* anew: what was read may be kept */
     ro_err err = {RO_OK, {0}};
     must(vd_store_open(world.folder, 0, &s, &err), &err);
     if (!refused(vd_store_get(s, d, &world.type[k], data, &err), &err)) {
@@ -92,9 +93,18 @@ static void read_tensor(int k)
         if (ro_type_check(&type, &err) || ro_type_bytes(&type) > 1 << 16) abort();
         sum_up(copy, ro_type_bytes(&type));
         ro_free(copy);
+    }
+    for (uint64_t at = 0; at < 4 * sizeof data; at = 3 * at + 1)
+        if (!refused(vd_store_read(s, d, at, sizeof data, &type, data, &got, &err), &err)) {
+            uint64_t all = ro_type_bytes(&type), left = at < all ? all - at : 0;
+            if (ro_type_check(&type, &err) || got != (left < sizeof data ? left : sizeof data))
+                abort();
+            sum_up(data, got);
+        }
+    if (!refused(vd_store_chunk_root(s, d, &type, &root, &err), &err)) {
         uint64_t n = vd_tensor_chunks(&type);
-        if (!refused(vd_store_chunk_root(s, d, &type, &root, &err), &err) && n &&
-            !refused(vd_store_descend(s, d, &type, 0, n, 0, hashes, &count, &err), &err) &&
+        if (ro_type_check(&type, &err)) abort();
+        if (n && !refused(vd_store_descend(s, d, &type, 0, n, 0, hashes, &count, &err), &err) &&
             (count != 1 || memcmp(hashes, root.b, VD_DIGEST) != 0))
             abort();
         (void)refused(vd_store_descend(s, d, &type, 0, n, 3, hashes, &count, &err), &err);
@@ -126,7 +136,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *file = kind < TENSORS    ? world.tensor_file[kind]
                        : kind == TENSORS ? world.state_file
                                          : world.snapshot_file;
-    if (unlink(file) < 0) abort();
     small_put(file, data + 1, size - 1);
     if (kind < TENSORS) read_tensor(kind);
     else read_state();
