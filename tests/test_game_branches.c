@@ -1436,6 +1436,67 @@ Test(game_branches, T60_a_part_has_no_second_opinion_of_its_own, .timeout = 60)
     sum_down(&s);
 }
 
+/* ---- bodies that run elsewhere --------------------------------------------------------- */
+
+/* From the n-th call on, `times` calls come back wrong. */
+typedef enum { FAILS, ZEROS, ONES, FLIPS } wrongness;
+typedef struct { wrongness how; uint32_t from, times, calls; } elsewhere;
+
+static int run_elsewhere(void *ctx, rf_body *body, const void *work, uint8_t *result, size_t size)
+{
+    elsewhere *e = ctx;
+    uint32_t k = e->calls++;
+    body(work, result);
+    if (k < e->from || k - e->from >= e->times) return 1;
+    if (e->how == ZEROS || e->how == ONES) memset(result, e->how == ZEROS ? 0 : 0xff, size);
+    if (e->how == FLIPS) result[0] ^= 1;
+    return e->how != FAILS;
+}
+
+/* Whatever goes wrong there, once or for ever: the liar falls or nobody does, and the game ends. */
+static void check_elsewhere(real_host *h, rf_method method, uint32_t liar, uint32_t want_calls)
+{
+    elsewhere e = {FAILS, 0, 0, 0};
+    const rf_runner r = {run_elsewhere, &e};
+    uint32_t undecided = 0;
+    h->runner = &r;
+    rf_verdict v = expect(h, (want){RF_OUTPUT, method, 1u << liar});
+    const uint64_t value = v.recomputed;
+    const uint32_t calls = e.calls;
+    cr_assert_eq(calls, want_calls);
+    for (int how = FAILS; how <= FLIPS; how++)
+        for (uint32_t from = 0; from < calls; from++)
+            for (uint32_t times = 1; times; times = times == 1 ? UINT32_MAX : 0) {
+                e = (elsewhere){(wrongness)how, from, times, 0};
+                rf_game *g = real_play(h);
+                v = *rf_game_verdict(g);
+                cr_assert(v.kind == RF_OUTPUT || v.kind == RF_UNDECIDED, "%s", v.why);
+                cr_assert_eq(world_guilty(g), v.kind == RF_OUTPUT ? 1u << liar : 0,
+                             "how %d, from %u: %s", how, from, v.why);
+                if (v.method == method) cr_assert_eq(v.recomputed, value);
+                if (v.kind == RF_UNDECIDED) cr_assert(!v.has_value && v.method == RF_BY_NONE);
+                undecided += v.kind == RF_UNDECIDED;
+                rf_game_free(g);
+            }
+    cr_assert_gt(undecided, 0);
+    h->runner = NULL;
+}
+
+Test(game_branches, T36_T55_bodies_that_run_elsewhere, .timeout = 120)
+{
+    static const uint64_t parts[2] = {SUM, 40};
+    fixture f = set_up(0, 1);
+    real_side *x = faulty(&f, (real_fault){2, REAL_NEG, 0, 3, 1, 0});
+    real_host h = host(&f, x, f.truth);
+    check_elsewhere(&h, RF_BY_ELEMENT, 0, 4); /* to write, to check, in two passes */
+    free(x);
+    tear_down(&f);
+    summing s;
+    sum_up(&s, parts);
+    check_elsewhere(&s.h, RF_BY_PARTIAL, 1, 16);
+    sum_down(&s);
+}
+
 static int deaf_to_whole_elements(const rf_question *q, uint32_t party)
 {
     (void)party; /* to find that it has no operands, a host reads them all */
@@ -1443,10 +1504,10 @@ static int deaf_to_whole_elements(const rf_question *q, uint32_t party)
 }
 
 /* A part that needs more parts than an answer may hold ends the explanation: of 256 windows over
- * one element, each with taps for 16,385 parts. Nobody here has the inputs, so the step decides. */
+ * one element, each with taps for 33 lists. Nobody here has the inputs, so the step decides. */
 Test(game_branches, an_element_of_too_many_parts, .timeout = 60)
 {
-    enum { TAPS = (1 << 22) + 1, WINDOWS = 256, WIDTH = TAPS + WINDOWS - 1, MIDDLE = TAPS - 1 };
+    enum { TAPS = (1 << 25) + 1, WINDOWS = 256, WIDTH = TAPS + WINDOWS - 1, MIDDLE = TAPS - 1 };
     static const uint64_t right[3] = {0, 0, 0}, wrong[3] = {5, 5, 5};
     fixture f = {calloc(1, sizeof *f.tensors), NULL, NULL};
     uint64_t attrs[RO_ATTRS_SIZE_MAX / 8] = {0};
@@ -1472,7 +1533,7 @@ Test(game_branches, an_element_of_too_many_parts, .timeout = 60)
     real_host h = host(&f, liar, f.truth);
     h.parts[0] = wrong;
     h.parts[1] = right;
-    h.parts_count[1] = h.parts_count[2] = h.parts_count[3] = 1; /* of level 0 nothing is asked */
+    for (int k = 2; k < 5; k++) h.parts_count[k] = 1; /* below, nothing is asked */
     h.deaf = deaf_to_whole_elements;
     expect(&h, (want){RF_OUTPUT, RF_BY_STEP, 1});
     cr_assert_eq(h.asked[RF_Q_PARTS], 4);    /* of the value and the list of its one list */

@@ -454,8 +454,8 @@ Test(task_effects, T28_a_tick_has_no_length)
     tw_truth_free(t);
 }
 
-/* What follows from an expiry comes before the next one, however late the tick is: the liar falls for
- * a challenge, so the other's question, whose time ran out after it, is asked no more. */
+/* What follows from an expiry comes before the next one, however late the tick is: the liar falls
+ * for a challenge, so the other's question, whose time ran out after it, is asked no more. */
 Test(task_effects, T29_expiries_one_after_the_other)
 {
     tw_truth *t = tw_truth_small(6, 0);
