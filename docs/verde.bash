@@ -91,7 +91,7 @@ _verde() {
     ;;
   open) options='--trace --store --step --record --threads --inject --json' files=.json ;;
   replay) options='--trace --store --segment --out --key --record --threads --inject --json' files=.json ;;
-  inspect) options='--step --json' files=.trace ;;
+  inspect) options='--step --json' files='.trace .onnx' ;;
   verify) options='--store --sample --threads --json' files=.trace ;;
   diff) options='--json' files=.trace ;;
   check) options='--trace --store --json' files=.safetensors ;;
@@ -101,7 +101,7 @@ _verde() {
   *) return ;;
   esac
   if [[ $cur == -* ]]; then _verde_words "$options --help"
-  elif [[ $files ]]; then _verde_files "$files"
+  elif [[ $files ]]; then _verde_files $files
   else _verde_words "$options"; fi
 }
 

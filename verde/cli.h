@@ -76,6 +76,9 @@ ro_status cli_trace_open(const char *path, vd_trace **out, ro_err *err) RO_CHECK
 ro_status cli_file_open(const char *path, vd_trace **out, ro_err *err) RO_CHECKED;
 ro_status cli_faults(const cli_args *a, vd_fault *f, uint32_t *count, ro_err *err) RO_CHECKED;
 
+/* What an ONNX model holds, on stdout (cmd_onnx.c). */
+ro_status cli_inspect_model(const char *path, int json, ro_err *err) RO_CHECKED;
+
 /* safetensors.c */
 typedef struct { const char *name; ro_type type; const uint8_t *bytes; } vd_named_tensor;
 ro_status vd_safetensors_write(const char *path, const vd_named_tensor *t, uint32_t count,

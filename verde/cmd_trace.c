@@ -154,8 +154,14 @@ ro_status cmd_inspect(int argc, char **argv, int *exit_code, ro_err *err)
     (void)exit_code;
     RO_TRY(cli_parse(argc, argv, &a, 1, 1, err));
     RO_TRY(cli_number(&a, "--step", 0, VD_STEPS_MAX, &step, err));
-    RO_TRY(cli_file_open(a.words[0], &t, err));
     int json = cli_value(&a, "--json") != NULL;
+    const char *ending = strrchr(a.words[0], '.');
+    if (ending && strcmp(ending, ".onnx") == 0) {
+        if (cli_value(&a, "--step"))
+            return RO_FAIL(err, RO_EUSAGE, "--step is for traces; %.160s is a model", a.words[0]);
+        return cli_inspect_model(a.words[0], json, err);
+    }
+    RO_TRY(cli_file_open(a.words[0], &t, err));
     if (cli_value(&a, "--step")) st = inspect_step(t, step, json, err);
     else if (vd_trace_is_segment(t, NULL, NULL)) inspect_claim(t, json);
     else if (json) inspect_json(t);

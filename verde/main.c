@@ -50,8 +50,12 @@ static const command commands[] = {
      "verde replay JOB --trace F --segment I --out S.trace [--store DIR] [--key KEY.pem]\n"
      "             [--threads N] [--json] [--inject step:node:element:bit]...\n\n"
      "Example\n  verde replay cnn.json --trace mine.trace --segment 18 --out seg18.trace\n"},
-    {"inspect", NULL, cmd_inspect, "what a trace says",
-     "verde inspect F [--step T] [--json]\n\nExample\n  verde inspect mine.trace --step 912\n"},
+    {"inspect", NULL, cmd_inspect, "what a trace or an ONNX model says",
+     "verde inspect F [--step T] [--json]\n"
+     "verde inspect MODEL.onnx [--json]\n\n"
+     "Of a model: its inputs and outputs, its parameters, and its operators, each with whether\n"
+     "RepOps has one of that name. docs/ONNX.md says what is read and what is refused.\n\n"
+     "Example\n  verde inspect mine.trace --step 912\n  verde inspect model.onnx\n"},
     {"verify", NULL, cmd_verify, "check a trace, and re-run random steps of it",
      "verde verify F [--store DIR] [--sample N] [--threads N] [--json]\n\n"
      "Recomputes every leaf, tree and root in the file; --sample N re-runs N random steps.\n\n"

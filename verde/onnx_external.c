@@ -1,0 +1,207 @@
+/* onnx_external.c - tensors whose data lies in another file of the model's folder.
+ *
+ * What this file decides: which file a location is, and which bytes of it a tensor has.
+ *
+ * Invariants
+ *   1. A location is a relative path of names; "..", "." and empty names are none. Every folder
+ *      on the way and the file are opened without following a link, each from the one before, so
+ *      nothing outside the model's folder is reached, whatever is renamed meanwhile.
+ *   2. Data lies whole within the size that the file has when the model is read. It is read later,
+ *      from a file found again by the same rules; one that has been cut since is an error.
+ *   3. A file is looked for once when the model is read, however many tensors lie in it. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "onnx.h"
+
+#define PATH_BYTES_MAX 1024u
+
+typedef struct {
+    const vd_onnx_text *location;
+    uint64_t offset, length;
+    int has_length;
+} place;
+
+/* Decimal digits and nothing else. */
+static int number(const vd_onnx_text *t, uint64_t *out)
+{
+    uint64_t v = 0;
+    for (uint32_t k = 0; k < t->n; k++) {
+        if (t->p[k] < '0' || t->p[k] > '9') return 0;
+        if (!ro_mul_size(v, 10, &v) || !ro_add_size(v, (uint64_t)(t->p[k] - '0'), &v)) return 0;
+    }
+    *out = v;
+    return t->n > 0;
+}
+
+static ro_status read_place(const vd_onnx_entry *entries, uint32_t count, const char *tensor,
+                            place *p, ro_err *err)
+{
+    char key[40];
+    for (uint32_t k = 0; k < count; k++) {
+        const vd_onnx_entry *e = &entries[k];
+        int good = 1;
+        if (vd_onnx_is(&e->key, "location")) {
+            p->location = &e->value;
+        } else if (vd_onnx_is(&e->key, "offset")) {
+            good = number(&e->value, &p->offset);
+        } else if (vd_onnx_is(&e->key, "length")) {
+            good = p->has_length = number(&e->value, &p->length);
+        } else if (!vd_onnx_is(&e->key, "checksum")) {
+            return RO_FAIL(err, RO_EFORMAT,
+                           "tensor \"%s\" has external data with the unknown key \"%s\"", tensor,
+                           vd_onnx_show(&e->key, key, sizeof key));
+        }
+        if (!good)
+            return RO_FAIL(err, RO_EFORMAT,
+                           "tensor \"%s\" has external data whose %s is no whole number",
+                           tensor, vd_onnx_show(&e->key, key, sizeof key));
+    }
+    if (p->location) return RO_OK;
+    return RO_FAIL(err, RO_EFORMAT, "tensor \"%s\" has external data without a location", tensor);
+}
+
+/* Open the folder that a location's file lies in; *name is the file's own. */
+static ro_status enter(char *path, int folder, const char *tensor, int *dir, const char **name,
+                       ro_err *err)
+{
+    ro_status st = RO_OK;
+    int at = folder;
+    char *part = path;
+    while (!st) {
+        char *slash = strchr(part, '/');
+        if (slash) *slash = 0;
+        if (!*part || strcmp(part, ".") == 0 || strcmp(part, "..") == 0)
+            st = RO_FAIL(err, RO_EFORMAT,
+                         "tensor \"%s\" has external data outside the model's folder: its location "
+                         "is not a relative path of plain names",
+                         tensor);
+        if (st || !slash) break;
+        int next = openat(at, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (next < 0 && (errno == ELOOP || errno == ENOTDIR))
+            st = RO_FAIL(err, RO_EFORMAT,
+                         "tensor \"%s\" has external data below \"%.60s\", which is a link or no "
+                         "folder; links are not followed",
+                         tensor, part);
+        else if (next < 0)
+            st = vd_fs_failed("open the folder", part, err);
+        if (at != folder) close(at);
+        at = next;
+        part = slash + 1;
+    }
+    *dir = at;
+    *name = part;
+    return st;
+}
+
+static ro_status open_file(const vd_onnx_text *location, int folder, const char *tensor, int *fd,
+                           ro_err *err)
+{
+    char path[PATH_BYTES_MAX + 1];
+    const char *name;
+    int dir = -1;
+    if (location->n > PATH_BYTES_MAX)
+        return RO_FAIL(err, RO_ELIMIT,
+                       "tensor \"%s\" has external data whose location has %u bytes; up to %u "
+                       "are allowed",
+                       tensor, location->n, PATH_BYTES_MAX);
+    memcpy(path, location->p, location->n);
+    path[location->n] = 0;
+    ro_status st = enter(path, folder, tensor, &dir, &name, err);
+    /* O_NONBLOCK: a pipe of that name must not hold us up before it is refused. */
+    if (!st) *fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (!st && *fd < 0)
+        st = errno == ELOOP
+                 ? RO_FAIL(err, RO_EFORMAT,
+                           "tensor \"%s\" has external data in \"%.60s\", which is a link; links "
+                           "are not followed",
+                           tensor, name)
+                 : vd_fs_failed("open", name, err);
+    if (dir >= 0 && dir != folder) close(dir);
+    return st;
+}
+
+/* The number of a location's file. by_name: one more than that, by the location's id. */
+static ro_status find_file(vd_onnx *m, uint32_t *by_name, const vd_onnx_text *location,
+                           const char *tensor, uint32_t *number, ro_err *err)
+{
+    char name[60];
+    int fd;
+    if (!by_name[location->id]) {
+        if (m->file_count == VD_ONNX_FILES_MAX)
+            return RO_FAIL(err, RO_ELIMIT, "the model has external data in over %u files",
+                           VD_ONNX_FILES_MAX);
+        vd_onnx_file *f = &m->files[m->file_count];
+        RO_TRY(open_file(location, m->folder, tensor, &fd, err));
+        vd_onnx_show(location, name, sizeof name);
+        f->name = location;
+        ro_status st = vd_fs_size(fd, &f->size, name, err);
+        close(fd);
+        if (st) return st;
+        by_name[location->id] = ++m->file_count;
+    }
+    *number = by_name[location->id] - 1;
+    return RO_OK;
+}
+
+static ro_status place_tensor(vd_onnx *m, uint32_t *by_name, vd_onnx_tensor *t, ro_err *err)
+{
+    char name[60];
+    place p = {0};
+    vd_onnx_show(&t->name, name, sizeof name);
+    RO_TRY(read_place(t->entries, t->entry_count, name, &p, err));
+    if (m->folder < 0)
+        return RO_FAIL(err, RO_EFORMAT, "tensor \"%s\" has external data, and there is no folder",
+                       name);
+    RO_TRY(find_file(m, by_name, p.location, name, &t->file, err));
+    if (p.has_length && p.length != t->bytes)
+        return RO_FAIL(err, RO_ESHAPE,
+                       "tensor \"%s\" has %llu bytes of external data; its shape and dtype "
+                       "need %llu",
+                       name, (unsigned long long)p.length, (unsigned long long)t->bytes);
+    uint64_t size = m->files[t->file].size;
+    if (p.offset > size || t->bytes > size - p.offset)
+        return RO_FAIL(err, RO_EFORMAT,
+                       "tensor \"%s\" has %llu bytes of external data at offset %llu of a file of "
+                       "%llu bytes",
+                       name, (unsigned long long)t->bytes, (unsigned long long)p.offset,
+                       (unsigned long long)size);
+    t->offset = p.offset;
+    return RO_OK;
+}
+
+ro_status vd_onnx_external(vd_onnx *m, ro_err *err)
+{
+    uint32_t *by_name = NULL;
+    for (uint32_t k = 0; k < m->tensor_count; k++) {
+        if (!m->tensors[k].external) continue;
+        if (!by_name) {
+            by_name = ro_arena_alloc(m->arena, m->name_count * sizeof *by_name);
+            m->files = ro_arena_alloc(m->arena, VD_ONNX_FILES_MAX * sizeof *m->files);
+            if (!by_name || !m->files)
+                return RO_FAIL(err, RO_ENOMEM, "no memory for external files");
+        }
+        RO_TRY(place_tensor(m, by_name, &m->tensors[k], err));
+    }
+    return RO_OK;
+}
+
+ro_status vd_onnx_tensor_data(const vd_onnx *m, const vd_onnx_tensor *t, uint8_t *to, ro_err *err)
+{
+    char tensor[60], name[60];
+    int fd;
+    if (!t->external) {
+        vd_onnx_tensor_inner(t, to);
+        return RO_OK;
+    }
+    const vd_onnx_text *location = m->files[t->file].name;
+    RO_TRY(open_file(location, m->folder, vd_onnx_show(&t->name, tensor, sizeof tensor), &fd, err));
+    vd_onnx_show(location, name, sizeof name);
+    ro_status st = vd_fs_read(fd, to, t->bytes, t->offset, name, err);
+    close(fd);
+    return st;
+}
