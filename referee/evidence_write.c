@@ -245,7 +245,7 @@ ro_status rf_evidence_write(rf_game *g, const rf_signer traces[2], const rf_sign
     if (rf_run_pass(g, g->last[0], g->last[1], &v, 1, open, &open_count, err) != RF_DECIDED)
         return err->code ? err->code : RO_FAIL(err, RO_ENOMEM, "no memory to write evidence");
     if (v.kind == RF_UNDECIDED)
-        return RO_FAIL(err, RO_EDEVICE, "what was computed for the verdict could not be again");
+        return RO_FAIL(err, RO_EDEVICE, "what was computed for the verdict cannot be any more");
     memset(&w, 0, sizeof w);
     w.g = g;
     w.v = &v;
