@@ -253,6 +253,13 @@ static sim_outcome way_of(const rf_verdict *v)
     }
 }
 
+/* The kernel that honest parties ran deviates, and the host has none for now: what is said is only
+ * provisional, and must be taken back. */
+static int is_in_doubt(const sim_world *w, int provisional)
+{
+    return provisional && w->faults[FAULT_KERNEL] && w->faults[FAULT_NO_KERNEL];
+}
+
 static void note_verdict(sim_world *w, const rf_effect *e)
 {
     const rf_verdict *v = e->verdict;
@@ -266,7 +273,8 @@ static void note_verdict(sim_world *w, const rf_effect *e)
         uint32_t side = v->sides[k];
         int guilty = 0;
         for (uint32_t i = 0; i < v->guilty_count; i++) guilty |= v->guilty[i].party == side;
-        if (guilty && is_true(w, &e->roots[side]) && w->honest_revealed)
+        if (guilty && is_true(w, &e->roots[side]) && w->honest_revealed &&
+            !is_in_doubt(w, v->provisional))
             sim_violation(w, "V-001: the true root falls: %s, %s", rf_kind_name(v->kind), v->why);
         if (v->method == RF_BY_ELEMENT && v->claimed[k] != v->recomputed && !guilty)
             sim_violation(w, "V-001: a side that is not what was recomputed is not guilty");
@@ -352,13 +360,16 @@ static void check_pairing(sim_world *w, const rf_effect *e)
 static void check_strike(sim_world *w, const rf_event *e, const rf_effect *x)
 {
     sim_agent *a = member_agent(w, x->member);
+    rf_task_member m;
+    rf_task_get_member(w->task, x->member, &m);
+    a->provisional = m.provisional;
     int own = e->kind == RF_EV_MESSAGE && agent_of(w, e->message->key) == a;
-    if (a->honest) {
+    if (a->honest && !is_in_doubt(w, m.provisional)) {
         w->stats->honest_slashed++;
         sim_violation(w, "V-002: honest party %u is struck for %s", a->number,
                       rf_loss_name(x->lost));
     }
-    if (w->faults[FAULT_KERNEL] && x->lost == RF_LOST_VERDICT)
+    if (w->faults[FAULT_KERNEL] && x->lost == RF_LOST_VERDICT && !is_in_doubt(w, m.provisional))
         sim_violation(w, "V-013: party %u is condemned while two implementations differ",
                       a->number);
     if (a->lost != RF_LOST_NOTHING)
@@ -369,6 +380,17 @@ static void check_strike(sim_world *w, const rf_event *e, const rf_effect *x)
         sim_violation(w, "V-017: party %u loses for a claim it did not file", a->number);
     if (x->lost == RF_LOST_NOTHING) sim_violation(w, "a stake is lost for nothing");
     a->lost = x->lost;
+}
+
+/* V-013: what was taken provisionally comes back, and nothing else does. */
+static void check_return(sim_world *w, const rf_effect *x)
+{
+    sim_agent *a = member_agent(w, x->member);
+    if (a->lost == RF_LOST_NOTHING || !a->provisional)
+        sim_violation(w, "V-013: party %u has a stake again that was lost for good", a->number);
+    a->lost = RF_LOST_NOTHING;
+    a->provisional = 0;
+    w->stats->held[HELD_CONTRADICTED]++;
 }
 
 static void check_window(sim_world *w, const rf_event *e, uint64_t now)
@@ -488,6 +510,12 @@ static void check_effect(sim_world *w, const rf_event *e, const rf_effect *x, ui
     case RF_DO_AUDIT: w->audit_asked = 1; break;
     case RF_DO_SETTLE: settle(w, x); break;
     case RF_DO_ALARM: w->alarm = 1; break;
+    case RF_DO_RETURN: check_return(w, x); break;
+    case RF_DO_STAND:
+        w->stats->held[e->kind == RF_EV_WORK ? HELD_CONFIRMED : HELD_STOOD]++;
+        if (w->faults[FAULT_KERNEL])
+            sim_violation(w, "V-013: a verdict stands that the condemned kernel contradicts");
+        break;
     default: break;
     }
 }
@@ -501,6 +529,8 @@ void sim_check_event(sim_world *w, const rf_event *e, uint64_t now)
     for (uint32_t k = 0; k < count && !w->failed; k++) check_effect(w, e, &list[k], now);
     rf_task_get_counts(w->task, &c);
     uint64_t claims = (uint64_t)c.roots + c.claims + c.explanations;
+    /* An auditor may bring a root again that fell provisionally: its pair is judged again. */
+    if (is_in_doubt(w, 1)) claims += (uint64_t)c.audited;
     if (c.recomputed > (claims ? claims - 1 : 0))
         sim_violation(w, "V-007: %llu recomputations for %llu claims",
                       (unsigned long long)c.recomputed, (unsigned long long)claims);
@@ -510,7 +540,7 @@ void sim_check_event(sim_world *w, const rf_event *e, uint64_t now)
         const sim_agent *a = agent_of(w, m.key);
         if (!a) sim_violation(w, "a member is nobody");
         else if (a->lost != m.lost) sim_violation(w, "V-012: a member's loss changes unsaid");
-        if (a && a->honest && m.lost != RF_LOST_NOTHING)
+        if (a && a->honest && m.lost != RF_LOST_NOTHING && !is_in_doubt(w, m.provisional))
             sim_violation(w, "V-002: honest party %u has lost its stake", a->number);
     }
 }
@@ -608,6 +638,13 @@ void sim_check_end(sim_world *w)
     if (!w->failed) check_root(w);
     if (!w->failed) check_bound(w);
     if (!w->failed) check_replay(w);
+    for (uint32_t k = 0; !w->failed && k < rf_task_members(w->task); k++) {
+        rf_task_member m;
+        rf_task_get_member(w->task, k, &m);
+        if (m.provisional || (member_agent(w, k)->honest && m.lost != RF_LOST_NOTHING))
+            sim_violation(w, "V-013: a task ends while a loss of party %u is in doubt",
+                          member_agent(w, k)->number);
+    }
     for (uint32_t k = 0; !w->failed && k < w->party_count; k++) {
         const sim_agent *a = &w->agents[k];
         int64_t less = w->funded[k] - w->money[RF_ACCOUNT_FREE][k];

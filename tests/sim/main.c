@@ -91,7 +91,7 @@ static void gather(sim_stats *all, const sim_stats *s)
 #define ADD(field) add((uint64_t *)&all->field, (const uint64_t *)&s->field, sizeof s->field / 8)
     ADD(seeds), ADD(violations), ADD(honest_slashed), ADD(wrong_accepted), ADD(disputes);
     ADD(outcomes), ADD(verdicts), ADD(faults), ADD(ends), ADD(parties), ADD(judged), ADD(pairs);
-    ADD(events), ADD(messages), ADD(restores), ADD(evidence), ADD(audits);
+    ADD(events), ADD(messages), ADD(restores), ADD(evidence), ADD(audits), ADD(held);
     ADD(rational), ADD(tried), ADD(plans), ADD(moves), ADD(rational_out);
 #undef ADD
 }
@@ -184,6 +184,8 @@ static uint32_t missing(const sim_stats *s, int print)
             n += lacks(print, "verdict", rf_kind_name(verdicts[k].kind),
                        rf_method_name(verdicts[k].method));
     n += rational_lacks(s, print);
+    for (int h = 0; h < HELD_KINDS; h++)
+        if (!s->held[h]) n += lacks(print, "held", "a verdict", sim_held_name((sim_held)h));
     if (s->disputes * 5 < s->seeds * 4) n += lacks(print, "disputes", "in four", "of five seeds");
     if (s->seeds < SIM_LONG) return n;
     for (uint32_t k = 0; k < sim_strategy_count; k++)
@@ -203,7 +205,7 @@ static uint32_t needed(const sim_stats *s, uint32_t *idle)
     static const struct { size_t at, size; } fields[] = {
 #define FIELD(name) {offsetof(sim_stats, name), sizeof s->name}
         FIELD(outcomes), FIELD(verdicts), FIELD(faults), FIELD(ends),  FIELD(pairs),
-        FIELD(judged),   FIELD(plans),    FIELD(moves),  FIELD(rational_out)};
+        FIELD(judged),   FIELD(plans),    FIELD(moves),  FIELD(rational_out), FIELD(held)};
 #undef FIELD
     static sim_stats other;
     const uint32_t lacking = missing(s, 0);
@@ -265,6 +267,9 @@ static void print_histogram(const sim_stats *s)
     printf("\n%-32s", "faults");
     for (int f = 0; f < FAULT_KINDS; f++)
         printf("  %s %llu", sim_fault_name((sim_fault)f), (unsigned long long)s->faults[f]);
+    printf("\n%-32s", "held verdicts");
+    for (int h = 0; h < HELD_KINDS; h++)
+        printf("  %s %llu", sim_held_name((sim_held)h), (unsigned long long)s->held[h]);
     printf("\n%-32s", "ends");
     for (int e = 0; e <= RF_END_REFUNDED; e++)
         printf("  %s %llu", rf_end_name((rf_end)e), (unsigned long long)s->ends[e]);
@@ -331,6 +336,13 @@ static void print_json_histogram(const sim_stats *s)
     for (int f = 0; f < FAULT_KINDS; f++) {
         printf("%s\"%s\": %llu", comma, sim_fault_name((sim_fault)f),
                (unsigned long long)s->faults[f]);
+        comma = ", ";
+    }
+    comma = "";
+    printf("}, \"held\": {");
+    for (int h = 0; h < HELD_KINDS; h++) {
+        printf("%s\"%s\": %llu", comma, sim_held_name((sim_held)h),
+               (unsigned long long)s->held[h]);
         comma = ", ";
     }
     printf("}");

@@ -41,6 +41,7 @@ const sim_plant sim_plants[] = {
     {"fresh-salt", "an agent draws a new salt when it is started again", 0},
     {"unread-payload", "a payload is not compared with what its message names", 0},
     {"spared-member", "a root's fall strikes the first of its members only", 0},
+    {"late-kernel-unheard", "what a kernel computed late is not listened to", 0},
     /* what they do is never seen in one task, but whoever plays for money finds it */
     {"burn-share-0", "of a lost stake nothing is burned", 1},
     {"audit-rate-0", "with a quorum standing nothing is audited", 1},

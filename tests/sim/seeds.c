@@ -108,8 +108,14 @@ const char *sim_fault_name(sim_fault f)
     static const char *const names[FAULT_KINDS] = {
         "drop", "duplicate", "reorder", "agent crash", "referee crash", "no memory", "faulty work",
         "work faulty for good", "downtime", "late tick", "deviating kernel", "no kernel",
-        "silent auditor"};
+        "silent auditor", "kernel later"};
     return names[f];
+}
+
+const char *sim_held_name(sim_held h)
+{
+    static const char *const names[HELD_KINDS] = {"confirmed", "contradicted", "stood"};
+    return names[h];
 }
 
 /* ---- keys -------------------------------------------------------------------------------- */
@@ -393,13 +399,17 @@ static void draw_faults(sim_world *w)
         [FAULT_LATE_TICK] = 20,   [FAULT_KERNEL] = 2,        [FAULT_NO_KERNEL] = 10,
         [FAULT_AUDITOR] = 20};
     int any = 0;
-    for (int f = 0; f < FAULT_KINDS; f++) {
+    for (int f = 0; f < FAULT_LATE_KERNEL; f++) {
         w->faults[f] = rng_in(&w->g, 0, 99) < percent[f];
         any |= w->faults[f] && f < FAULT_WORK;
     }
     if (!any) w->faults[FAULT_CRASH] = 1;
     if (w->choice) w->faults[FAULT_KERNEL] = w->faults[FAULT_WORK_FOR_GOOD] = 0;
-    if (w->faults[FAULT_KERNEL]) w->faults[FAULT_NO_KERNEL] = 0;
+    /* A kernel that deviates may be missing as well, and then comes before it is too late; one that
+     * does not deviate comes late, or never. */
+    if (w->faults[FAULT_KERNEL]) w->faults[FAULT_NO_KERNEL] = w->seed >> 5 & 1;
+    w->faults[FAULT_LATE_KERNEL] =
+        w->faults[FAULT_NO_KERNEL] && (w->faults[FAULT_KERNEL] || (w->seed >> 6 & 1));
     if (w->faults[FAULT_CRASH]) w->faults[FAULT_CRASH] = (int)rng_in(&w->g, 1, 40);
     for (int f = 0; f < FAULT_KINDS; f++) w->stats->faults[f] += w->faults[f] != 0;
     for (int f = 0; w->model && f < FAULT_KINDS; f++)

@@ -123,7 +123,7 @@ typedef struct {
 typedef enum {
     FAULT_DROP, FAULT_DUPLICATE, FAULT_REORDER, FAULT_AGENT_CRASH, FAULT_CRASH, FAULT_MEMORY,
     FAULT_WORK, FAULT_WORK_FOR_GOOD, FAULT_DOWNTIME, FAULT_LATE_TICK, FAULT_KERNEL,
-    FAULT_NO_KERNEL, FAULT_AUDITOR, FAULT_KINDS
+    FAULT_NO_KERNEL, FAULT_AUDITOR, FAULT_LATE_KERNEL, FAULT_KINDS
 } sim_fault;
 const char *sim_fault_name(sim_fault f);
 
@@ -196,6 +196,7 @@ typedef struct {
     uint64_t answered;               /* attention challenges that counted, a bit each  */
     vd_digest said[SIM_CHALLENGES_MAX]; /* to them                                     */
     rf_loss lost;
+    int provisional;                 /* the loss */
 } sim_agent;
 
 typedef enum {
@@ -211,6 +212,10 @@ typedef struct {
     rf_event event;
 } sim_event;
 
+/* What became of verdicts that no kernel had confirmed. */
+typedef enum { HELD_CONFIRMED, HELD_CONTRADICTED, HELD_STOOD, HELD_KINDS } sim_held;
+const char *sim_held_name(sim_held h);
+
 /* What an event did, for checks and for the replay at the end. */
 typedef struct { rf_event e; uint64_t now; } sim_logged;
 
@@ -219,7 +224,7 @@ typedef struct {
     uint64_t seeds, violations, honest_slashed, wrong_accepted, disputes, first_failing;
     uint64_t outcomes[64][OUT_KINDS], verdicts[8][6], faults[FAULT_KINDS], ends[8], parties[8];
     uint64_t pairs[64][64]; /* seeds in which both strategies were played            */
-    uint64_t events, messages, restores, evidence, audits;
+    uint64_t events, messages, restores, evidence, audits, held[HELD_KINDS];
     /* owners that play for money: seeds, plays tried, what was tried and chosen, how their
        identities came out, tried and played */
     uint64_t rational, tried, plans[SIM_PLANS_MAX][2], moves[SIM_MOVES_MAX][2];

@@ -197,6 +197,26 @@ static void run_kernel(sim_world *w, const rf_question *q, uint8_t bits[8])
     vd_put_le(bits, ro_load(x->type.dtype, x->data, q->element), 8);
 }
 
+/* What was not possible is done after all, before the task is final. */
+static void run_late(sim_world *w, const rf_effect *e)
+{
+    sim_event x;
+    if (!w->faults[FAULT_LATE_KERNEL] || sim_planted("late-kernel-unheard")) return;
+    memset(&x, 0, sizeof x);
+    uint8_t *out = sim_alloc(w->arena, 8);
+    x.kind = SIM_WORK;
+    x.at = w->now + 1 + rng_next(&w->g) % (w->setup.params.finality_ms / 2);
+    x.event.kind = RF_EV_WORK;
+    x.event.work = e->work;
+    x.event.bytes = out;
+    x.event.end = RF_WORK_DONE;
+    rf_game *g = rf_task_game(w->task, e->level, e->pair);
+    RO_ASSERT(g);
+    x.event.size = sim_host(w->job, &w->everything, rf_game_subject(g), e->question, out);
+    run_kernel(w, e->question, out);
+    if (x.event.size) sim_schedule(w, &x);
+}
+
 /* Host work: its result, later; sometimes a fault comes first. */
 static void start_work(sim_world *w, const rf_effect *e)
 {
@@ -264,6 +284,7 @@ static void carry_out(sim_world *w, const rf_effect *e)
     case RF_DO_DELIVER: post(w, e); return;
     case RF_DO_CLOSE: take_down(w, e); return;
     case RF_DO_RUN: start_work(w, e); return;
+    case RF_DO_HOLD: run_late(w, e); return;
     case RF_DO_AUDIT: find_auditor(w); return;
     default: return;
     }
