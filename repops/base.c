@@ -13,6 +13,16 @@
 
 /* ---- errors ------------------------------------------------------------------------------ */
 
+/* A sentence may quote a stranger's file, and goes to a terminal or a log: control characters, also
+ * those of two bytes (U+0080 to U+009F), are shown as '?'. */
+static void make_plain(char *text)
+{
+    for (unsigned char *c = (unsigned char *)text; *c; c++) {
+        if (*c < ' ' || *c == 0x7f) *c = '?';
+        else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) c[0] = c[1] = '?';
+    }
+}
+
 ro_status ro_fail(ro_err *err, ro_status code, const char *format, ...)
 {
     if (err && err->code == RO_OK) {
@@ -21,6 +31,7 @@ ro_status ro_fail(ro_err *err, ro_status code, const char *format, ...)
         va_start(args, format);
         vsnprintf(err->msg, sizeof err->msg, format, args);
         va_end(args);
+        make_plain(err->msg);
     }
     return code;
 }
