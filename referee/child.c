@@ -161,14 +161,21 @@ static uint32_t add_call(struct sock_filter *f, uint32_t n, int call, uint32_t v
     return n + 2;
 }
 
-/* Never executable. Argument 2 is the protection of both. */
-static uint32_t add_memory(struct sock_filter *f, uint32_t n, int call)
+/* Never executable, and of no file: argument 2 is the protection of both calls, argument 4 mmap's
+ * descriptor, through which a file that was open before could be written. */
+static uint32_t add_memory(struct sock_filter *f, uint32_t n, int call, int maps)
 {
-    const struct sock_filter five[] = {EQUAL(call, 0, 4), LOAD(WORD(args[2]) + LOW),
-                                       ANY_BIT(4 /* PROT_EXEC */, 0, 1),
-                                       RETURN(SECCOMP_RET_KILL_PROCESS), RETURN(SECCOMP_RET_ALLOW)};
-    memcpy(f + n, five, sizeof five);
-    return n + 5;
+    const struct sock_filter three[] = {EQUAL(call, 0, maps ? 6 : 4), LOAD(WORD(args[2]) + LOW),
+                                        ANY_BIT(4 /* PROT_EXEC */, maps ? 2 : 0, maps ? 0 : 1)};
+    const struct sock_filter two[] = {LOAD(WORD(args[4]) + LOW), EQUAL(-1, 1, 0)};
+    const struct sock_filter ends[] = {RETURN(SECCOMP_RET_KILL_PROCESS),
+                                       RETURN(SECCOMP_RET_ALLOW)};
+    memcpy(f + n, three, sizeof three);
+    n += 3;
+    if (maps) memcpy(f + n, two, sizeof two);
+    if (maps) n += 2;
+    memcpy(f + n, ends, sizeof ends);
+    return n + 2;
 }
 
 /* To the caller alone. The number of the call is gone after the load, so this rule is the last. */
@@ -182,7 +189,7 @@ static uint32_t add_write(struct sock_filter *f, uint32_t n, int call, int fd)
     return n + 6;
 }
 
-#define FILTER_MAX (6 + 2 * (ALLOWED + REFUSED) + 5 * MEMORY + 6)
+#define FILTER_MAX (6 + 2 * (ALLOWED + REFUSED) + 7 * MEMORY + 6)
 
 /* The filter of a machine, into f of FILTER_MAX. Returns its length. */
 static uint32_t make_filter(int machine, int fd, struct sock_filter *f)
@@ -200,7 +207,7 @@ static uint32_t make_filter(int machine, int fd, struct sock_filter *f)
         if (refused[k][machine] >= 0)
             n = add_call(f, n, refused[k][machine],
                          SECCOMP_RET_ERRNO | (EPERM & SECCOMP_RET_DATA));
-    for (size_t k = 0; k < MEMORY; k++) n = add_memory(f, n, memory[k][machine]);
+    for (size_t k = 0; k < MEMORY; k++) n = add_memory(f, n, memory[k][machine], k == 0);
     n = add_write(f, n, write_call[machine], fd);
     RO_ASSERT(n <= FILTER_MAX);
     return n;

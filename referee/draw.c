@@ -49,15 +49,21 @@ static void line(canvas *c, double x1, double x2, int y1, int y2)
         y2);
 }
 
-/* Text of our own and names of operators: nothing in it needs escaping but & and <. */
-static void label(canvas *c, double x, int y, const char *anchor, const char *text)
+/* As the text of an element or the value of an attribute. */
+static void escaped(canvas *c, const char *text)
 {
-    put(c, "<text x=\"%.3f%%\" y=\"%d\" text-anchor=\"%s\">", x, y, anchor);
     for (; *text; text++) {
         if (*text == '&') put(c, "&amp;");
         else if (*text == '<') put(c, "&lt;");
+        else if (*text == '"') put(c, "&quot;");
         else put(c, "%c", *text);
     }
+}
+
+static void label(canvas *c, double x, int y, const char *anchor, const char *text)
+{
+    put(c, "<text x=\"%.3f%%\" y=\"%d\" text-anchor=\"%s\">", x, y, anchor);
+    escaped(c, text);
     put(c, "</text>\n");
 }
 
@@ -211,22 +217,21 @@ static void bits(canvas *c, const char *who, uint64_t word, uint64_t mask, uint3
 
 static void numbers(canvas *c, const rf_files *f, const rf_verdict *v)
 {
-    uint32_t width = v->method == RF_BY_PARTIAL ? 8 : ro_dtypes[v->type.dtype].size;
+    ro_dtype d = v->has_value ? rf_value_dtype(f->job, v) : v->type.dtype;
+    uint32_t width = ro_dtypes[d].size;
     uint64_t mask = v->claimed[0] ^ v->claimed[1];
     int first = v->sides[0] > v->sides[1];
     for (int i = 0; i < 2; i++) {
         int k = i ^ first;
         char name[8], value[40];
         bits(c, rf_party_name(v->sides[k], name), v->claimed[k], mask, width,
-             v->method == RF_BY_PARTIAL ? "" : rf_value_text(v->type.dtype, v->claimed[k], value));
+             rf_value_text(d, v->claimed[k], value));
     }
     line(c, 0, 100, c->y, c->y);
     c->y += 6;
     char value[40];
     if (v->has_value)
-        bits(c, "rule", v->recomputed, 0, width,
-             v->method == RF_BY_PARTIAL ? "" : rf_value_text(v->type.dtype, v->recomputed, value));
-    (void)f;
+        bits(c, "rule", v->recomputed, 0, width, rf_value_text(d, v->recomputed, value));
 }
 
 /* To a step; where segment claims were judged, to a segment and then to a step of it. */
@@ -293,8 +298,10 @@ ro_status rf_draw(const rf_files *f, const rf_verdict *v, const char *path, ro_e
         if (v->has_step) put(&all, " at step %" PRIu64, v->step);
         if (v->has_node) put(&all, ", node %u, %s", v->node, ro_ops[v->op].name);
         if (v->has_element) put(&all, ", element %" PRIu64, v->element);
-        put(&all, "; %" PRIu64 " number%s recomputed; %s\">\n", v->elements_recomputed,
-            v->elements_recomputed == 1 ? "" : "s", v->why);
+        put(&all, "; %" PRIu64 " number%s recomputed; ", v->elements_recomputed,
+            v->elements_recomputed == 1 ? "" : "s");
+        escaped(&all, v->why);
+        put(&all, "\">\n");
         put(&all,
             "<style>text{font:12px ui-monospace,monospace;fill:#223;paint-order:stroke;"
             "stroke:#fff;stroke-width:3px}.h{font-weight:600}"
@@ -306,8 +313,9 @@ ro_status rf_draw(const rf_files *f, const rf_verdict *v, const char *path, ro_e
             "<defs><pattern id=\"hatch\" width=\"6\" height=\"6\" "
             "patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\"><rect width=\"3\" "
             "height=\"6\" fill=\"#c2410c\" opacity=\".45\"/></pattern></defs>\n");
-        put(&all, "<text class=\"t\" x=\"0\" y=\"20\">%s: %s</text>\n", rf_kind_name(v->kind),
-            v->why);
+        put(&all, "<text class=\"t\" x=\"0\" y=\"20\">%s: ", rf_kind_name(v->kind));
+        escaped(&all, v->why);
+        put(&all, "</text>\n");
         put(&all, "%s</svg>\n", c.text);
         st = rf_files_readable(f, err);
         if (!st) st = rf_write_file(path, all.text, all.n, err);

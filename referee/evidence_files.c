@@ -55,6 +55,9 @@ static ro_status write_pair(rf_files *f, const uint32_t sides[2], const char *pa
     rf_game *g = NULL;
     RO_TRY(rf_files_game(f, sides, 2, &g, err));
     ro_status st = rf_play(f, g, NULL, err);
+    if (!st && f->stopped)
+        st = RO_FAIL(err, RO_EDEVICE, "%.80s was not written: judged again, %.160s", path,
+                     f->stop_why);
     if (!st) st = write_last(f, g, path, err);
     rf_game_free(g);
     return st;

@@ -131,14 +131,29 @@ static rf_tensor *keep_tensor(rf_files *f, const vd_digest *d, const ro_type *ty
     return t;
 }
 
+/* Those of one game are not those of the next: constants alone are kept. */
+static void forget_tensors(rf_files *f)
+{
+    rf_tensor *kept = NULL;
+    for (rf_tensor *t = f->tensors; t;) {
+        rf_tensor *next = t->next;
+        int is_constant = 0;
+        for (uint32_t k = 0; f->constants && k < f->job->constant_count; k++)
+            is_constant |= f->constants[k] == t->bytes;
+        if (is_constant) {
+            t->next = kept;
+            kept = t;
+        } else free_tensor(t);
+        t = next;
+    }
+    f->tensors = kept;
+}
+
 void rf_files_release(rf_files *f)
 {
     ro_free(f->parts);
-    for (rf_tensor *t = f->tensors; t;) {
-        rf_tensor *next = t->next;
-        free_tensor(t);
-        t = next;
-    }
+    f->constants = NULL;
+    forget_tensors(f);
     for (uint32_t k = 0; k < f->claim_count; k++) vd_trace_close(f->claims[k]);
     for (uint32_t k = f->trace_count; k-- > 0;) vd_trace_close(f->traces[k]); /* the first lends */
     for (uint32_t k = 0; k < f->store_count; k++) vd_store_close(f->stores[k]);
@@ -730,6 +745,7 @@ ro_status rf_files_game(rf_files *f, const uint32_t *party, uint32_t count, rf_g
     rf_claim claims[RF_CLAIMS_MAX];
     rf_setup s;
     RO_ASSERT(count <= RF_PARTIES_MAX);
+    forget_tensors(f);
     memset(&s, 0, sizeof s);
     for (uint32_t k = 0; k < count; k++) {
         const vd_trace *t = f->traces[f->party[k] = party[k]];
@@ -987,8 +1003,8 @@ static ro_status answer_parts(rf_files *f, rf_game *g, const rf_question *q, ro_
 
 #define ROOM_BYTES ((size_t)VD_SEGMENT_MAX * VD_STEP_LEAF_BYTES)
 
-/* From one file: hashes and leaves of its trees, a claim's step leaves, a segment's outputs. What
- * is given was copied to `room` first: the file may change between its check and its use. */
+/* From one file: hashes and leaves of its trees, a claim's step leaves, a segment's outputs; room: for
+ * what is put together. */
 static ro_status answer_from(rf_files *f, const vd_trace *t, rf_game *g, const rf_question *q,
                              uint8_t *room, int *accepted, ro_err *err)
 {
@@ -1029,9 +1045,7 @@ static ro_status answer_from(rf_files *f, const vd_trace *t, rf_game *g, const r
         bytes = room;
         n = (q->hi - q->lo) * VD_DIGEST;
     }
-    if (!bytes || n > ROOM_BYTES) return RO_OK;
-    if (bytes != room) memcpy(room, bytes, n);
-    return give(f, g, q, room, n, accepted, err);
+    return bytes ? give(f, g, q, bytes, n, accepted, err) : RO_OK;
 }
 
 /* Whether this trace has the root of a party that is asked. */

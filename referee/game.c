@@ -123,6 +123,15 @@ static ro_status make_groups(rf_game *g, const rf_setup *s, ro_err *err)
     return RO_OK;
 }
 
+/* In every level but the last somebody falls, so n roots have at most n - 1 levels, of which the one
+ * with m roots left judges m / 2 pairs. */
+static ro_status make_pairs(rf_game *g, ro_err *err)
+{
+    g->pair_room = g->group_count / 2 * ((g->group_count + 1) / 2);
+    g->pairs = ro_arena_alloc(g->arena, g->pair_room * sizeof *g->pairs);
+    return g->pairs ? RO_OK : RO_FAIL(err, RO_ENOMEM, "no memory for a game");
+}
+
 static ro_status keep_claims(rf_game *g, const rf_setup *s, ro_err *err)
 {
     g->claims = ro_arena_alloc(g->arena, s->claim_count * sizeof *g->claims);
@@ -164,11 +173,9 @@ ro_status rf_game_new(const rf_setup *s, rf_game **out, ro_err *err)
     g->online = s->online;
     g->current[0] = RF_NONE;
     g->groups = ro_arena_alloc(a, s->party_count * sizeof *g->groups);
-    g->pair_room = s->party_count == 2 ? 1 : RF_PARTIES_MAX;
-    g->pairs = ro_arena_alloc(a, g->pair_room * sizeof *g->pairs);
-    ro_status st = RO_OK;
-    if (!g->groups || !g->pairs) st = RO_FAIL(err, RO_ENOMEM, "no memory for a game");
+    ro_status st = g->groups ? RO_OK : RO_FAIL(err, RO_ENOMEM, "no memory for a game");
     if (!st) st = make_groups(g, s, err);
+    if (!st) st = make_pairs(g, err);
     if (!st) st = keep_claims(g, s, err);
     if (st) {
         rf_game_free(g);
@@ -660,7 +667,7 @@ rf_flow rf_run_pass(rf_game *g, uint32_t a, uint32_t b, rf_verdict *v, int recor
 /* The next two of the present level that still stand; starts the next level when it ends. */
 static int next_pair(rf_game *g)
 {
-    while (g->pair_count < g->pair_room) {
+    for (;;) {
         if (g->at + 1 < g->level_count) {
             g->current[0] = g->level[g->at];
             g->current[1] = g->level[g->at + 1];
@@ -674,7 +681,6 @@ static int next_pair(rf_game *g)
             if (!g->groups[k].fallen) g->level[g->level_count++] = k;
         if (g->level_count < 2) return 0;
     }
-    return 0;
 }
 
 static void add_guilt(rf_verdict *v, const rf_guilt *guilt)

@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -81,7 +82,9 @@ static ro_status open_store_beside(rf_files *f, const char *trace, ro_err *err)
     ro_err why = {RO_OK, {0}};
     size_t n = strlen(trace);
     if (n > 6 && strcmp(trace + n - 6, ".trace") == 0) n -= 6;
-    if (n + 7 > sizeof path) return RO_OK;
+    if (n + 7 > sizeof path)
+        return RO_FAIL(err, RO_EUSAGE, "the path of a trace has %zu bytes; at most %zu are allowed",
+                       strlen(trace), sizeof path - 7);
     memcpy(path, trace, n);
     memcpy(path + n, ".store", 7);
     ro_status st = vd_store_open(path, 0, &f->stores[f->store_count], &why);
@@ -625,6 +628,7 @@ int main(int argc, char **argv)
         }
     ro_status st = cli_parse(argc - 1, argv + 1, &a, 2, RF_TRACES_MAX, &err);
     memset(&f, 0, sizeof f);
+    (void)signal(SIGCHLD, SIG_DFL); /* ignored, as some callers leave it, no child can be heard */
     if (!st) st = make_room(&a, &f, &err);
     if (!st) {
         cli_job j;

@@ -36,7 +36,7 @@ typedef struct {
     const rf_verdict *verdict;            /* of all                                           */
     const rf_verdict **pairs;             /* a party guilty in one: all of its side are       */
     rf_bodies *bodies;                    /* of each pair                                     */
-    uint32_t pair_count;
+    uint32_t pair_count, pair_room;
     uint8_t *claim_stands;
     rf_game *game;                        /* the last one, to be freed                        */
     uint64_t job_flops;                   /* 0: not known                                     */

@@ -5,7 +5,8 @@
  * groups of that size, round after round, until one group is left or nobody falls.
  *
  * Invariants
- *   1. n distinct roots take at most n - 1 pairs that fell somebody, however they are grouped.
+ *   1. n distinct roots take at most n - 1 pairs that fell somebody, however they are grouped; a
+ *      round in which nobody falls is the last.
  *   2. Whatever is told of a dispute names traces by their place on the command line. */
 #include <stdlib.h>
 #include <string.h>
@@ -84,10 +85,29 @@ static rf_bodies bodies_of(const rf_files *f, const rf_verdict *v)
     return vd_digest_equal(&a->outputs, &b->outputs) ? RF_ENDS_DIFFER : RF_OUTPUTS_DIFFER;
 }
 
+/* Pairs that nothing decides meet again in every round, so their number is bounded by no more than
+ * that of pairs and rounds. The lists lie in the arena, and double. */
+static ro_status more_pairs(const rf_files *f, rf_report *o, ro_err *err)
+{
+    uint32_t room = o->pair_room ? 2 * o->pair_room : RF_PARTIES_MAX;
+    const rf_verdict **pairs = ro_arena_alloc(f->arena, room * sizeof *pairs);
+    rf_bodies *bodies = ro_arena_alloc(f->arena, room * sizeof *bodies);
+    if (!pairs || !bodies) return RO_FAIL(err, RO_ENOMEM, "no memory for %u verdicts", room);
+    for (uint32_t k = 0; k < o->pair_count; k++) {
+        pairs[k] = o->pairs[k];
+        bodies[k] = o->bodies[k];
+    }
+    o->pairs = pairs;
+    o->bodies = bodies;
+    o->pair_room = room;
+    return RO_OK;
+}
+
 static ro_status keep_pair(const rf_files *f, const rf_verdict *v, rf_report *o, ro_err *err)
 {
     rf_verdict *own = ro_arena_alloc(f->arena, sizeof *own);
     if (!own) return RO_FAIL(err, RO_ENOMEM, "no memory for a verdict");
+    if (o->pair_count == o->pair_room) RO_TRY(more_pairs(f, o, err));
     *own = *v;
     name_traces(f, own);
     o->bodies[o->pair_count] = bodies_of(f, own);
@@ -164,12 +184,10 @@ static ro_status begin(rf_files *f, rf_report *o, rf_verdict **v, ro_err *err)
     o->is_signed = ro_arena_alloc(f->arena, n);
     o->foreign = ro_arena_alloc(f->arena, n);
     o->claim_stands = ro_arena_alloc(f->arena, f->claim_count);
-    o->pairs = ro_arena_alloc(f->arena, n * 2 * sizeof *o->pairs);
-    o->bodies = ro_arena_alloc(f->arena, n * 2 * sizeof *o->bodies);
     *v = ro_arena_alloc(f->arena, sizeof **v);
-    if (!o->side || !o->stands || !o->is_signed || !o->foreign || !o->claim_stands || !o->pairs ||
-        !o->bodies || !*v)
+    if (!o->side || !o->stands || !o->is_signed || !o->foreign || !o->claim_stands || !*v)
         return RO_FAIL(err, RO_ENOMEM, "no memory for a dispute");
+    RO_TRY(more_pairs(f, o, err));
     memset(o->claim_stands, 1, f->claim_count);
     for (uint32_t k = 0; k < n; k++) {
         const vd_digest *root = vd_trace_get_root(f->traces[k]);

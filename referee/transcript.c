@@ -6,7 +6,8 @@
  *
  * Invariants
  *   1. One line an answer, one for a question that nobody can answer; lines are only appended.
- *   2. It holds what the game holds, as text: its memory is a small multiple of the openings'. */
+ *   2. It holds what the games held, as text: its memory is a small multiple of their openings' and
+ *      of the job, which the first setup has. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -21,7 +22,7 @@ struct rf_transcript {
     const rf_game *game;
     const rf_question *open;
     uint64_t questions;
-    uint32_t pair;
+    uint32_t pair, games;
     int answered;
 };
 
@@ -119,7 +120,7 @@ void rf_transcript_begin(rf_transcript *t, const rf_files *f)
     for (uint32_t k = 0; k < f->filed_count; k++)
         add_file(t, list, k, f->claims[f->filed[k]], rf_files_own_claim(f, f->filed[k]));
     const uint8_t *job = vd_trace_job_bytes(f->traces[0], &size);
-    add_hex(t, o, "job", job, size);
+    if (t->games++ == 0) add_hex(t, o, "job", job, size);
     add_line(t, o);
 }
 

@@ -118,10 +118,9 @@ static uint32_t party_of(const char *name)
     return k;
 }
 
-static rf_game *set_up(const cJSON *o, ro_arena *a)
+static rf_game *set_up(const cJSON *o, vd_job **job, ro_arena *a, ro_arena *jobs)
 {
     rf_setup s;
-    vd_job *job;
     rf_game *g;
     size_t n;
     ro_err err = {RO_OK, {0}};
@@ -130,8 +129,10 @@ static rf_game *set_up(const cJSON *o, ro_arena *a)
     const cJSON *e;
     memset(&s, 0, sizeof s);
     if (strcmp(text_of(o, "schema"), "verde-transcript/1") != 0) die("another schema", "");
-    const uint8_t *bytes = bytes_of(o, "job", &n, a);
-    must(vd_job_decode(bytes, n, a, &job, &err), &err);
+    if (!*job) { /* in the first setup */
+        const uint8_t *bytes = bytes_of(o, "job", &n, jobs);
+        must(vd_job_decode(bytes, n, jobs, job, &err), &err);
+    }
     cJSON_ArrayForEach(e, cJSON_GetObjectItemCaseSensitive(o, "parties")) {
         if (s.party_count == RF_PARTIES_MAX) die("too many", "parties");
         const uint8_t *body = bytes_of(e, "body", &n, a);
@@ -145,7 +146,7 @@ static rf_game *set_up(const cJSON *o, ro_arena *a)
         read_claim(e, &claims[s.claim_count++], a);
     }
     party_count = s.party_count;
-    s.job = job;
+    s.job = *job;
     s.parties = parties;
     s.claims = claims;
     digest_of(o, "task", &s.task);
@@ -240,13 +241,13 @@ static void same_verdict(const cJSON *o, const rf_game *g)
 }
 
 /* From its setup, which has been read, to its verdict. */
-static void replay_game(FILE *in, cJSON *o)
+static void replay_game(FILE *in, cJSON *o, vd_job **job, ro_arena *jobs)
 {
     ro_err err = {RO_OK, {0}};
     rf_question open[RF_OPEN_MAX];
     uint32_t count;
     ro_arena *a = ro_arena_new();
-    rf_game *g = set_up(o, a);
+    rf_game *g = set_up(o, job, a, jobs);
     uint64_t first = line_number;
     cJSON_Delete(o);
     spent = 0;
@@ -271,12 +272,15 @@ static void replay_game(FILE *in, cJSON *o)
 static void replay(void)
 {
     FILE *in = fopen(file, "r");
+    ro_arena *jobs = ro_arena_new();
+    vd_job *job = NULL;
     line_number = 0;
     if (!in) die("cannot be read", "");
     for (int c = ' '; c != EOF; c = fgetc(in)) {
         if (c != ' ') ungetc(c, in);
-        replay_game(in, next_line(in));
+        replay_game(in, next_line(in), &job, jobs);
     }
+    ro_arena_free(jobs);
     fclose(in);
 }
 

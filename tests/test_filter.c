@@ -44,6 +44,8 @@ static program filter_of(int machine)
     return p;
 }
 
+static uint64_t mapped = UINT32_MAX; /* the descriptor that mmap is given: none */
+
 static uint32_t verdict(const program *p, uint32_t arch, uint32_t nr, uint64_t arg0, uint64_t arg2)
 {
     struct seccomp_data d;
@@ -52,6 +54,7 @@ static uint32_t verdict(const program *p, uint32_t arch, uint32_t nr, uint64_t a
     d.arch = arch;
     d.args[0] = arg0;
     d.args[2] = arg2;
+    d.args[4] = mapped;
     return interpret(p->f, p->n, &d);
 }
 
@@ -125,6 +128,15 @@ Test(filter, T55_what_a_call_is_given)
                     cr_assert_eq(verdict(&p, p.arch, CALLS[machine].memory[k], 0,
                                          prot | (up ? high : 0)),
                                  prot & 4 ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ALLOW);
+        for (uint32_t fd = 0; fd < 300; fd++) { /* of no file, by whatever number */
+            mapped = fd | (fd % 2 ? high : 0);
+            cr_assert_eq(verdict(&p, p.arch, CALLS[machine].memory[0], 0, 3),
+                         SECCOMP_RET_KILL_PROCESS);
+            cr_assert_eq(verdict(&p, p.arch, CALLS[machine].memory[1], 0, 3), SECCOMP_RET_ALLOW);
+        }
+        mapped = UINT64_MAX; /* as -1 is passed */
+        cr_assert_eq(verdict(&p, p.arch, CALLS[machine].memory[0], 0, 3), SECCOMP_RET_ALLOW);
+        mapped = UINT32_MAX;
         for (uint32_t fd = 0; fd < 300; fd++) {
             int ours = fd == FD || (SANITIZED && fd == STDERR_FILENO);
             cr_assert_eq(verdict(&p, p.arch, CALLS[machine].write, fd, 0),
