@@ -1003,8 +1003,8 @@ static ro_status answer_parts(rf_files *f, rf_game *g, const rf_question *q, ro_
 
 #define ROOM_BYTES ((size_t)VD_SEGMENT_MAX * VD_STEP_LEAF_BYTES)
 
-/* From one file: hashes and leaves of its trees, a claim's step leaves, a segment's outputs; room: for
- * what is put together. */
+/* From one file: hashes and leaves of its trees, a claim's step leaves, a segment's outputs.
+ * room: for what is put together. */
 static ro_status answer_from(rf_files *f, const vd_trace *t, rf_game *g, const rf_question *q,
                              uint8_t *room, int *accepted, ro_err *err)
 {

@@ -123,8 +123,8 @@ static ro_status make_groups(rf_game *g, const rf_setup *s, ro_err *err)
     return RO_OK;
 }
 
-/* In every level but the last somebody falls, so n roots have at most n - 1 levels, of which the one
- * with m roots left judges m / 2 pairs. */
+/* In every level but the last somebody falls, so n roots have at most n - 1 levels, of which the
+ * one with m roots left judges m / 2 pairs. */
 static ro_status make_pairs(rf_game *g, ro_err *err)
 {
     g->pair_room = g->group_count / 2 * ((g->group_count + 1) / 2);
