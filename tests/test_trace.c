@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "../verde/files.h"
 #include "small_job.h"
 
 #ifndef VD_TESTS_DIR
@@ -291,6 +292,85 @@ Test(trace, test_T52_fields_full, .timeout = 300) { change_fields(0, -1, NULL); 
 Test(trace, test_T52_fields_signed, .timeout = 300) { change_fields(0, -1, "key"); }
 Test(trace, test_T52_fields_checkpoint, .timeout = 300) { change_fields(3, -1, NULL); }
 Test(trace, test_T52_fields_claim, .timeout = 300) { change_fields(3, 1, "key"); }
+
+/* Bytes of this process that lie in memory. */
+static uint64_t resident(void)
+{
+    unsigned long all = 0, pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    cr_assert(f && fscanf(f, "%lu %lu", &all, &pages) == 2);
+    fclose(f);
+    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* A few bytes on a disk can be a file of terabytes. The header may say that all of it is the job. */
+static void sparse(const fixture *f, const uint8_t *header, uint64_t size, uint64_t job,
+                   ro_status want, const char *says)
+{
+    vd_trace *t = NULL;
+    ro_err err = {0};
+    uint8_t bytes[256];
+    const char *path = PATH(*f, "sparse");
+    memcpy(bytes, header, sizeof bytes);
+    for (int k = 0; job && k < 8; k++) bytes[48 + k] = (uint8_t)(job >> (8 * k));
+    small_put(path, bytes, sizeof bytes);
+    if (truncate(path, (off_t)size) < 0 && errno == EFBIG) return; /* no such disk here */
+    uint64_t before = resident();
+    cr_assert_eq(vd_trace_open(path, &t, &err), want, "%s", err.msg);
+    uint64_t after = resident();
+    cr_assert(strstr(err.msg, says), "%s", err.msg);
+    cr_assert(after < before + (1 << 20), "%llu bytes more", (unsigned long long)(after - before));
+}
+
+/* A view of a large file, read at its edges and at those of what is kept of it in one piece. */
+Test(trace, views_forget_from_any_place)
+{
+    char *folder = strdup(small_folder());
+    const char *path = in_folder(folder, "large");
+    const uint64_t size = (UINT64_C(300) << 20) + 77, block = UINT64_C(128) << 20;
+    const uint64_t at[] = {0, 4095, 8192, block - 1, block, 2 * block + 4096, size - 1};
+    enum { PLACES = sizeof at / sizeof *at };
+    vd_fs_view *v = NULL;
+    ro_err err = {0};
+    small_put(path, "", 0);
+    cr_assert_eq(truncate(path, (off_t)size), 0);
+    int fd = open(path, O_WRONLY);
+    for (unsigned k = 0; k < PLACES; k++) cr_assert_eq(pwrite(fd, "x", 1, (off_t)at[k]), 1);
+    for (unsigned from = 0; from < PLACES; from++) {
+        must(vd_fs_view_open(path, &v, &err), &err);
+        for (unsigned k = 0; k < PLACES; k++) cr_assert_eq(*vd_fs_view_at(v, at[k], 1), 'x');
+        cr_assert_eq(vd_fs_view_kept(v), 6 * 4096); /* the first two lie in one window */
+        for (unsigned k = 0; k < PLACES; k++) cr_assert_eq(pwrite(fd, "y", 1, (off_t)at[k]), 1);
+        vd_fs_view_forget(v, at[from]);
+        uint64_t begin = (at[from] + 4095) / 4096 * 4096, kept = 0;
+        for (unsigned k = 1; k < PLACES; k++) kept += at[k] < begin ? 4096 : 0;
+        cr_assert_eq(vd_fs_view_kept(v), kept, "%u", from);
+        for (unsigned k = 0; k < PLACES; k++)
+            cr_assert_eq(*vd_fs_view_at(v, at[k], 1), at[k] < begin ? 'x' : 'y', "%u %u", from, k);
+        must(vd_fs_view_status(v, &err), &err);
+        vd_fs_view_close(v);
+        for (unsigned k = 0; k < PLACES; k++) cr_assert_eq(pwrite(fd, "x", 1, (off_t)at[k]), 1);
+    }
+    close(fd);
+    remove_folder(folder);
+    free(folder);
+}
+
+Test(trace, test_T52_sparse_files_take_no_memory)
+{
+    fixture f = set_up(1, 1, 0);
+    size_t size;
+    uint8_t *bytes = one_trace(&f, -1, NULL, &size);
+    const uint64_t tera = UINT64_C(1) << 40, most = VD_JOB_BYTES_MAX;
+    sparse(&f, bytes, most + 1000, most + 1, RO_ELIMIT, "has a job of 67108865 bytes; 67108864 are");
+    sparse(&f, bytes, most + 1000, most + 900, RO_EFORMAT, "its job does not lie in the file");
+    sparse(&f, bytes, tera, tera - 256, RO_ELIMIT, "has a job of 1099511627520 bytes");
+    sparse(&f, bytes, 12 * tera, 12 * tera - 256, RO_ELIMIT, "67108864 are allowed");
+    bytes[0] ^= 1;
+    sparse(&f, bytes, 12 * tera, 0, RO_EFORMAT, "is not a trace");
+    free(bytes);
+    tear_down(&f);
+}
 
 /* Every byte of records and trees: the file opens (nothing was read), and verify finds it. */
 static void verify_finds(uint32_t segment, int64_t claim)

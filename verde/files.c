@@ -167,7 +167,7 @@ struct vd_fs_view {
     int fd;
     uint64_t size, kept;
     uint8_t *bytes; /* of the file, where they were read; NULL: it is empty */
-    uint8_t *had;   /* a bit for each window */
+    uint8_t *had;   /* a bit for each window, in reserved memory too: few of them are ever set */
     ro_err why;     /* of the first failure */
 };
 
@@ -182,6 +182,8 @@ static void *reserve(void *at, uint64_t size)
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (at ? MAP_FIXED : 0), -1, 0);
 }
 
+static uint64_t had_bytes(const vd_fs_view *v) { return (v->size - 1) / WINDOW / 8 + 1; }
+
 static ro_status open_view(vd_fs_view *v, ro_err *err)
 {
     /* O_NONBLOCK: a pipe of that name must not hold us up before it is refused. */
@@ -191,11 +193,13 @@ static ro_status open_view(vd_fs_view *v, ro_err *err)
     if (v->size > SIZE_MAX / 2)
         return RO_FAIL(err, RO_ELIMIT, "%.160s has %llu bytes, too many for this machine", v->path,
                        (unsigned long long)v->size);
-    v->had = ro_alloc_zero(v->size / WINDOW / 8 + 1);
-    if (!v->had) return RO_FAIL(err, RO_ENOMEM, "no memory to read %.160s", v->path);
-    void *p = v->size ? reserve(NULL, v->size) : NULL;
+    if (!v->size) return RO_OK;
+    void *p = reserve(NULL, v->size);
     if (p == MAP_FAILED) return vd_fs_failed("find room to read", v->path, err);
     v->bytes = p;
+    p = reserve(NULL, had_bytes(v));
+    if (p == MAP_FAILED) return vd_fs_failed("find room to read", v->path, err);
+    v->had = p;
     return RO_OK;
 }
 
@@ -217,8 +221,8 @@ void vd_fs_view_close(vd_fs_view *v)
 {
     if (!v) return;
     if (v->bytes) munmap(v->bytes, (size_t)v->size);
+    if (v->had) munmap(v->had, (size_t)had_bytes(v));
     if (v->fd >= 0) close(v->fd);
-    ro_free(v->had);
     ro_free(v);
 }
 
@@ -259,13 +263,16 @@ ro_status vd_fs_view_status(const vd_fs_view *v, ro_err *err)
     return v->why.code ? RO_FAIL(err, v->why.code, "%s", v->why.msg) : RO_OK;
 }
 
+/* The bits before the bytes: a window that is marked read is never the zeros of fresh memory. */
 void vd_fs_view_forget(vd_fs_view *v, uint64_t from)
 {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), begin = (from + page - 1) / page * page;
     if (begin >= v->size) return;
-    if (reserve(v->bytes + begin, v->size - begin) == MAP_FAILED) return; /* then it is kept */
-    for (uint64_t w = begin / WINDOW; w <= (v->size - 1) / WINDOW; w++) {
-        if (has_window(v, w)) v->kept -= WINDOW;
+    uint64_t w = begin / WINDOW, all = had_bytes(v), whole = (w / 8 / page + 1) * page;
+    if (whole < all && reserve(v->had + whole, all - whole) == MAP_FAILED) return; /* it is kept */
+    for (uint64_t end = whole < all ? whole * 8 : all * 8; w < end; w++)
         v->had[w / 8] &= (uint8_t)~(1u << w % 8);
-    }
+    v->kept = 0;
+    for (w = 0; w < begin / WINDOW; w++) v->kept += has_window(v, w) ? WINDOW : 0;
+    (void)reserve(v->bytes + begin, v->size - begin); /* or it is read again where it is kept */
 }

@@ -42,7 +42,8 @@ ro_status vd_fs_publish(int fd, int dir, const char *partial, const char *name, 
 
 /* A file of any size of which little is read, at places that are not known before. What was read
  * lies in memory of this process: it stays as it is whatever becomes of the file, and a file that
- * is cut while it is read is an error, where a mapped one would end the process.
+ * is cut while it is read is an error, where a mapped one would end the process. Opening takes
+ * addresses and no memory, however large the file says it is.
  *   path      borrowed until it is closed
  *   returns   RO_OK; RO_ENOTFOUND; RO_EFORMAT not a regular file; RO_EIO; RO_ENOMEM
  *   thread    one at a time                                                            */
@@ -54,7 +55,8 @@ uint64_t vd_fs_view_size(const vd_fs_view *v); /* when it was opened */
  * places around them. What cannot be read is zeros, and from then on vd_fs_view_status fails. */
 const uint8_t *vd_fs_view_at(vd_fs_view *v, uint64_t at, uint64_t n);
 ro_status vd_fs_view_status(const vd_fs_view *v, ro_err *err) RO_CHECKED;
-/* How many bytes are kept; give back what is kept from `from` on: pointers there are void. */
+/* How many bytes are kept; give back what is kept from `from` on: pointers there are void.
+ *   cost      forget: a look at every window before `from`, whatever the size of the file     */
 uint64_t vd_fs_view_kept(const vd_fs_view *v);
 void vd_fs_view_forget(vd_fs_view *v, uint64_t from);
 

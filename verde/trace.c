@@ -466,6 +466,9 @@ static ro_status open_job(vd_trace *t, ro_err *err)
     uint64_t job = vd_get_u64(header + 40), size = vd_get_u64(header + 48);
     if (job != VD_TRACE_HEADER_BYTES || size > t->size - VD_TRACE_HEADER_BYTES)
         return malformed(t, "its job does not lie in the file", err);
+    if (size > VD_JOB_BYTES_MAX) /* before it is read: what is read is kept */
+        return RO_FAIL(err, RO_ELIMIT, "%.120s has a job of %llu bytes; %llu are allowed", t->path,
+                       (unsigned long long)size, (unsigned long long)VD_JOB_BYTES_MAX);
     const uint8_t *bytes = bytes_at(t, job, size);
     const vd_trace *like = t->like;
     if (like && like->layout.job_bytes == size &&
@@ -881,8 +884,9 @@ static ro_status verifier_start(verifier *v, ro_arena *a, ro_err *err)
 #define KEPT_MOST (UINT64_C(4) << 20)
 static void keep_little(const verifier *v)
 {
-    if (vd_fs_view_kept(v->t->view) > KEPT_MOST)
-        vd_fs_view_forget(v->t->view, v->t->layout.records);
+    uint64_t records = v->t->layout.records; /* what lies before them stays */
+    if (vd_fs_view_kept(v->t->view) > records + KEPT_MOST)
+        vd_fs_view_forget(v->t->view, records);
 }
 
 /* A digest met for a value: the first one met for a slot of unknown state stands. */
