@@ -477,6 +477,8 @@ Test(onnx, T90_shapes)
     static const int64_t minus[] = {2, -2}, wide[] = {INT64_C(1) << 41};
     static const int64_t product[] = {1 << 20, 1 << 20, 2}, zero[] = {0, 1 << 30, 1 << 30};
     static const int64_t least[] = {INT64_MIN};
+    static const int64_t wraps[] = {INT64_C(1) << 40, INT64_C(1) << 40, 3};
+    static const int64_t more[] = {INT64_C(1) << 32, INT64_C(1) << 32, INT64_C(1) << 40};
     refused("rank 9", constant(tensor("w", 1, 9, ones)), RO_ELIMIT,
             "node 0 \"c\" (Constant): tensor \"w\" has over 8 dimensions");
     refused("a negative size", constant(tensor("w", 1, 2, minus)), RO_ESHAPE,
@@ -498,12 +500,17 @@ Test(onnx, T90_shapes)
         cases[] = {{9, ones, RO_ELIMIT, "the type of \"x\" has 9 dimensions; 8 are allowed"},
                    {2, minus, RO_ESHAPE, "the type of \"x\" has a dimension that is negative"},
                    {1, wide, RO_ELIMIT, "the type of \"x\" has a dimension of 2199023255552"},
-                   {3, product, RO_ELIMIT, "the type of \"x\" has over 1099511627776 elements"}};
+                   {3, product, RO_ELIMIT, "the type of \"x\" has over 1099511627776 elements"},
+                   {3, wraps, RO_ELIMIT, "the type of \"x\" has over 1099511627776 elements"},
+                   {3, more, RO_ELIMIT, "the type of \"x\" has over 1099511627776 elements"},
+                   {3, zero, RO_ELIMIT, "the type of \"x\" has over 1099511627776 elements"}};
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         buf g = {0};
         put(&g, 11, value_of("x", tensor_type(1, cases[k].rank, cases[k].dims)));
         refused("a type", model(g), cases[k].st, cases[k].says);
     }
+    refused("a product that wraps", constant(tensor("w", 1, 3, wraps)), RO_ELIMIT,
+            "over 1099511627776 elements");
     buf g = {0};
     put(&g, 11, value_of("x", tensor_type(1, 2, zero)));
     accepted("no elements", model(g));
@@ -528,18 +535,25 @@ Test(onnx, T90_data_in_two_fields)
     refused("a third place", constant(place), RO_EFORMAT, "the data location 2");
 }
 
-static buf sparse_constant(buf values, buf indices, int64_t size)
+static buf sparse_of(buf values, buf indices, unsigned rank, const int64_t *dims)
 {
     buf a = attribute("sparse_value", 11), s = {0};
     put(&s, 1, values);
     if (indices.p) put(&s, 2, indices);
-    put_int(&s, 3, (uint64_t)size);
+    for (unsigned k = 0; k < rank; k++) put_int(&s, 3, (uint64_t)dims[k]);
     put(&a, 22, s);
     return model(with(graph(NULL, "y"), 1, with(node("Constant", NULL, "y", "c"), 5, a)));
 }
 
+static buf sparse_constant(buf values, buf indices, int64_t size)
+{
+    return sparse_of(values, indices, 1, &size);
+}
+
 Test(onnx, T90_sparse_tensors)
 {
+    static const int64_t wraps[] = {INT64_C(1) << 40, INT64_C(1) << 40, 3};
+    static const int64_t beside[] = {0, 1 << 30, 1 << 11}, most[] = {0, 1 << 30, 1 << 10};
     vd_onnx *m;
     uint8_t *bytes;
     ro_err err;
@@ -555,6 +569,13 @@ Test(onnx, T90_sparse_tensors)
     refused("a negative size", sparse_constant(raw_tensor("v", 1, 0, "", 0),
             raw_tensor("", 7, 0, "", 0), -9), RO_ESHAPE,
             "sparse tensor \"v\" has a dimension of -9");
+    refused("a product that wraps", sparse_of(raw_tensor("v", 1, 0, "", 0),
+            raw_tensor("", 7, 0, "", 0), 3, wraps), RO_ELIMIT,
+            "sparse tensor \"v\" has over 1099511627776 elements, which is the limit");
+    refused("a product of 2^41 beside a 0", sparse_of(raw_tensor("v", 1, 0, "", 0),
+            raw_tensor("", 7, 0, "", 0), 3, beside), RO_ELIMIT, "over 1099511627776 elements");
+    accepted("a product of 2^40 beside a 0", sparse_of(raw_tensor("v", 1, 0, "", 0),
+             raw_tensor("", 7, 0, "", 0), 3, most));
 }
 
 /* ---- functions --------------------------------------------------------------------------- */

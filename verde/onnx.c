@@ -292,7 +292,7 @@ static ro_status build_shape(builder *b, vd_onnx_type *t, vd_wire w, const vd_on
         vd_onnx_dim *d = f.number == 1 ? slot(&dims) : NULL;
         if (!d) continue;
         RO_TRY(build_dim(b, d, f.bytes, of, err));
-        if (d->size > 0 && (product *= (uint64_t)d->size) > RO_ELEMENTS_MAX)
+        if (!vd_onnx_multiply(&product, d->size))
             return RO_FAIL(err, RO_ELIMIT,
                            "the type of \"%s\" has over %llu elements, which is the limit",
                            vd_onnx_show(of, text, sizeof text),
@@ -404,6 +404,7 @@ static ro_status build_sparse(builder *b, vd_onnx_sparse *s, vd_wire w, ro_err *
 {
     vd_wire_field f = {0};
     vd_wire again = w;
+    uint64_t product = 1;
     char text[80];
     while (next(b, &w, &f)) {
         if (f.number != 1 && f.number != 2) continue;
@@ -421,11 +422,16 @@ static ro_status build_sparse(builder *b, vd_onnx_sparse *s, vd_wire w, ro_err *
         return RO_FAIL(err, RO_ELIMIT, "sparse tensor \"%s\" has %llu dimensions; %u are allowed",
                        text, (unsigned long long)rank, RO_RANK_MAX);
     s->rank = (uint32_t)rank;
-    for (uint32_t k = 0; k < s->rank; k++)
+    for (uint32_t k = 0; k < s->rank; k++) {
         if (s->dims[k] < 0 || (uint64_t)s->dims[k] > RO_ELEMENTS_MAX)
             return RO_FAIL(err, RO_ESHAPE,
                            "sparse tensor \"%s\" has a dimension of %lld; 0 to %llu are allowed",
                            text, (long long)s->dims[k], (unsigned long long)RO_ELEMENTS_MAX);
+        if (!vd_onnx_multiply(&product, s->dims[k]))
+            return RO_FAIL(err, RO_ELIMIT,
+                           "sparse tensor \"%s\" has over %llu elements, which is the limit", text,
+                           (unsigned long long)RO_ELEMENTS_MAX);
+    }
     return RO_OK;
 }
 

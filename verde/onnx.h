@@ -37,6 +37,16 @@ static inline int vd_onnx_is(const vd_onnx_text *t, const char *s)
     return t->n == n && (n == 0 || memcmp(t->p, s, n) == 0);
 }
 
+/* Make a dimension part of a product of all that are not 0, nor unknown (-1). Returns 0 where that
+ * is over RO_ELEMENTS_MAX; size is not. */
+static inline int vd_onnx_multiply(uint64_t *product, int64_t size)
+{
+    if (size <= 0) return 1;
+    if (*product > RO_ELEMENTS_MAX / (uint64_t)size) return 0;
+    *product *= (uint64_t)size;
+    return 1;
+}
+
 typedef struct { int64_t size; vd_onnx_text name; } vd_onnx_dim; /* size -1: by name, or unknown */
 
 typedef enum {

@@ -91,12 +91,10 @@ static ro_status count_elements(vd_onnx_tensor *t, ro_err *err)
 {
     uint64_t n = 1, all = 1;
     for (uint32_t a = 0; a < t->rank; a++) {
-        uint64_t d = (uint64_t)t->dims[a];
-        if (d && all > RO_ELEMENTS_MAX / d)
+        if (!vd_onnx_multiply(&all, t->dims[a]))
             return bad(t, err, RO_ELIMIT, "has over %llu elements, which is the limit",
                        (unsigned long long)RO_ELEMENTS_MAX);
-        if (d) all *= d;
-        n *= d; /* at most `all` */
+        n *= (uint64_t)t->dims[a]; /* at most `all` */
     }
     t->elements = n;
     uint64_t bits = dtypes[t->dtype].bits;
