@@ -791,11 +791,15 @@ static int make_files(const char *root)
     small_put(in_folder(root, "model/sub/data"), "\1\2\3\4\5\6\7\x08", 8);
     cr_assert_eq(symlink("../secret", in_folder(root, "model/link")), 0);
     cr_assert_eq(symlink("..", in_folder(root, "model/up")), 0);
+    cr_assert_eq(symlink("..", in_folder(root, "model/\x1b[31mL")), 0);
     cr_assert_eq(mkfifo(in_folder(root, "model/pipe"), 0666), 0);
     int folder = open(in_folder(root, "model"), O_RDONLY | O_DIRECTORY);
     cr_assert(folder >= 0);
     return folder;
 }
+
+#define LONG_NAME "56 bytes, so that what follows them is cut whole: ......" /* of 60 with "..." */
+#define DEEP "a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/" /* 15 names */
 
 Test(onnx, T91_external_data)
 {
@@ -815,6 +819,15 @@ Test(onnx, T91_external_data)
             {"pipe", NULL, NULL, RO_EFORMAT, "is not a regular file"},
             {"nowhere", NULL, NULL, RO_ENOTFOUND, "cannot open nowhere"},
             {"no/where", NULL, NULL, RO_ENOTFOUND, "cannot open the folder no"},
+            {"\x1b[31mX", NULL, NULL, RO_ENOTFOUND, "cannot open \\x1b[31mX: "},
+            {"\x1b[31mX/y", NULL, NULL, RO_ENOTFOUND, "cannot open the folder \\x1b[31mX: "},
+            {"\x1b[31mL", NULL, NULL, RO_EFORMAT, "in \"\\x1b[31mL\", which is a link"},
+            {"\x1b[31mL/x", NULL, NULL, RO_EFORMAT, "below \"\\x1b[31mL\", which is a link or"},
+            {"\xe2\x80\xae", NULL, NULL, RO_ENOTFOUND, "cannot open \\xe2\\x80\\xae: "},
+            {LONG_NAME "ab\xc3\xa9", NULL, NULL, RO_ENOTFOUND, "open " LONG_NAME "...: "},
+            {DEEP "data", NULL, NULL, RO_ENOTFOUND, "cannot open the folder a"},
+            {DEEP "b/data", NULL, NULL, RO_ELIMIT, "whose location has 17 names; up to 16 are"},
+            {DEEP "b/../data", NULL, NULL, RO_EFORMAT, "outside the model's folder"},
             {NULL, "0", NULL, RO_EFORMAT, "without a location"},
             {"data", "2", NULL, RO_EFORMAT, "has 8 bytes of external data at offset 2 of a file "
                                             "of 9"},
@@ -830,6 +843,23 @@ Test(onnx, T91_external_data)
         refused_in(bad[k].location ? bad[k].location : "none",
                    external(bad[k].location, bad[k].offset, bad[k].length), folder, bad[k].st,
                    bad[k].says);
+    static const char *const keys[] = {"location", "offset", "length", "checksum"};
+    for (int k = 0; k < 4; k++) {
+        buf t = tensor("w", 1, 1, (const int64_t[]){2}), g = graph("x", "w");
+        char says[60];
+        put_int(&t, 14, 1);
+        put(&t, 13, entry("location", "data"));
+        for (int n = 0; n < 2; n++) put(&t, 13, entry(keys[k], k ? "0" : "sub/data"));
+        put(&g, 5, t);
+        snprintf(says, sizeof says, "has external data whose %s is given twice", keys[k]);
+        refused_in("a key twice", model(g), folder, RO_EFORMAT, says);
+    }
+    buf d = tensor("w", 1, 1, (const int64_t[]){2}), dangling = graph("x", "y");
+    put_int(&d, 14, 1);
+    put(&d, 13, entry("location", "nowhere"));
+    put(&dangling, 5, d);
+    refused_in("a file that is not there, and a name", model(dangling), folder, RO_EFORMAT,
+               "graph \"g\" gives what nothing in it makes: \"y\"");
     refused_in("no folder", external("data", NULL, NULL), -1, RO_EFORMAT, "there is no folder");
     buf both = graph("x", "w"), t = raw_tensor("w", 1, 2, "\0\0\0\0\0\0\0\0", 8);
     put_int(&t, 14, 1);

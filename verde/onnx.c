@@ -801,8 +801,8 @@ static ro_status read_model(builder *b, const uint8_t *bytes, uint64_t size)
         return vd_fs_failed("read", "random numbers", b->err);
     RO_TRY(make_room(b, &c));
     RO_TRY(build(b, (vd_wire){bytes, bytes + size}));
-    RO_TRY(vd_onnx_external(b->m, b->err));
-    return vd_onnx_check(b->m, b->err);
+    RO_TRY(vd_onnx_check(b->m, b->err));
+    return vd_onnx_external(b->m, b->err); /* last: it asks the disk, and costs the most */
 }
 
 ro_status vd_onnx_read(const uint8_t *bytes, uint64_t size, int folder, vd_onnx **out, ro_err *err)

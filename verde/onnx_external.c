@@ -8,7 +8,8 @@
  *      nothing outside the model's folder is reached, whatever is renamed meanwhile.
  *   2. Data lies whole within the size that the file has when the model is read. It is read later,
  *      from a file found again by the same rules; one that has been cut since is an error.
- *   3. A file is looked for once when the model is read, however many tensors lie in it. */
+ *   3. A file is looked for once when the model is read, however many tensors lie in it, and only
+ *      of a model that has been found good but for that. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,8 @@
 #include "onnx.h"
 
 #define PATH_BYTES_MAX 1024u
+#define PATH_NAMES_MAX 16u /* each is a folder that is opened, for each of VD_ONNX_FILES_MAX files */
+#define SHOWN 60u          /* bytes of a name in a sentence */
 
 typedef struct {
     const vd_onnx_text *location;
@@ -41,54 +44,80 @@ static int number(const vd_onnx_text *t, uint64_t *out)
 static ro_status read_place(const vd_onnx_entry *entries, uint32_t count, const char *tensor,
                             place *p, ro_err *err)
 {
-    char key[40];
+    static const char *const keys[] = {"location", "offset", "length", "checksum"};
+    char key[SHOWN];
+    uint32_t seen = 0;
     for (uint32_t k = 0; k < count; k++) {
         const vd_onnx_entry *e = &entries[k];
+        uint32_t which = 0;
         int good = 1;
-        if (vd_onnx_is(&e->key, "location")) {
-            p->location = &e->value;
-        } else if (vd_onnx_is(&e->key, "offset")) {
-            good = number(&e->value, &p->offset);
-        } else if (vd_onnx_is(&e->key, "length")) {
-            good = p->has_length = number(&e->value, &p->length);
-        } else if (!vd_onnx_is(&e->key, "checksum")) {
+        vd_onnx_show(&e->key, key, sizeof key);
+        while (which < 4 && !vd_onnx_is(&e->key, keys[which])) which++;
+        if (which == 4)
             return RO_FAIL(err, RO_EFORMAT,
                            "tensor \"%s\" has external data with the unknown key \"%s\"", tensor,
-                           vd_onnx_show(&e->key, key, sizeof key));
-        }
+                           key);
+        if (seen >> which & 1)
+            return RO_FAIL(err, RO_EFORMAT, "tensor \"%s\" has external data whose %s is given twice",
+                           tensor, key);
+        seen |= UINT32_C(1) << which;
+        if (which == 0) p->location = &e->value;
+        if (which == 1) good = number(&e->value, &p->offset);
+        if (which == 2) good = p->has_length = number(&e->value, &p->length);
         if (!good)
             return RO_FAIL(err, RO_EFORMAT,
-                           "tensor \"%s\" has external data whose %s is no whole number",
-                           tensor, vd_onnx_show(&e->key, key, sizeof key));
+                           "tensor \"%s\" has external data whose %s is no whole number", tensor,
+                           key);
     }
     if (p->location) return RO_OK;
     return RO_FAIL(err, RO_EFORMAT, "tensor \"%s\" has external data without a location", tensor);
+}
+
+static const char *show(const char *part, char out[SHOWN])
+{
+    vd_onnx_text t = {part, (uint32_t)strlen(part), 0};
+    return vd_onnx_show(&t, out, SHOWN);
+}
+
+/* A location is names with one '/' between them. */
+static ro_status check_names(const char *path, const char *tensor, ro_err *err)
+{
+    uint32_t names = 1;
+    for (const char *part = path, *end;; part = end + 1, names++) {
+        end = part + strcspn(part, "/");
+        size_t n = (size_t)(end - part);
+        if (n == 0 || (n <= 2 && memcmp(part, "..", n) == 0))
+            return RO_FAIL(err, RO_EFORMAT,
+                           "tensor \"%s\" has external data outside the model's folder: its "
+                           "location is not a relative path of plain names",
+                           tensor);
+        if (!*end) break;
+    }
+    if (names <= PATH_NAMES_MAX) return RO_OK;
+    return RO_FAIL(err, RO_ELIMIT,
+                   "tensor \"%s\" has external data whose location has %u names; up to %u are "
+                   "allowed",
+                   tensor, names, PATH_NAMES_MAX);
 }
 
 /* Open the folder that a location's file lies in; *name is the file's own. */
 static ro_status enter(char *path, int folder, const char *tensor, int *dir, const char **name,
                        ro_err *err)
 {
+    char shown[SHOWN];
     ro_status st = RO_OK;
     int at = folder;
     char *part = path;
-    while (!st) {
-        char *slash = strchr(part, '/');
-        if (slash) *slash = 0;
-        if (!*part || strcmp(part, ".") == 0 || strcmp(part, "..") == 0)
-            st = RO_FAIL(err, RO_EFORMAT,
-                         "tensor \"%s\" has external data outside the model's folder: its location "
-                         "is not a relative path of plain names",
-                         tensor);
-        if (st || !slash) break;
+    for (char *slash; !st && (slash = strchr(part, '/')) != NULL;) {
+        *slash = 0;
         int next = openat(at, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (next < 0 && (errno == ELOOP || errno == ENOTDIR))
             st = RO_FAIL(err, RO_EFORMAT,
-                         "tensor \"%s\" has external data below \"%.60s\", which is a link or no "
+                         "tensor \"%s\" has external data below \"%s\", which is a link or no "
                          "folder; links are not followed",
-                         tensor, part);
+                         tensor, show(part, shown));
         else if (next < 0)
-            st = vd_fs_failed("open the folder", part, err);
+            st = vd_fs_failed("open the folder", show(part, shown), err);
         if (at != folder) close(at);
         at = next;
         part = slash + 1;
@@ -101,7 +130,7 @@ static ro_status enter(char *path, int folder, const char *tensor, int *dir, con
 static ro_status open_file(const vd_onnx_text *location, int folder, const char *tensor, int *fd,
                            ro_err *err)
 {
-    char path[PATH_BYTES_MAX + 1];
+    char path[PATH_BYTES_MAX + 1], shown[SHOWN];
     const char *name;
     int dir = -1;
     if (location->n > PATH_BYTES_MAX)
@@ -109,18 +138,19 @@ static ro_status open_file(const vd_onnx_text *location, int folder, const char 
                        "tensor \"%s\" has external data whose location has %u bytes; up to %u "
                        "are allowed",
                        tensor, location->n, PATH_BYTES_MAX);
-    memcpy(path, location->p, location->n);
+    if (location->n) memcpy(path, location->p, location->n);
     path[location->n] = 0;
+    RO_TRY(check_names(path, tensor, err));
     ro_status st = enter(path, folder, tensor, &dir, &name, err);
     /* O_NONBLOCK: a pipe of that name must not hold us up before it is refused. */
     if (!st) *fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (!st && *fd < 0)
         st = errno == ELOOP
                  ? RO_FAIL(err, RO_EFORMAT,
-                           "tensor \"%s\" has external data in \"%.60s\", which is a link; links "
+                           "tensor \"%s\" has external data in \"%s\", which is a link; links "
                            "are not followed",
-                           tensor, name)
-                 : vd_fs_failed("open", name, err);
+                           tensor, show(name, shown))
+                 : vd_fs_failed("open", show(name, shown), err);
     if (dir >= 0 && dir != folder) close(dir);
     return st;
 }
@@ -129,7 +159,7 @@ static ro_status open_file(const vd_onnx_text *location, int folder, const char 
 static ro_status find_file(vd_onnx *m, uint32_t *by_name, const vd_onnx_text *location,
                            const char *tensor, uint32_t *number, ro_err *err)
 {
-    char name[60];
+    char name[SHOWN];
     int fd;
     if (!by_name[location->id]) {
         if (m->file_count == VD_ONNX_FILES_MAX)
@@ -150,7 +180,7 @@ static ro_status find_file(vd_onnx *m, uint32_t *by_name, const vd_onnx_text *lo
 
 static ro_status place_tensor(vd_onnx *m, uint32_t *by_name, vd_onnx_tensor *t, ro_err *err)
 {
-    char name[60];
+    char name[SHOWN];
     place p = {0};
     vd_onnx_show(&t->name, name, sizeof name);
     RO_TRY(read_place(t->entries, t->entry_count, name, &p, err));
@@ -192,7 +222,7 @@ ro_status vd_onnx_external(vd_onnx *m, ro_err *err)
 
 ro_status vd_onnx_tensor_data(const vd_onnx *m, const vd_onnx_tensor *t, uint8_t *to, ro_err *err)
 {
-    char tensor[60], name[60];
+    char tensor[SHOWN], name[SHOWN];
     int fd;
     if (!t->external) {
         vd_onnx_tensor_inner(t, to);
