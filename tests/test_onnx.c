@@ -754,6 +754,16 @@ static buf long_circle(uint32_t count)
     return model(g);
 }
 
+/* 60 MB of packed numbers that fit into no memory, of a byte or of four each. */
+static buf packed_numbers(unsigned type, unsigned field)
+{
+    const size_t size = 60u << 20;
+    buf a = attribute(type == 7 ? "value_ints" : "value_floats", type), all = {0};
+    all = (buf){calloc(1, size + 4), size + (type == 7 ? 0 : 4), size + 4};
+    put(&a, field, all);
+    return one_node(with(node("Constant", "x", "y", NULL), 5, a));
+}
+
 Test(onnx, T90_little_time_and_memory, .timeout = 120)
 {
     refused_small("30 KB of nested graphs", nested_graphs(30000), RO_ELIMIT);
@@ -765,6 +775,8 @@ Test(onnx, T90_little_time_and_memory, .timeout = 120)
     refused_small("a circle of 65,536 nodes", long_circle(65536), RO_EFORMAT);
     refused_small("131,072 names", many_names(131072 - 3), RO_EFORMAT);
     refused_small("16 MiB of names", long_name(), RO_EFORMAT);
+    refused_small("60 MB of integers", packed_numbers(7, 8), RO_ELIMIT);
+    refused_small("60 MB of floats", packed_numbers(6, 7), RO_ELIMIT);
     refused_small("900,000 names", many_names(900000), RO_ELIMIT);
 }
 

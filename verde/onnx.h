@@ -18,7 +18,6 @@
 
 #include "onnx_wire.h"
 
-#define VD_ONNX_MEMORY_MAX (UINT64_C(60) << 20) /* beside files, of 64 MiB for all of it          */
 #define VD_ONNX_NODES_MAX 65536u     /* the worst model of so many is refused within 30 ms      */
 #define VD_ONNX_NAMES_MAX 131072u    /* different ones: two for each node                      */
 #define VD_ONNX_FILES_MAX 4096u      /* external files: some writers make one for each tensor    */

@@ -181,12 +181,20 @@ static ro_status malformed(const walk *w, const uint8_t *at, const char *why)
                    (unsigned long long)(at - w->begin), names[f->message], why);
 }
 
-/* Numbers of one field: packed or alone. Tensors keep theirs in the file. */
+/* What is left for numbers of this size. Tensors keep theirs in the file. */
+static uint64_t room_for(const walk *w, uint64_t bytes)
+{
+    uint64_t used = w->c->ints * sizeof(int64_t) + w->c->floats * sizeof(float);
+    if (w->stack[w->depth - 1].message == VD_M_TENSOR) return VD_ONNX_FILE_MAX;
+    return (VD_ONNX_MEMORY_MAX - used) / bytes;
+}
+
+/* Numbers of one field, packed or alone: counted, up to the first that there is no room for. */
 static ro_status count_numbers(walk *w, const uint8_t *at, vd_wire_kind kind,
                                const vd_wire_field *f)
 {
     vd_wire_type type = vd_wire_number_type(kind);
-    uint64_t n = 1, v;
+    uint64_t n = 1, v, room = room_for(w, type == VD_W_32 ? sizeof(float) : sizeof(int64_t));
     if (f->type == VD_W_BYTES) {
         vd_wire packed = f->bytes;
         if (type != VD_W_VARINT) {
@@ -194,12 +202,18 @@ static ro_status count_numbers(walk *w, const uint8_t *at, vd_wire_kind kind,
             if (size % one) return malformed(w, at, "packed numbers end inside one");
             n = size / one;
         } else {
-            for (n = 0; packed.p < packed.end; n++)
+            for (n = 0; packed.p < packed.end && n <= room; n++)
                 if (!varint(&packed, &v)) return malformed(w, at, "a packed number does not end");
         }
     } else if (f->type != type) {
         return malformed(w, at, "a number of another wire type than the schema's");
     }
+    if (n > room)
+        return RO_FAIL(w->err, RO_ELIMIT,
+                       "the model would take over %llu bytes for lists of numbers beside its "
+                       "tensors, at byte %llu",
+                       (unsigned long long)VD_ONNX_MEMORY_MAX,
+                       (unsigned long long)(at - w->begin));
     if (w->stack[w->depth - 1].message == VD_M_TENSOR) return RO_OK;
     if (kind == VD_F_INTS) w->c->ints += n;
     else w->c->floats += n;

@@ -17,6 +17,7 @@
 #define VD_ONNX_DEPTH_MAX 32u                  /* messages; real models nest about 12          */
 #define VD_ONNX_FIELDS_MAX 1000000u            /* packed numbers of one field are one field    */
 #define VD_ONNX_TEXT_MAX (UINT64_C(16) << 20)  /* bytes of names and such, all together        */
+#define VD_ONNX_MEMORY_MAX (UINT64_C(60) << 20) /* beside files, of 64 MiB for all of it      */
 #define VD_ONNX_FILE_MAX ((UINT64_C(1) << 31) - 1) /* protobuf's own limit for a message       */
 
 typedef enum {
