@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "onnx.h"
+
 int cli_exit_code(ro_status st)
 {
     switch (st) {
@@ -99,10 +101,27 @@ ro_status cli_number(const cli_args *a, const char *name, uint64_t low, uint64_t
 
 /* ---- JSON -------------------------------------------------------------------------------- */
 
+/* Text of strangers stays the same text to a program; what a terminal would act on, or not show,
+ * is written as an escape. */
+static void put_json(const char *text)
+{
+    const uint8_t *p = (const uint8_t *)text, *end = p + strlen(text);
+    while (p < end) {
+        unsigned n = *p < 0x7f ? 0 : vd_wire_character(p, (uint64_t)(end - p));
+        uint32_t v = n ? vd_onnx_character(p, n) : 'a';
+        if (!n) n = 1; /* ASCII, or a byte of a path that is no character */
+        if (vd_onnx_is_seen(v)) fwrite(p, 1, n, stdout);
+        else if (v < 0x10000) printf("\\u%04x", v);
+        else printf("\\u%04x\\u%04x", 0xd7c0 + (v >> 10), 0xdc00 + (v & 0x3ff));
+        p += n;
+    }
+    putchar('\n');
+}
+
 void cli_json(cJSON *doc)
 {
     char *text = cJSON_Print(doc);
-    if (text) puts(text);
+    if (text) put_json(text);
     cJSON_free(text);
     cJSON_Delete(doc);
 }

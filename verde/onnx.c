@@ -39,14 +39,33 @@ typedef struct {
 
 /* ---- text for people --------------------------------------------------------------------- */
 
-/* A character that is shown as it is: no control, no mark that moves other text about. */
+/* Characters that are not seen, or move others about: controls, and what Unicode calls format
+ * characters, fillers and tags. */
+static const struct { uint32_t first, last; } unseen[] = {
+    {0, 0x1f}, {0x7f, 0x9f}, {0xad, 0xad}, {0x34f, 0x34f}, {0x61c, 0x61c}, {0x115f, 0x1160},
+    {0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f},
+    {0x3164, 0x3164}, {0xfeff, 0xfeff}, {0xffa0, 0xffa0}, {0xfff0, 0xfffb}, {0x1bca0, 0x1bca3},
+    {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff}};
+
+uint32_t vd_onnx_character(const uint8_t *p, unsigned n)
+{
+    uint32_t v = n == 1 ? p[0] : p[0] & (0x7fu >> n);
+    for (unsigned k = 1; k < n; k++) v = v << 6 | (p[k] & 63u);
+    return v;
+}
+
+int vd_onnx_is_seen(uint32_t v)
+{
+    for (size_t k = 0; k < sizeof unseen / sizeof *unseen; k++)
+        if (v >= unseen[k].first && v <= unseen[k].last) return 0;
+    return 1;
+}
+
+/* A character that is shown as it is. */
 static int is_plain(const uint8_t *p, unsigned n)
 {
-    if (n == 1) return p[0] >= 0x20 && p[0] < 0x7f && p[0] != '"' && p[0] != '\\';
-    if (n == 2) return !(p[0] == 0xc2 && p[1] < 0xa0);
-    uint32_t v = n == 3 ? (p[0] & 15u) << 12 | (p[1] & 63u) << 6 | (p[2] & 63u) : 0;
-    return !(v >= 0x200b && v <= 0x200f) && !(v >= 0x2028 && v <= 0x202e) &&
-           !(v >= 0x2060 && v <= 0x206f) && v != 0xfeff;
+    uint32_t v = vd_onnx_character(p, n);
+    return vd_onnx_is_seen(v) && v != '"' && v != '\\';
 }
 
 const char *vd_onnx_show(const vd_onnx_text *t, char *out, size_t size)

@@ -182,8 +182,11 @@ ro_status vd_onnx_tensor_data(const vd_onnx *m, const vd_onnx_tensor *t, uint8_t
 const char *vd_onnx_dtype_name(uint32_t dtype); /* "float32"; NULL: no such type */
 const char *vd_onnx_attribute_type_name(vd_onnx_attribute_type t); /* "INTS" */
 
-/* Text for people: control characters, marks that turn the direction of text and bytes that are
- * no UTF-8 as escapes, cut with "..." where `size` ends. returns out */
+/* Whether a character is neither a control nor a mark that is not seen or moves others about. */
+int vd_onnx_is_seen(uint32_t character);
+uint32_t vd_onnx_character(const uint8_t *p, unsigned n); /* of the n that vd_wire_character said */
+/* Text for people: characters that are not seen, quotes, backslashes and bytes that are no UTF-8
+ * as escapes, cut with "..." where `size` ends. returns out */
 const char *vd_onnx_show(const vd_onnx_text *t, char *out, size_t size);
 /* "node 3 \"name\" (Conv)", and in which graph when that is not the model's. returns out */
 const char *vd_onnx_node_text(const vd_onnx *m, const vd_onnx_node *n, char *out, size_t size);
