@@ -228,6 +228,23 @@ Test(onnx, packed_elements_and_strings)
     put_int(&two, 5, 0xe4);
     put_int(&two, 5, 0x01);
     data_is("uint2", constant(two), "\xe4\x01", 2);
+    buf over = tensor("w", 22, 1, (const int64_t[]){3}), of_two = tensor("w", 25, 1,
+                                                                      (const int64_t[]){5});
+    put_int(&over, 5, 0x21);
+    put_int(&over, 5, 0x13);
+    refused("a fourth int4", constant(over), RO_EFORMAT,
+            "tensor \"w\" of int4 has bits after its last element, in the byte 19");
+    put_int(&of_two, 5, 0xe4);
+    put_int(&of_two, 5, 0x05);
+    refused("a sixth uint2", constant(of_two), RO_EFORMAT, "of uint2 has bits after its last");
+    data_is("raw int4", constant(raw_tensor("w", 22, 3, "\x21\x03", 2)), "\x21\x03", 2);
+    refused("a fourth raw int4", constant(raw_tensor("w", 22, 3, "\x21\x13", 2)), RO_EFORMAT,
+            "in the byte 19");
+    data_is("four raw int4", constant(raw_tensor("w", 22, 4, "\x21\x13", 2)), "\x21\x13", 2);
+    refused("a raw bool", constant(raw_tensor("w", 9, 2, "\x07\x01", 2)), RO_EFORMAT,
+            "tensor \"w\" of bool holds the number 7; 0 to 1 are allowed");
+    refused("a last raw bool", constant(raw_tensor("w", 9, 2, "\1\2", 2)), RO_EFORMAT,
+            "the number 2");
     buf complex = tensor("w", 14, 1, (const int64_t[]){1});
     put_float(&complex, 4, 1);
     put_float(&complex, 4, 2);

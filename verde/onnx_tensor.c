@@ -6,7 +6,9 @@
  *   1. A shape has at most RO_RANK_MAX dimensions of at most RO_ELEMENTS_MAX each, and at most
  *      RO_ELEMENTS_MAX elements: no product overflows. A dimension may be 0.
  *   2. Data is there once, in the field that the dtype has, with as many numbers as the shape
- *      has elements, each within the dtype's range. Nothing is cut, wrapped or filled up. */
+ *      has elements, each within the dtype's range. Nothing is cut, wrapped or filled up: bits
+ *      after the last of 4-bit and 2-bit elements are 0. Of data in other files only the size is
+ *      known. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -144,6 +146,15 @@ static numbers read_numbers(const vd_onnx_tensor *t, uint8_t *to)
     return n;
 }
 
+/* Of the last byte, which elements of less than a byte may not fill. */
+static ro_status check_last(const vd_onnx_tensor *t, uint64_t last, ro_err *err)
+{
+    uint64_t used = t->elements * dtypes[t->dtype].bits % 8;
+    if (!used || last >> used == 0) return RO_OK;
+    return bad(t, err, RO_EFORMAT, "of %s has bits after its last element, in the byte %llu",
+               dtypes[t->dtype].name, (unsigned long long)last);
+}
+
 static ro_status check_numbers(const vd_onnx_tensor *t, ro_err *err)
 {
     const dtype_info *d = &dtypes[t->dtype];
@@ -155,7 +166,18 @@ static ro_status check_numbers(const vd_onnx_tensor *t, ro_err *err)
     if (n.count != room)
         return bad(t, err, RO_ESHAPE, "has %llu numbers of data; its shape and %s need %llu",
                    (unsigned long long)n.count, d->name, (unsigned long long)room);
-    return RO_OK;
+    return check_last(t, n.value, err);
+}
+
+/* Raw bytes are every number of their dtype, but for those of truth values. */
+static ro_status check_raw(const vd_onnx_tensor *t, ro_err *err)
+{
+    const dtype_info *d = &dtypes[t->dtype];
+    for (uint64_t k = 0; d->high == 1 && k < t->bytes; k++)
+        if (t->data[k] > 1)
+            return bad(t, err, RO_EFORMAT, "of %s holds the number %u; 0 to 1 are allowed", d->name,
+                       t->data[k]);
+    return t->bytes ? check_last(t, t->data[t->bytes - 1], err) : RO_OK;
 }
 
 void vd_onnx_tensor_inner(const vd_onnx_tensor *t, uint8_t *to)
@@ -246,5 +268,5 @@ ro_status vd_onnx_tensor_check(vd_onnx_tensor *t, ro_err *err)
         return bad(t, err, RO_ESHAPE, "has %llu bytes of data; its shape and %s need %llu",
                    (unsigned long long)raw, d->name, (unsigned long long)t->bytes);
     t->data = found.raw.p;
-    return RO_OK;
+    return check_raw(t, err);
 }
