@@ -917,6 +917,54 @@ Test(onnx, T91_external_data)
     free(root);
 }
 
+static buf floats_outside(const char *location, int64_t count, const char *offset)
+{
+    buf t = tensor("w", 1, 1, &count), g = graph("x", "w");
+    put_int(&t, 14, 1);
+    put(&t, 13, entry("location", location));
+    put(&t, 13, entry("offset", offset));
+    put(&g, 5, t);
+    return model(g);
+}
+
+/* In pieces, the digest of the whole: at the edges of a chunk and of a piece of 256. */
+Test(onnx, digests_of_external_data)
+{
+    static const int64_t counts[] = {0, 1, 1024, 1025, 256 * 1024, 256 * 1024 + 1, 600001};
+    const size_t size = 600001 * 4 + 3;
+    char *root = strdup(small_folder());
+    uint8_t *data = malloc(size);
+    for (size_t k = 0; k < size; k++) data[k] = (uint8_t)(k * k >> 5);
+    small_put(in_folder(root, "data"), data, size);
+    int folder = open(root, O_RDONLY | O_DIRECTORY);
+    for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
+        vd_onnx *m;
+        uint8_t *bytes, got[32], want[32];
+        ro_err err;
+        ro_type type = ro_type_of(RO_F32, 1, &counts[k]);
+        must(read_in(floats_outside("data", counts[k], "3"), folder, &m, &bytes, &err), &err);
+        must(vd_onnx_external_digest(m, m->graphs->initializers, got, &err), &err);
+        vd_tensor_digest_canonical(&type, data + 3, NULL, want);
+        cr_assert_eq(memcmp(got, want, sizeof got), 0, "%lld", (long long)counts[k]);
+        if (k == 6) {
+            ro_alloc_fail_at(1, 0);
+            cr_assert_eq(vd_onnx_external_digest(m, m->graphs->initializers, got, &err), RO_ENOMEM);
+            ro_alloc_fail_at(0, 0);
+            err.code = RO_OK;
+            cr_assert_eq(truncate(in_folder(root, "data"), (off_t)size - 1), 0);
+            cr_assert_eq(vd_onnx_external_digest(m, m->graphs->initializers, got, &err),
+                         RO_EFORMAT);
+            cr_assert(strstr(err.msg, "data is cut off at byte 2400006"), "%s", err.msg);
+        }
+        vd_onnx_close(m);
+        free(bytes);
+    }
+    close(folder);
+    free(data);
+    remove_folder(root);
+    free(root);
+}
+
 /* A model in a file, with its data beside it; the file's folder is where the data is looked for. */
 Test(onnx, a_file_and_its_folder)
 {

@@ -304,6 +304,25 @@ static void json_values(const summary *s, cJSON *list, const vd_onnx_value *v, u
     }
 }
 
+/* How often the bytes of external files are read: tensors may share them, and a small model of
+ * many tensors in one file may not ask for more than a large one would. */
+#define READ_MOST 4u
+
+static ro_status check_sharing(const vd_onnx *m, ro_err *err)
+{
+    uint64_t asked = 0, there = 0;
+    for (uint32_t k = 0; k < m->tensor_count; k++)
+        if (m->tensors[k].external && !ro_add_size(asked, m->tensors[k].bytes, &asked))
+            asked = UINT64_MAX;
+    for (uint32_t k = 0; k < m->file_count; k++)
+        if (!ro_add_size(there, m->files[k].size, &there)) there = UINT64_MAX;
+    if (asked / READ_MOST <= there) return RO_OK;
+    return RO_FAIL(err, RO_ELIMIT,
+                   "the model's tensors have %llu bytes in files of %llu; digests are made of up to "
+                   "%u times what is there",
+                   (unsigned long long)asked, (unsigned long long)there, READ_MOST);
+}
+
 /* The digest by which a trace or a store knows the tensor; null where no trace can have its
  * type. */
 static ro_status json_digest(const summary *s, cJSON *o, const vd_onnx_tensor *t, ro_err *err)
@@ -314,15 +333,22 @@ static ro_status json_digest(const summary *s, cJSON *o, const vd_onnx_tensor *t
         return RO_OK;
     }
     ro_type type = ro_type_of((ro_dtype)t->dtype, t->rank, t->dims);
-    uint8_t *made = t->data ? NULL : ro_alloc(t->bytes);
-    if (!t->data && !made)
-        return RO_FAIL(err, RO_ENOMEM, "no memory for a tensor of %llu bytes",
-                       (unsigned long long)t->bytes);
-    ro_status st = made ? vd_onnx_tensor_data(s->m, t, made, err) : RO_OK;
-    if (!st) vd_tensor_digest_canonical(&type, made ? made : t->data, NULL, d.b);
-    if (!st) cli_json_digest(o, "digest", &d);
-    ro_free(made);
-    return st;
+    if (t->external) {
+        RO_TRY(vd_onnx_external_digest(s->m, t, d.b, err));
+    } else if (t->data) {
+        vd_tensor_digest_canonical(&type, t->data, NULL, d.b);
+    } else { /* its numbers lie in the model: they are at most 8 times as many bytes */
+        uint8_t *made = ro_alloc(t->bytes);
+        if (!made)
+            return RO_FAIL(err, RO_ENOMEM, "no memory for a tensor of %llu bytes",
+                           (unsigned long long)t->bytes);
+        ro_status st = vd_onnx_tensor_data(s->m, t, made, err);
+        if (!st) vd_tensor_digest_canonical(&type, made, NULL, d.b);
+        ro_free(made);
+        RO_TRY(st);
+    }
+    cli_json_digest(o, "digest", &d);
+    return RO_OK;
 }
 
 static ro_status json_initializers(const summary *s, cJSON *list, ro_err *err)
@@ -385,6 +411,7 @@ static ro_status json_model(const summary *s, ro_err *err)
 {
     const vd_onnx *m = s->m;
     const vd_onnx_graph *g = m->graphs;
+    RO_TRY(check_sharing(m, err));
     cJSON *doc = cJSON_CreateObject();
     cJSON_AddStringToObject(doc, "schema", "verde-inspect-model/1");
     cli_json_u64(doc, "ir_version", (uint64_t)m->ir_version);

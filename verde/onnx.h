@@ -179,6 +179,12 @@ void vd_onnx_close(vd_onnx *m);
  *             is a link now; RO_ENOTFOUND, RO_EIO                                             */
 ro_status vd_onnx_tensor_data(const vd_onnx *m, const vd_onnx_tensor *t, uint8_t *to, ro_err *err)
     RO_CHECKED;
+/* The digest (verde/commit.h) of a tensor whose data is external, read piece by piece.
+ *   t         of a type that passes ro_type_check
+ *   out       32 bytes, set on success
+ *   returns   as vd_onnx_tensor_data; RO_ENOMEM: 1 MiB is needed                              */
+ro_status vd_onnx_external_digest(const vd_onnx *m, const vd_onnx_tensor *t, uint8_t *out,
+                                  ro_err *err) RO_CHECKED;
 const char *vd_onnx_dtype_name(uint32_t dtype); /* "float32"; NULL: no such type */
 const char *vd_onnx_attribute_type_name(vd_onnx_attribute_type t); /* "INTS" */
 

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "commit.h"
 #include "files.h"
 #include "onnx.h"
 
@@ -232,6 +233,36 @@ ro_status vd_onnx_tensor_data(const vd_onnx *m, const vd_onnx_tensor *t, uint8_t
     RO_TRY(open_file(location, m->folder, vd_onnx_show(&t->name, tensor, sizeof tensor), &fd, err));
     vd_onnx_show(location, name, sizeof name);
     ro_status st = vd_fs_read(fd, to, t->bytes, t->offset, name, err);
+    close(fd);
+    return st;
+}
+
+ro_status vd_onnx_external_digest(const vd_onnx *m, const vd_onnx_tensor *t, uint8_t *out,
+                                  ro_err *err)
+{
+    enum { BLOCK = 256 * VD_CHUNK_BYTES }; /* a power of two: its root is a node of the tree */
+    char tensor[SHOWN], name[SHOWN];
+    uint8_t root[VD_HASH_BYTES];
+    vd_frontier f;
+    int fd;
+    ro_type type = ro_type_of((ro_dtype)t->dtype, t->rank, t->dims);
+    const vd_onnx_text *location = m->files[t->file].name;
+    RO_TRY(open_file(location, m->folder, vd_onnx_show(&t->name, tensor, sizeof tensor), &fd, err));
+    vd_onnx_show(location, name, sizeof name);
+    uint8_t *room = ro_alloc(BLOCK);
+    ro_status st = room ? RO_OK : RO_FAIL(err, RO_ENOMEM, "no memory to read tensor \"%s\"", tensor);
+    vd_frontier_init(&f, VD_TREE_CHUNKS);
+    for (uint64_t at = 0; !st && at < t->bytes; at += BLOCK) {
+        int64_t n = t->bytes - at < BLOCK ? (int64_t)(t->bytes - at) : BLOCK;
+        ro_type block = ro_type_of(RO_U8, 1, &n);
+        st = vd_fs_read(fd, room, (uint64_t)n, t->offset + at, name, err);
+        if (st) break;
+        vd_tensor_root(&block, room, NULL, root);
+        vd_frontier_append(&f, root);
+    }
+    vd_frontier_root(&f, root);
+    if (!st) vd_tensor_digest_of_root(&type, root, out);
+    ro_free(room);
     close(fd);
     return st;
 }
