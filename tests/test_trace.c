@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "../verde/bytes.h"
 #include "../verde/files.h"
 #include "small_job.h"
 
@@ -354,6 +355,56 @@ Test(trace, views_forget_from_any_place)
     close(fd);
     remove_folder(folder);
     free(folder);
+}
+
+/* When these bytes of a view are asked for, the file is another one. */
+static struct { uint64_t at, n, place; int fd; const uint8_t *bytes; unsigned times; } swap = {0};
+const uint8_t *__real_vd_fs_view_at(vd_fs_view *v, uint64_t at, uint64_t n);
+const uint8_t *__wrap_vd_fs_view_at(vd_fs_view *v, uint64_t at, uint64_t n);
+
+const uint8_t *__wrap_vd_fs_view_at(vd_fs_view *v, uint64_t at, uint64_t n)
+{
+    if (swap.n == n && swap.at == at) {
+        swap.times++;
+        cr_assert_eq(pwrite(swap.fd, swap.bytes, VD_DIGEST, (off_t)swap.place), VD_DIGEST);
+    }
+    return __real_vd_fs_view_at(v, at, n);
+}
+
+/* A trace with a segment leaf that is not under its root, and a tree that has it until verifying
+ * has gone over all records and forgotten that one: then the tree is the root's. */
+Test(trace, test_T52_swapped_while_it_is_verified, .timeout = 60)
+{
+    enum { STEPS = 40000, ALTERED = 1000 }; /* many windows from the edge of records and trees */
+    fixture f = set_up(1, STEPS, 1);
+    size_t size;
+    uint8_t *bytes = one_trace(&f, -1, NULL, &size), leaf[VD_DIGEST];
+    uint64_t trees = vd_get_u64(bytes + 64), place = trees + ALTERED * VD_DIGEST;
+    uint8_t *segment = bytes + vd_get_u64(bytes + 56) + VD_DIGEST /* its one step's outputs */ +
+                       ALTERED * (VD_DIGEST + VD_SEGMENT_LEAF_BYTES);
+    vd_trace *t = NULL;
+    segment[24] ^= 1; /* the state after it, which its signer claims */
+    vd_leaf_hash(VD_TREE_SEGMENTS, segment, VD_SEGMENT_LEAF_BYTES, leaf);
+    small_put(PATH(f, "t"), bytes, size);
+    int fd = open(PATH(f, "t"), O_RDWR);
+    for (int swapped = 0; swapped < 2; swapped++) {
+        f.err.code = RO_OK;
+        cr_assert_eq(pwrite(fd, leaf, VD_DIGEST, (off_t)place), VD_DIGEST);
+        must(vd_trace_open(PATH(f, "t"), &t, &f.err), &f.err);
+        swap.at = trees;
+        swap.n = swapped ? 2 * VD_DIGEST : 0; /* the second pass over the leaves asks for two */
+        swap.place = place;
+        swap.fd = fd;
+        swap.bytes = bytes + place;
+        cr_assert_eq(vd_trace_verify(t, &f.err), RO_EFORMAT, "%d", swapped);
+        cr_assert(strstr(f.err.msg, "segments tree is not that of its records"), "%s", f.err.msg);
+        cr_assert_eq(swap.times, (unsigned)swapped);
+        vd_trace_close(t);
+    }
+    swap.n = 0;
+    close(fd);
+    free(bytes);
+    tear_down(&f);
 }
 
 Test(trace, test_T52_sparse_files_take_no_memory)

@@ -8,7 +8,10 @@
  *   2. Every offset comes from a vd_layout, whose sums were checked and whose total is the size
  *      of the file: no access can leave it.
  *   3. Opening reads the header, the job and the trailer; a lookup the windows it answers from.
- *   4. A file that cannot be read, or no longer, is an error that vd_trace_status keeps; what is
+ *   4. What vd_trace_verify finds good hangs together as it was read, once: the body's roots are
+ *      made of the records' own hashes, not of trees that are read later, when the file may have
+ *      changed.
+ *   5. A file that cannot be read, or no longer, is an error that vd_trace_status keeps; what is
  *      looked up in it is zeros then. */
 #include "trace.h"
 
@@ -832,6 +835,7 @@ typedef struct {
     uint32_t *first_node;    /* [phase_count] of its descriptors */
     uint8_t *leaves;         /* node leaf hashes of a step */
     vd_frontier segment;     /* outputs of the current segment */
+    vd_frontier trees[2];    /* of the records that were read, as vd_layout_tree counts them */
     vd_records_end end;
 } verifier;
 
@@ -876,6 +880,9 @@ static ro_status verifier_start(verifier *v, ro_arena *a, ro_err *err)
     v->slots[0] = vd_step_digest(v->t->layout.first);
     v->known[0] = 1;
     vd_frontier_init(&v->segment, VD_TREE_OUTPUTS);
+    vd_tree_place p;
+    for (int k = 0; vd_layout_tree(&v->t->layout, k, &p); k++)
+        vd_frontier_init(&v->trees[k], p.kind);
     v->end.last_state = j->first_state;
     return RO_OK;
 }
@@ -1022,11 +1029,15 @@ static ro_status wrong_tree(const verifier *v, int tree, ro_err *err)
                    vd_tree_kind_name((vd_tree_kind)tree));
 }
 
-static ro_status verify_leaf(const verifier *v, int tree, uint64_t index,
-                             const uint8_t leaf[VD_DIGEST], ro_err *err)
+/* A leaf of the records: it is the stored tree's, and one of the tree that they really have. */
+static ro_status verify_leaf(verifier *v, int which, uint64_t index, const uint8_t leaf[VD_DIGEST],
+                             ro_err *err)
 {
-    const vd_digest *stored = vd_trace_tree(v->t, tree, 0, index);
-    return stored && memcmp(stored->b, leaf, VD_DIGEST) == 0 ? RO_OK : wrong_tree(v, tree, err);
+    int kind = (int)v->trees[which].kind;
+    const vd_digest *stored = vd_trace_tree(v->t, kind, 0, index);
+    if (!stored || memcmp(stored->b, leaf, VD_DIGEST) != 0) return wrong_tree(v, kind, err);
+    vd_frontier_append(&v->trees[which], leaf);
+    return RO_OK;
 }
 
 static ro_status verify_steps(verifier *v, ro_err *err)
@@ -1038,22 +1049,23 @@ static ro_status verify_steps(verifier *v, ro_err *err)
         keep_little(v);
         if (l->full) {
             RO_TRY(verify_full_step(v, step, leaf, err));
-            RO_TRY(verify_leaf(v, VD_TREE_STEPS, s, leaf, err));
+            RO_TRY(verify_leaf(v, 0, s, leaf, err));
         }
         if (l->claim) continue;
         vd_leaf_hash(VD_TREE_OUTPUTS, vd_trace_outputs_digest(v->t, step), VD_DIGEST, leaf);
-        RO_TRY(verify_leaf(v, VD_TREE_OUTPUTS, s, leaf, err));
+        RO_TRY(verify_leaf(v, 1, s, leaf, err));
         if (l->full) continue;
         vd_frontier_append(&v->segment, leaf);
         if ((s + 1) % l->job->segment && s + 1 < l->count) continue;
         RO_TRY(verify_segment(v, s / l->job->segment, leaf, err));
-        RO_TRY(verify_leaf(v, VD_TREE_SEGMENTS, s / l->job->segment, leaf, err));
+        RO_TRY(verify_leaf(v, 0, s / l->job->segment, leaf, err));
     }
     return RO_OK;
 }
 
-/* Every inner node is the hash of the two under it, or the one that has no neighbour. */
-static ro_status verify_tree(const verifier *v, const vd_tree_place *p, vd_digest *root,
+/* Every inner node is the hash of the two under it, or the one that has no neighbour, and the
+ * last one the root of the records' hashes. */
+static ro_status verify_tree(const verifier *v, const vd_tree_place *p, const vd_digest *root,
                              ro_err *err)
 {
     uint64_t count = p->leaves;
@@ -1074,8 +1086,9 @@ static ro_status verify_tree(const verifier *v, const vd_tree_place *p, vd_diges
         }
         count = count / 2 + count % 2;
     }
-    *root = *vd_trace_tree(v->t, (int)p->kind, levels - 1, 0);
-    return RO_OK;
+    return vd_digest_equal(vd_trace_tree(v->t, (int)p->kind, levels - 1, 0), root)
+               ? RO_OK
+               : wrong_tree(v, (int)p->kind, err);
 }
 
 static ro_status verify_body(verifier *v, ro_err *err)
@@ -1085,8 +1098,11 @@ static ro_status verify_body(verifier *v, ro_err *err)
     uint8_t body[VD_TRACE_BODY_BYTES];
     vd_digest root;
     memset(&v->end.outputs, 0, sizeof v->end.outputs);
-    for (int k = 0; vd_layout_tree(&t->layout, k, &p); k++)
-        RO_TRY(verify_tree(v, &p, k ? &v->end.outputs : &v->end.tree, err));
+    for (int k = 0; vd_layout_tree(&t->layout, k, &p); k++) {
+        vd_digest *end = k ? &v->end.outputs : &v->end.tree;
+        vd_frontier_root(&v->trees[k], end->b);
+        RO_TRY(verify_tree(v, &p, end, err));
+    }
     vd_layout_body(&t->layout, &v->end, &t->claim.trace, body, &root);
     if (!vd_digest_equal(&root, &t->root))
         return RO_FAIL(err, RO_EFORMAT,
