@@ -70,6 +70,30 @@ void rf_describe(const rf_task *t, const rf_pair *p, const rf_question *q, rf_op
     o->asked = rf_asked_digest(&a);
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    return strncmp(a, b, VD_BACKEND_BYTES);
+}
+
+/* The backends that members of a pair's roots name, struck or not, each once. Copied: a seat may
+ * move while what an effect points to may not. */
+static ro_status name_backends(rf_task *t, const rf_pair *p, rf_effect *e, ro_err *err)
+{
+    char(*list)[VD_BACKEND_BYTES] = ro_arena_alloc(t->event, t->seat_count * sizeof *list);
+    uint32_t n = 0, names = 0;
+    if (!list) return RO_FAIL(err, RO_ENOMEM, "no memory for the names of backends");
+    for (uint32_t k = 0; k < t->seat_count; k++)
+        if (t->seats[k].group == p->group[0] || t->seats[k].group == p->group[1])
+            memcpy(list[n++], t->seats[k].backend, sizeof *list);
+    qsort(list, n, sizeof *list, compare_names);
+    for (uint32_t k = 0; k < n; k++)
+        if (!names || compare_names(list[names - 1], list[k]) != 0)
+            memmove(list[names++], list[k], sizeof *list);
+    e->backends = (const char(*)[VD_BACKEND_BYTES])list;
+    e->backend_count = names;
+    return RO_OK;
+}
+
 ro_status rf_ask_effect(rf_task *t, const rf_pair *p, const rf_open *o, rf_effect_kind kind,
                         ro_err *err)
 {
@@ -86,13 +110,8 @@ ro_status rf_ask_effect(rf_task *t, const rf_pair *p, const rf_open *o, rf_effec
     e->claim = o->claim;
     e->question = q;
     e->work = o->work;
-    for (int k = 0; k < 2; k++) {
-        e->roots[k] = t->roots[p->group[k]].root;
-        if (kind != RF_DO_RUN && kind != RF_DO_HOLD) continue;
-        for (uint32_t i = 0; i < t->seat_count && !e->backend[k]; i++)
-            if (t->seats[i].group == p->group[k]) e->backend[k] = t->seats[i].backend;
-    }
-    return RO_OK;
+    for (int k = 0; k < 2; k++) e->roots[k] = t->roots[p->group[k]].root;
+    return kind == RF_DO_RUN || kind == RF_DO_HOLD ? name_backends(t, p, e, err) : RO_OK;
 }
 
 /* ---- opening and closing questions -------------------------------------------------------- */

@@ -80,9 +80,11 @@ typedef enum {
 } rf_event_kind;
 
 typedef enum {
-    RF_WORK_DONE,    /* bytes are the result                                                  */
+    RF_WORK_DONE,    /* bytes are the result: of a kernel the bits that all backends of the
+                        effect computed, or those of one that differ from the scalar body's   */
     RF_WORK_FAULT,   /* out of memory, killed, timed out: decides nothing, tried again        */
-    RF_WORK_CANNOT   /* never here: the backend, the tensors are not at hand                  */
+    RF_WORK_CANNOT   /* never here: the tensors are not at hand; one of the backends is not,
+                        and none that is differs from the scalar body                         */
 } rf_work_end;
 
 typedef struct {
@@ -155,7 +157,9 @@ typedef struct {
     uint32_t node, output;
     const uint32_t *members;     /* RUN of a challenge                                        */
     uint32_t member_count;
-    const char *backend[2];      /* RUN of a kernel, HOLD: what the first on each side named  */
+    const char (*backends)[VD_BACKEND_BYTES]; /* RUN of a kernel, HOLD: all that members on
+                                    either side name, each once, ascending                    */
+    uint32_t backend_count;
     const rf_verdict *verdict;   /* guilty[].party is 0 or 1: the side                        */
     const rf_transfer *transfers;
     uint32_t transfer_count;

@@ -16,7 +16,8 @@ static int plays(const sim_agent *a, uint64_t what)
 
 /* ---- messages ---------------------------------------------------------------------------- */
 
-static const char BACKENDS[2][VD_BACKEND_BYTES] = {"cpu base", "cpu base, second build"};
+static const char BACKENDS[3][VD_BACKEND_BYTES] = {SIM_BACKEND, "cpu base, second build",
+                                                   "cpu another"};
 
 static void begin_message(sim_world *w, sim_agent *a, rf_message *m, rf_message_type type)
 {
@@ -97,12 +98,13 @@ static sim_packet *say_reveal(sim_world *w, sim_agent *a, int second)
     rf_message m;
     uint8_t bytes[VD_SIGNED_BYTES];
     ro_err err = {RO_OK, {0}};
+    const char *backend = BACKENDS[second ? 1 : a->misnames ? 2 : 0];
     begin_message(w, a, &m, RF_M_REVEAL);
     m.claim.reveal.root = a->trace->root;
     m.claim.reveal.salt = salt_of(w, a);
-    memcpy(m.claim.reveal.backend, BACKENDS[second], VD_BACKEND_BYTES);
+    memcpy(m.claim.reveal.backend, backend, VD_BACKEND_BYTES);
     memcpy(m.claim.reveal.body, a->trace->body_bytes, VD_TRACE_BODY_BYTES);
-    vd_signed_bytes(0, BACKENDS[second], &a->trace->root, bytes);
+    vd_signed_bytes(0, backend, &a->trace->root, bytes);
     if (!w->model)
         must(vd_sign(a->key, bytes, sizeof bytes, m.claim.reveal.signature, &err), &err);
     return seal_packet(w, a, &m, NULL, 0);

@@ -417,7 +417,7 @@ static void draw_faults(sim_world *w)
 }
 
 /* Honest parties ran a kernel that is not the scalar body at one element; one party has the truth
- * of the body, and nobody may be condemned. */
+ * of the body, and nobody may be condemned, whatever backend who copied their root names. */
 static void deviating_kernel(sim_world *w, const sim_pool *pool)
 {
     const sim_strategy *s = &sim_strategies[0];
@@ -434,6 +434,7 @@ static void deviating_kernel(sim_world *w, const sim_pool *pool)
     w->honest_count = honest;
     while (honest--) add_agent(w, NULL, w->truth);
     add_agent(w, s, w->job->truth);
+    if (w->seed >> 7 & 1) add_agent(w, NULL, w->truth)->misnames = 1;
 }
 
 static const sim_strategy *of_tale(sim_tale tale)

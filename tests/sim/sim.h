@@ -173,6 +173,9 @@ typedef struct {
     int open;
 } sim_notice;
 
+/* What honest parties name, and the one to deviate where a kernel does. */
+#define SIM_BACKEND "cpu base"
+
 typedef struct sim_world sim_world;
 typedef struct {
     uint32_t number;
@@ -191,6 +194,7 @@ typedef struct {
     int crashes;                     /* left */
     int waking;                      /* a wake is in the queue */
     int owned;                       /* by whoever plays for money */
+    int misnames;                    /* reveals another backend than its root was computed by */
     uint64_t wake_at;
     int revealed, filed;             /* its reveal counted; it filed a claim           */
     uint64_t answered;               /* attention challenges that counted, a bit each  */

@@ -184,12 +184,23 @@ static size_t expected_answers(sim_world *w, const rf_effect *e, uint8_t *out)
     return n;
 }
 
-/* The kernel that honest parties ran: where it deviates, it says what they have. On a tile padded
- * with zeros it would not show. */
-static void run_kernel(sim_world *w, const rf_question *q, uint8_t bits[8])
+/* Whether the kernel that honest parties ran is among those that an effect names. */
+static int names_honest_kernel(const rf_effect *e)
+{
+    const uint32_t n = sim_planted("one-backend") ? 1 : e->backend_count;
+    for (uint32_t k = 0; k < n; k++)
+        if (strcmp(e->backends[k], SIM_BACKEND) == 0) return 1;
+    return 0;
+}
+
+/* The kernels that are named: where the one that honest parties ran deviates, it says what they
+ * have. On a tile padded with zeros it would not show. */
+static void run_kernel(sim_world *w, const rf_effect *e, uint8_t bits[8])
 {
     const sim_lie *d = &w->deviation;
+    const rf_question *q = e->question;
     if (!w->faults[FAULT_KERNEL] || sim_planted("padded-tile")) return;
+    if (!names_honest_kernel(e)) return;
     if (q->step != d->step || q->node != d->node || q->output != d->output) return;
     const ro_graph *g = w->job->job->phases[vd_job_locate(w->job->job, q->step).phase].graph;
     const sim_tensor *x =
@@ -213,7 +224,7 @@ static void run_late(sim_world *w, const rf_effect *e)
     rf_game *g = rf_task_game(w->task, e->level, e->pair);
     RO_ASSERT(g);
     x.event.size = sim_host(w->job, &w->everything, rf_game_subject(g), e->question, out);
-    run_kernel(w, e->question, out);
+    run_kernel(w, e, out);
     if (x.event.size) sim_schedule(w, &x);
 }
 
@@ -236,7 +247,7 @@ static void start_work(sim_world *w, const rf_effect *e)
         rf_game *g = rf_task_game(w->task, e->level, e->pair);
         RO_ASSERT(g);
         x.event.size = sim_host(w->job, &w->everything, rf_game_subject(g), e->question, out);
-        if (e->question->kind == RF_Q_KERNEL) run_kernel(w, e->question, out);
+        if (e->question->kind == RF_Q_KERNEL) run_kernel(w, e, out);
         if (w->faults[FAULT_NO_KERNEL] && e->question->kind == RF_Q_KERNEL) x.event.size = 0;
         if (!x.event.size) x.event.end = RF_WORK_CANNOT;
     }
