@@ -10,6 +10,7 @@
 #include "message.h"
 
 #include "../verde/bytes.h"
+#include "game.h"
 
 static const struct {
     const char *name, *slot; /* slot NULL: none */
@@ -367,13 +368,15 @@ static ro_status check_segment(const rf_message *m, ro_err *err)
 /* What a message of this type can be wrong about on its own. */
 static ro_status check_claim(const rf_message *m, ro_err *err)
 {
-    uint64_t size = m->type == RF_M_OPENING ? m->claim.opening.size : 8;
+    const uint64_t parts = m->claim.parts.count, size = m->claim.opening.size;
     switch (m->type) {
     case RF_M_REVEAL: return check_reveal(m, err);
     case RF_M_SEGMENT: return check_segment(m, err);
     case RF_M_EXPLANATION:
-        if (!ro_mul_size(m->claim.parts.count, 8, &size)) size = UINT64_MAX;
-        /* fall through */
+        if (parts < 1 || parts > RF_PARTS_MAX)
+            return RO_FAIL(err, RO_EFORMAT, "an explanation names %llu parts; 1 to %llu are "
+                           "allowed", (unsigned long long)parts, (unsigned long long)RF_PARTS_MAX);
+        return RO_OK;
     case RF_M_OPENING:
         if (size < 1 || size > RF_PAYLOAD_MAX)
             return RO_FAIL(err, RO_EFORMAT, "a message names %llu bytes; 1 to %llu are allowed",

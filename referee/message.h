@@ -29,7 +29,7 @@ extern "C" {
 
 #define RF_MESSAGE_VERSION 1u
 #define RF_MESSAGE_MAX 1024u                    /* the longest, a reveal, has 708                */
-#define RF_PAYLOAD_MAX (UINT64_C(1) << 25)      /* 32 MiB: 2^22 parts of one explanation        */
+#define RF_PAYLOAD_MAX (UINT64_C(1) << 25)      /* 32 MiB: of one answer                        */
 
 /* ---- who says what ----------------------------------------------------------------------- */
 

@@ -3,6 +3,7 @@
  * Names carry the threat of docs/THREATS.md that they test. */
 #include <criterion/criterion.h>
 
+#include "../referee/game.h"
 #include "../verde/bytes.h"
 #include "bad_keys.h"
 #include "message_world.h"
@@ -284,8 +285,8 @@ Test(message, backends)
 Test(message, sizes_and_questions)
 {
     static const struct { uint64_t parts, size; int good; } sizes[] = {
-        {1, 1, 1}, {0, 0, 0}, {RF_PAYLOAD_MAX / 8, RF_PAYLOAD_MAX, 1},
-        {RF_PAYLOAD_MAX / 8 + 1, RF_PAYLOAD_MAX + 1, 0}, {UINT64_C(1) << 61, UINT64_MAX, 0},
+        {1, 1, 1}, {0, 0, 0}, {RF_PARTS_MAX, RF_PAYLOAD_MAX, 1},
+        {RF_PARTS_MAX + 1, RF_PAYLOAD_MAX + 1, 0}, {UINT64_C(1) << 61, UINT64_MAX, 0},
         {UINT64_MAX, UINT64_C(1) << 63, 0}};
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         rf_message m = world_message(RF_M_EXPLANATION, 0, 0);
