@@ -8,8 +8,9 @@
  *   3. A root falls when its last member is struck, as all are by a verdict: in rf_sweep and
  *      nowhere else.
  *   4. A wrong answer counts against its sender alone.
- *   5. What a pair takes after a kernel was not at hand is provisional, and its game is kept until
- *      that kernel has been run or the finality delay has passed. */
+ *   5. What a pair takes is provisional until the pair has ended, and where a kernel was not at
+ *      hand until that has been run or the finality delay has passed: so long its game is kept. If
+ *      two implementations of the referee's differ meanwhile, all of it goes back. */
 #include "task_state.h"
 
 #include "../verde/bytes.h"
@@ -185,12 +186,11 @@ void rf_pair_free(rf_pair *p)
 
 /* ---- provisional verdicts ----------------------------------------------------------------- */
 
-/* A loss by what a pair found. */
+/* A loss by what a pair found: in doubt until the pair has ended, and while it is held. */
 static ro_status strike(rf_task *t, const rf_pair *p, uint32_t member, rf_loss lost, ro_err *err)
 {
     rf_seat *s = &t->seats[member];
-    if (!p->missed_count) return rf_strike(t, member, lost, 0, err);
-    if (s->lost != RF_LOST_NOTHING) return RO_OK; /* a second loss counts when it is final */
+    if (s->lost != RF_LOST_NOTHING) return RO_OK; /* a root's fall counts again when it is final */
     RO_TRY(rf_strike(t, member, lost, 0, err));
     s->doubt = (rf_doubt){p->level, p->number};
     return RO_OK;
@@ -206,6 +206,21 @@ static void clear_doubt(rf_seat *s)
     s->doubt = (rf_doubt){RF_NONE, 0};
     s->next = RF_LOST_NOTHING;
     s->next_first = 0;
+}
+
+/* What a pair took is lost for good: also, with its root, by one who is in another's doubt or has
+ * its stake again after that. Auditors have none, and may have brought the root back since. */
+static ro_status confirm(rf_task *t, const rf_held *h, ro_err *err)
+{
+    for (uint32_t k = 0; k < t->seat_count; k++) {
+        rf_seat *s = &t->seats[k];
+        if (is_doubted(s, h->level, h->number)) clear_doubt(s);
+        for (int side = 0; side < 2; side++)
+            if (s->group == h->group[side] && s->role != RF_AUDITOR &&
+                h->fell[side] != RF_LOST_NOTHING)
+                RO_TRY(rf_strike(t, k, h->fell[side], 0, err));
+    }
+    return RO_OK;
 }
 
 /* Whoever was struck by that pair, and nobody else, has its stake again: unless it would have lost
@@ -243,22 +258,28 @@ ro_status rf_held_effects(rf_task *t, const rf_held *h, ro_err *err)
 {
     const rf_pair p = {.level = h->level, .number = h->number, .group = {h->group[0], h->group[1]}};
     for (uint32_t k = 0; k < h->missed_count; k++) {
-        rf_open o = {.q = missed_kernel(h->game, k)->q, .position = t->position};
+        rf_open o = {.q = missed_kernel(h->game, k)->q, .position = h->position};
         o.work = h->missed[k];
         RO_TRY(rf_ask_effect(t, &p, &o, RF_DO_HOLD, err));
     }
     return RO_OK;
 }
 
-/* Keep the game of the pair that has just ended, which is the last of those: with what a kernel
- * says it is judged again. */
-static ro_status hold(rf_task *t, rf_pair *p, ro_err *err)
+/* Keep the game of the pair that has just ended, which is the last of those, where a kernel was
+ * not at hand: with what that says it is judged again. Else what it took is lost. */
+static ro_status hold(rf_task *t, rf_pair *p, const rf_loss fell[2], ro_err *err)
 {
-    if (!p->missed_count) return RO_OK;
+    const rf_held ended = {.level = p->level, .number = p->number,
+                           .group = {p->group[0], p->group[1]}, .fell = {fell[0], fell[1]},
+                           .position = t->position};
+    if (!p->missed_count) return confirm(t, &ended, err);
     RO_TRY(rf_room(&t->held, &t->held_room, t->held_count, sizeof *t->held, err));
     rf_held *h = &t->held[t->held_count++];
-    *h = (rf_held){p->level, p->number, {p->group[0], p->group[1]},
-                   t->ended[--t->ended_count].game, p->missed, p->missed_count, p->missed_room};
+    *h = ended;
+    h->game = t->ended[--t->ended_count].game;
+    h->missed = p->missed;
+    h->missed_count = p->missed_count;
+    h->missed_room = p->missed_room;
     p->missed = NULL;
     p->missed_count = p->missed_room = 0;
     return rf_held_effects(t, h, err);
@@ -279,13 +300,12 @@ static ro_status let_stand(rf_task *t, uint32_t at, ro_err *err)
 {
     const rf_held *h = &t->held[at];
     rf_effect *e;
-    for (uint32_t k = 0; k < t->seat_count; k++)
-        if (is_doubted(&t->seats[k], h->level, h->number)) clear_doubt(&t->seats[k]);
     t->position++;
     RO_TRY(rf_effect_new(t, RF_DO_STAND, &e, err));
     e->level = h->level;
     e->pair = h->number;
     for (int k = 0; k < 2; k++) e->roots[k] = t->roots[h->group[k]].root;
+    RO_TRY(confirm(t, h, err));
     return drop_held(t, at, err);
 }
 
@@ -433,13 +453,17 @@ static ro_status end_pair(rf_task *t, rf_pair *p, ro_err *err)
         RO_TRY(give_back(t, p->level, p->number, err));
         return rf_refund(t, RF_END_REFUNDED, CONTRADICTED, err);
     }
-    for (uint32_t k = 0; k < v->guilty_count; k++)
-        RO_TRY(fall(t, p, v->guilty[k].party, loss_of(v->guilty[k].cause), err));
-    return hold(t, p, err);
+    rf_loss fell[2] = {RF_LOST_NOTHING, RF_LOST_NOTHING};
+    for (uint32_t k = 0; k < v->guilty_count; k++) {
+        fell[v->guilty[k].party] = loss_of(v->guilty[k].cause);
+        RO_TRY(fall(t, p, v->guilty[k].party, fell[v->guilty[k].party], err));
+    }
+    return hold(t, p, fell, err);
 }
 
-/* Whoever signed a claim that the game has found false has lost, at once. Nothing is open: all
- * windows are closed. */
+/* Whoever signed a claim that the game has found false is out at once, and has lost when the pair
+ * has ended: what is found later can still show that two implementations differ. Nothing is open:
+ * all windows are closed. */
 static ro_status strike_signers(rf_task *t, rf_pair *p, ro_err *err)
 {
     for (uint32_t k = 0; k < p->window_count; k++) {
@@ -617,8 +641,9 @@ static ro_status sweep_pair(rf_task *t, uint32_t pair, ro_err *err)
 {
     rf_pair *p = &t->pairs[pair];
     if (t->roots[p->group[0]].fallen || t->roots[p->group[1]].fallen) {
+        const rf_loss fell[2] = {RF_LOST_NOTHING, RF_LOST_NOTHING}; /* its members, one by one */
         RO_TRY(finish_pair(t, p, NULL, err));
-        return hold(t, p, err);
+        return hold(t, p, fell, err);
     }
     for (uint32_t k = 0; k < p->open_count; k++)
         if (p->open[k].window != RF_NONE && all_have_filed(t, p, &p->open[k])) {

@@ -19,9 +19,9 @@
  *   4. A stake is lost once, by the first cause. A root's fall strikes those who revealed it; a
  *      false segment claim or explanation strikes its signers, and the root falls only when none
  *      that stands is left for it.
- *   5. A fault of the referee never decides: it is tried again, then the task is refunded. Where
- *      a kernel was not at hand what a pair takes is provisional, and nothing is settled before
- *      that kernel has been run or the finality delay has passed.
+ *   5. A fault of the referee never decides: it is tried again, then the task is refunded. What a
+ *      pair takes is provisional until the pair has ended; where a kernel was not at hand longer,
+ *      and nothing is settled before that kernel has been run or the finality delay has passed.
  *   6. Memory is bounded by the setup: members, their claims in windows that were opened, one
  *      answer a question. Room is made only for what has passed its check.
  *   7. rf_task_save writes canonical bytes; restored, the task has the same later effects. */
@@ -130,7 +130,8 @@ typedef enum {
     RF_DO_RETURN,    /* `member` has its stake again: what the pair took was provisional, and a
                         kernel contradicts it, or it will have no verdict. STRIKE follows when it
                         has lost the stake for something else since                           */
-    RF_DO_STAND      /* a pair's verdict is provisional no more                               */
+    RF_DO_STAND      /* a pair's verdict is provisional no more. STRIKE follows for who had its
+                        stake again of another pair, and whose root fell by this one          */
 } rf_effect_kind;
 const char *rf_effect_name(rf_effect_kind k); /* "ask" */
 
@@ -218,7 +219,7 @@ typedef struct {
     rf_stage stage;
     rf_loss lost;
     uint64_t lost_at;
-    int provisional;   /* the loss: it comes of a verdict that is                             */
+    int provisional;   /* the loss: its pair is judged still, or has a verdict that is         */
     int has_root, stands; /* stands: its root does, and it lost nothing                       */
     vd_digest root;    /* sealed until REVEAL has ended                                       */
     int delivered;
@@ -232,7 +233,8 @@ void rf_task_get_member(const rf_task *t, uint32_t member, rf_task_member *m);
 uint32_t rf_task_find(const rf_task *t, const uint8_t key[32]); /* RF_NONE: no member */
 /* From RESOLVED on: the accepted root. 0: there is none. */
 int rf_task_root(const rf_task *t, vd_digest *root);
-/* How it ended: set at SETTLED and REFUNDED. */
+/* How it ends: known for good at SETTLED and REFUNDED. Before, RF_END_SETTLED, but in FINAL what a
+ * refund that waits there for held verdicts is for. */
 rf_end rf_task_end(const rf_task *t);
 /* Counted over all pairs: what V-007 and V-006 bound. */
 typedef struct {

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define TASK_MAGIC "VERDETSK"
-#define TASK_VERSION 2u /* 1 had no provisional verdicts */
+#define TASK_VERSION 3u /* 1 had no provisional verdicts, 2 not what fell by them */
 
 /* Exactly one of the two is set. */
 typedef struct {
@@ -91,19 +91,26 @@ static void *io_room(io *x, size_t n)
     return NULL;
 }
 
-/* The count of a vector whose records have at least `least` bytes; makes its room. */
-static void io_vector(io *x, void *items, uint32_t *room, uint32_t *count, size_t size,
-                      size_t least)
+/* The count of a vector, at most `most`, whose records have at least `least` bytes; makes its
+ * room. */
+static void io_few(io *x, void *items, uint32_t *room, uint32_t *count, size_t size, size_t least,
+                   uint32_t most)
 {
     io_u32(x, count);
     if (!x->in) return;
-    if (*count > vd_in_left(x->in) / least) io_bad(x);
+    if (*count > most || *count > vd_in_left(x->in) / least) io_bad(x);
     if (x->in->bad) *count = 0;
     if (*count == 0) return;
     void *p = io_room(x, *count * size); /* a few times what the bytes have */
     if (!p) *count = 0;
     memcpy(items, &p, sizeof p);
     *room = *count;
+}
+
+static void io_vector(io *x, void *items, uint32_t *room, uint32_t *count, size_t size,
+                      size_t least)
+{
+    io_few(x, items, room, count, size, least, UINT32_MAX);
 }
 
 /* ---- members, claims, roots -------------------------------------------------------------- */
@@ -156,7 +163,8 @@ static void io_said(io *x, rf_said *s)
 
 static void io_members(io *x, rf_task *t)
 {
-    io_vector(x, &t->roots, &t->root_room, &t->root_count, sizeof *t->roots, 64);
+    io_few(x, &t->roots, &t->root_room, &t->root_count, sizeof *t->roots, 64,
+           t->params.slots + RF_AUDITORS_MAX); /* one of each that has a slot, and of auditors */
     for (uint32_t k = 0; k < t->root_count; k++) io_root(x, &t->roots[k]);
     io_vector(x, &t->seats, &t->seat_room, &t->seat_count, sizeof *t->seats, 64);
     for (uint32_t k = 0; k < t->seat_count; k++) io_seat(x, &t->seats[k], t->root_count);
@@ -297,10 +305,12 @@ static ro_status replay(rf_task *t, rf_pair *p, vd_in *in, ro_err *err)
     return RO_FAIL(err, RO_EFORMAT, "a task's state has a pair that asks nothing");
 }
 
+/* What is of no use is refused before it costs a game. */
 static void io_missed(io *x, rf_task *t, rf_pair *p)
 {
     io_vector(x, &p->missed, &p->missed_room, &p->missed_count, sizeof *p->missed, 4);
     for (uint32_t k = 0; k < p->missed_count; k++) io_u32(x, &p->missed[k]);
+    if (x->in && (p->group[0] == p->group[1] || (p->done && !p->missed_count))) io_bad(x);
     if (!x->in) {
         write_openings(x, p->game);
     } else if (!x->in->bad) {
@@ -338,10 +348,17 @@ static void io_held(io *x, rf_task *t, rf_held *h)
     for (int k = 0; k < 2; k++) {
         p.group[k] = h->group[k];
         io_index(x, &p.group[k], t->root_count, 0);
+        h->fell[k] = (rf_loss)io_small(x, h->fell[k], RF_LOST_ATTENTION);
     }
+    io_u64(x, &h->position);
     io_missed(x, t, &p);
-    *h = (rf_held){p.level, p.number, {p.group[0], p.group[1]},
-                   p.game, p.missed, p.missed_count, p.missed_room};
+    h->level = p.level;
+    h->number = p.number;
+    memcpy(h->group, p.group, sizeof h->group);
+    h->game = p.game;
+    h->missed = p.missed;
+    h->missed_count = p.missed_count;
+    h->missed_room = p.missed_room;
 }
 
 /* ---- the whole --------------------------------------------------------------------------- */
@@ -407,10 +424,12 @@ static void io_task(io *x, rf_task *t)
     io_members(x, t);
     io_index(x, &t->accepted, t->root_count, 1);
     io_index(x, &t->auditor, t->seat_count, 1);
-    io_vector(x, &t->pairs, &t->pair_room, &t->pair_count, sizeof *t->pairs, 14);
+    io_few(x, &t->pairs, &t->pair_room, &t->pair_count, sizeof *t->pairs, 14, t->root_count / 2);
     for (uint32_t k = 0; k < t->pair_count; k++)
         if (!x->in || !x->in->bad) io_pair(x, t, k);
-    io_vector(x, &t->held, &t->held_room, &t->held_count, sizeof *t->held, 24);
+    /* in each a root fell; auditors bring some back */
+    io_few(x, &t->held, &t->held_room, &t->held_count, sizeof *t->held, 34,
+           t->root_count + RF_AUDITORS_MAX);
     for (uint32_t k = 0; k < t->held_count; k++)
         if (!x->in || !x->in->bad) io_held(x, t, &t->held[k]);
     io_works(x, t);
@@ -474,27 +493,58 @@ static int works_match(const rf_task *t)
     return asked == works && (works < t->work_count) == (t->challenging == RF_C_CHECKED);
 }
 
-/* Whether a loss that is provisional has been lost by a root's member to a pair whose game is there
- * to be judged again. */
+static int is_of(const rf_seat *s, const uint32_t group[2])
+{
+    return s->group == group[0] || s->group == group[1];
+}
+
+/* The roots of the pair with that name that is being judged, or held; NULL: there is none, or more
+ * than one. */
+static const uint32_t *named_pair(const rf_task *t, uint32_t level, uint32_t number)
+{
+    const uint32_t *found = NULL;
+    uint32_t n = 0;
+    if (level == t->level && number < t->pair_count && !t->pairs[number].done) {
+        found = t->pairs[number].group;
+        n++;
+    }
+    for (uint32_t k = 0; k < t->held_count; k++)
+        if (t->held[k].level == level && t->held[k].number == number) {
+            found = t->held[k].group;
+            n++;
+        }
+    return n == 1 ? found : NULL;
+}
+
+/* Whether a loss in doubt has been lost to a pair that can still give it back, by a member of one
+ * of its roots; only of equivocation a first claim is kept. */
 static int doubt_holds(const rf_task *t, const rf_seat *s)
 {
-    if (s->doubt.level == RF_NONE)
-        return s->doubt.number == 0 && s->next == RF_LOST_NOTHING && s->next_first == 0;
-    int found = 0;
+    if (s->next_first && s->next != RF_LOST_EQUIVOCATION) return 0;
+    if (s->doubt.level == RF_NONE) return s->doubt.number == 0 && s->next == RF_LOST_NOTHING;
+    const uint32_t *group = named_pair(t, s->doubt.level, s->doubt.number);
+    return group && is_of(s, group) && s->lost != RF_LOST_NOTHING;
+}
+
+/* Whether each pair that is held has a name of its own, and only members of a pair's roots filed
+ * claims in it. */
+static int pairs_hold(const rf_task *t)
+{
     for (uint32_t k = 0; k < t->held_count; k++)
-        found |= t->held[k].level == s->doubt.level && t->held[k].number == s->doubt.number;
+        if (!named_pair(t, t->held[k].level, t->held[k].number)) return 0;
     for (uint32_t k = 0; k < t->pair_count; k++)
-        found |= !t->pairs[k].done && t->pairs[k].level == s->doubt.level &&
-                 t->pairs[k].number == s->doubt.number;
-    return found && s->lost != RF_LOST_NOTHING && s->group != RF_NONE;
+        for (uint32_t i = 0; i < t->pairs[k].window_count; i++) {
+            const rf_window *w = &t->pairs[k].windows[i];
+            for (uint32_t f = 0; f < w->filing_count; f++)
+                if (!is_of(&t->seats[w->filings[f].member], t->pairs[k].group)) return 0;
+        }
+    return 1;
 }
 
 /* Whether the end and what is held fit the state: FINAL without a result waits for what is held,
  * and nothing is held by a task that has ended. */
 static int end_holds(const rf_task *t)
 {
-    for (uint32_t k = 0; k < t->held_count; k++)
-        if (!t->held[k].missed_count) return 0;
     if (t->state == RF_T_FINAL)
         return t->end == RF_END_SETTLED || (t->held_count && !t->pair_count);
     if (rf_over(t) && t->held_count) return 0;
@@ -534,7 +584,7 @@ static int make_whole(rf_task *t)
     int has_root = t->state >= RF_T_RESOLVED && t->state <= RF_T_SETTLED &&
                    (t->end == RF_END_SETTLED || t->end == RF_END_UNDELIVERED);
     int timeless = rf_is_open(t) || rf_over(t);
-    return works_match(t) && end_holds(t) && waits_hold(t) &&
+    return works_match(t) && pairs_hold(t) && end_holds(t) && waits_hold(t) &&
            (!has_root || t->accepted != RF_NONE) && timeless == (t->deadline == UINT64_MAX);
 }
 

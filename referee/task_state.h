@@ -19,7 +19,8 @@ typedef struct {
     uint64_t position;
 } rf_said;
 
-/* The pair whose verdict is provisional that a loss comes of; level RF_NONE: the loss is final. */
+/* The pair that a loss comes of, which is being judged or whose verdict is provisional; level
+ * RF_NONE: the loss is final. */
 typedef struct { uint32_t level, number; } rf_doubt;
 
 typedef struct {
@@ -100,6 +101,8 @@ typedef struct {
 /* A pair that has ended with such kernels: its game, until they have been run or it stands. */
 typedef struct {
     uint32_t level, number, group[2];
+    rf_loss fell[2];   /* what members of each side lost for with their root, or nothing */
+    uint64_t position; /* since when */
     rf_game *game;
     uint32_t *missed;
     uint32_t missed_count, missed_room;

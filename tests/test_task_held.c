@@ -72,6 +72,7 @@ Test(task_held, V013_a_loss_stands_when_the_kernel_agrees)
     const rf_effect *e = rf_task_effects(w->task, &n);
     cr_assert(n == 1 && e->kind == RF_DO_HOLD && e->work == hold->e.work && e->question);
     cr_assert(e->backend_count == 1 && strcmp(e->backends[0], "cpu test") == 0);
+    cr_assert(e->position == hold->e.position && e->position < rf_task_position(w->task));
     cr_assert_not_null(rf_task_game(w->task, 0, 0));
     cr_assert_null(rf_task_game(w->task, 0, 1));
     rf_task_get_counts(w->task, &c);
@@ -330,6 +331,39 @@ Test(task_held, V013_one_of_several_is_contradicted)
     tw_truth_free(t);
 }
 
+/* A root that fell provisionally, was brought back by an auditor and fell again: its member loses
+ * its stake as long as one of both verdicts stands, in whichever order they are decided. */
+Test(task_held, V013_a_root_that_falls_twice)
+{
+    enum { FIRST = 1, SECOND = 2 }; /* the verdict that is contradicted, a bit each */
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *h = tw_honest(t), *l = tw_liar(t, 2, 0, TW_OUTPUT, 4);
+    for (uint32_t k = 0; k < 12; k++) {
+        const uint32_t lies = k % 4, order = k / 4; /* 2: what is held stands when time ends */
+        tw *w = tw_world(t, 2, (tw_side *[2]){h, l}, l);
+        w->host_cannot = 1;
+        tw_begin(w);
+        tw_until(w, RF_T_FINAL);
+        cr_assert_eq(w->holds, 2, "%s", w->log);
+        cr_assert(tw_lost(w, 1) == RF_LOST_VERDICT && member_of(w, 1).provisional);
+        w->starve = 2;
+        for (uint32_t i = 0; i < 2; i++) {
+            const uint32_t at = order == 1 ? !i : i;
+            tw_restart(w);
+            if (order < 2 || lies >> at & 1) tw_late(w, &w->hold[at], lies >> at & 1);
+        }
+        tw_finish(w);
+        const int both = lies == (FIRST | SECOND);
+        cr_assert_eq(tw_lost(w, 1), both ? RF_LOST_NOTHING : RF_LOST_VERDICT, "%u: %s", k, w->log);
+        cr_assert_eq(returned_to(w, 1), both ? w->setup.params.stake : 0);
+        cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
+        cr_assert_eq(rf_task_end(w->task), lies ? RF_END_REFUNDED : RF_END_SETTLED);
+        cr_assert_eq(w->struck, both ? 0 : lies == SECOND ? 1 : 2); /* and the auditor, by it */
+        tw_free(w);
+    }
+    tw_truth_free(t);
+}
+
 /* V-012: who would have lost its stake for something else since has lost it for that. */
 Test(task_held, V012_equivocation_while_a_loss_is_provisional)
 {
@@ -404,7 +438,8 @@ static tw *until_struck(const claims *c)
     return w;
 }
 
-/* A kernel that was at hand is not asked for again: the next one was not. */
+/* Of a pair's kernels the first was at hand and is not asked for again, the next one was not. All
+ * that the pair took hangs on it: it ends in one way. */
 Test(task_held, V013_the_first_kernel_was_at_hand)
 {
     for (uint32_t lie = 0; lie < 2; lie++) {
@@ -416,16 +451,50 @@ Test(task_held, V013_the_first_kernel_was_at_hand)
             tw_ask a = w->queue[w->head++];
             tw_serve(w, &a);
         }
-        cr_assert(tw_lost(w, 1) == RF_LOST_CLAIM && !member_of(w, 1).provisional);
         w->host_cannot = 1;
         tw_until(w, RF_T_FINAL);
         cr_assert_eq(w->holds, 1);
-        cr_assert(tw_lost(w, 2) == RF_LOST_CLAIM && member_of(w, 2).provisional);
+        for (uint32_t k = 1; k < 3; k++)
+            cr_assert(tw_lost(w, k) == RF_LOST_CLAIM && member_of(w, k).provisional);
         tw_restart(w);
         tw_late(w, &w->hold[0], lie);
-        cr_assert_eq(tw_lost(w, 1), RF_LOST_CLAIM); /* two implementations said so */
-        cr_assert_eq(tw_lost(w, 2), lie ? RF_LOST_NOTHING : RF_LOST_CLAIM);
+        for (uint32_t k = 1; k < 3; k++) {
+            cr_assert_eq(tw_lost(w, k), lie ? RF_LOST_NOTHING : RF_LOST_CLAIM);
+            cr_assert(!member_of(w, k).provisional);
+        }
         cr_assert_eq(rf_task_get_state(w->task), lie ? RF_T_REFUNDED : RF_T_FINAL);
+        tw_free(w);
+        tw_truth_free(c.t);
+    }
+}
+
+/* Nothing that a pair takes is final before its end: where two implementations differ in it later,
+ * what was struck before goes back too, and nobody is struck by that pair. */
+Test(task_held, V013_a_kernel_that_differs_after_one_that_did_not)
+{
+    for (int lie = 0; lie < 2; lie++) {
+        claims c = claims_new();
+        tw *w = tw_world(c.t, 3, (tw_side *[3]){c.h, c.h, c.l}, c.h);
+        w->member[1].claims = c.bad;
+        tw_begin(w);
+        while (!w->struck) {
+            tw_ask a = w->queue[w->head++];
+            tw_serve(w, &a);
+        }
+        cr_assert(tw_lost(w, 1) == RF_LOST_CLAIM && member_of(w, 1).provisional);
+        tw_restart(w);
+        w->kernel_lies = lie;
+        w->starve = 2;
+        tw_finish(w);
+        cr_assert_eq(rf_task_end(w->task), lie ? RF_END_REFUNDED : RF_END_SETTLED);
+        cr_assert_eq(w->holds, 0);
+        cr_assert_eq(w->returned, lie ? 1 : 0);
+        cr_assert_eq(tw_lost(w, 0), RF_LOST_NOTHING);
+        for (uint32_t k = 1; k < 3; k++) {
+            cr_assert_eq(tw_lost(w, k), lie ? RF_LOST_NOTHING : RF_LOST_CLAIM);
+            cr_assert(!member_of(w, k).provisional);
+            cr_assert_eq(returned_to(w, k), lie ? w->setup.params.stake : 0);
+        }
         tw_free(w);
         tw_truth_free(c.t);
     }

@@ -276,7 +276,8 @@ Test(task_state, T52_openings_of_a_state)
 static tw *until_windows(const tw_truth *t, tw_ask *a)
 {
     tw_side *h = tw_honest(t), *l = tw_liar(t, 4, 0, TW_OUTPUT, 4);
-    tw *w = tw_world(t, 3, (tw_side *[3]){h, h, l}, h);
+    tw *w = tw_world(t, 4, (tw_side *[4]){h, h, l, h}, h);
+    w->member[3].unrevealed = 1;
     tw_begin(w);
     do *a = until_asked(w, RF_DO_ASK, RF_Q_SEGMENTS);
     while (!tw_may(w, 0, a));
@@ -300,6 +301,7 @@ Test(task_state, T52_open_windows_of_a_state)
     rf_window *open = filed_window(w);
     accepted(w);
     WITH(w, open->filings[0].member, w->task->seat_count, LOOSE);
+    WITH(w, open->filings[0].member, rf_task_find(w->task, w->member[3].key), LOOSE); /* no root's */
     WITH(w, open->filings[0].entry, open->entry_count, LOOSE);
     WITH(w, open->entries[0].first, w->task->seat_count, LOOSE);
     WITH(w, w->task->pairs[0].window_count, 1, "lacks a window");
@@ -387,13 +389,71 @@ Test(task_state, T52_held_pairs_of_a_state)
     WITH(w, h->level, 9, LOOSE); /* then a loss has no pair */
     WITH(w, h->number, 9, LOOSE);
     WITH(w, h->group[0], t->root_count, LOOSE);
-    WITH(w, h->group[0], h->group[1], "");
+    WITH(w, h->group[0], h->group[1], LOOSE); /* before there is a game of it */
     WITH(w, h->missed[0], t->next_work, "did not miss");
-    WITH(w, h->missed_count, 0, "did not miss");
+    WITH(w, h->missed_count, 0, LOOSE);
+    WITH(w, s->next_first, 1, LOOSE); /* of no equivocation */
+    WITH(w, s->group, s->group ? 0 : t->root_count - 1, LOOSE); /* another pair's */
+    s->next_first = 1;
+    s->next = RF_LOST_EQUIVOCATION;
+    accepted(w);
+    WITH(w, s->next, RF_LOST_ATTENTION, LOOSE);
+    s->next_first = 0;
+    s->next = RF_LOST_NOTHING;
     WITH(w, t->held_count, 2, LOOSE);
     WITH(w, t->held_count, 0, LOOSE);
     WITH(w, t->end, RF_END_NOBODY, LOOSE); /* with pairs of a level that is over */
     tw_finish(w);
+    done(w);
+}
+
+/* Each pair that is held has a name of its own, which is no pair's that is judged. */
+Test(task_state, T52_names_of_held_pairs)
+{
+    tw *w = until_held(tw_truth_small(6, 0));
+    rf_task *t = w->task;
+    for (uint32_t k = 0; k < t->seat_count; k++) t->seats[k].doubt = (rf_doubt){RF_NONE, 0};
+    t->held[1].level = t->held[0].level;
+    t->held[1].number = 7;
+    accepted(w);
+    WITH(w, t->held[1].number, t->held[0].number, LOOSE);
+    t->held[2].number = t->held[0].number;
+    WITH(w, t->held[2].level, t->held[0].level, LOOSE);
+    done(w);
+}
+
+/* As many as there can be, each of which costs memory, and one more. */
+Test(task_state, V010_more_roots_and_pairs_than_there_can_be)
+{
+    enum { MOST = 4 + RF_AUDITORS_MAX };
+    tw *w = until_held(tw_truth_small(6, 0));
+    rf_task *t = w->task;
+    rf_held held[MOST + 1], *held_was = t->held;
+    rf_root roots[MOST + 1], *roots_were = t->roots;
+    rf_pair pairs[3], *pairs_were = t->pairs;
+    for (uint32_t k = 0; k < t->seat_count; k++) t->seats[k].doubt = (rf_doubt){RF_NONE, 0};
+    cr_assert(t->root_count == 4 && t->params.slots == 4 && t->pair_count == 1);
+    for (uint32_t k = 0; k <= MOST; k++) {
+        held[k] = t->held[0];
+        held[k].level = 100 + k;
+        roots[k] = t->roots[k % 4];
+    }
+    for (uint32_t k = 0; k < 3; k++) pairs[k] = t->pairs[0];
+    t->held = held;
+    t->held_count = MOST;
+    WITH(w, t->held_count, MOST + 1, LOOSE);
+    t->held = held_was;
+    t->held_count = 3;
+    t->pairs = pairs;
+    t->pair_count = 2;
+    WITH(w, t->pair_count, 3, LOOSE);
+    t->pairs = pairs_were;
+    t->pair_count = 1;
+    t->roots = roots;
+    t->root_count = MOST;
+    WITH(w, t->root_count, MOST + 1, LOOSE);
+    t->roots = roots_were;
+    t->root_count = 4;
     done(w);
 }
 
