@@ -332,6 +332,16 @@ static rf_flow judge_wiring(rf_pass *p, stepping *s)
 
 /* ---- one element: 3c, 3d ---------------------------------------------------------------- */
 
+/* The node's inputs, as both sides agree on them. Two other claims of the segment may agree on
+ * others, so what is computed from inputs is asked about under theirs. */
+static vd_digest agreed_inputs(const rf_pass *p)
+{
+    vd_digest d;
+    vd_tagged_hash("verde/1 inputs", p->g->subject.digest,
+                   p->g->subject.inputs * sizeof p->g->subject.digest[0], d.b);
+    return d;
+}
+
 static rf_flow operator_again(rf_pass *p, stepping *s, const vd_node_leaf l[2])
 {
     rf_question q;
@@ -339,6 +349,7 @@ static rf_flow operator_again(rf_pass *p, stepping *s, const vd_node_leaf l[2])
     size_t n;
     int wrong[2];
     rf_question_init(&q, RF_Q_OPERATOR, 0);
+    q.of = agreed_inputs(p);
     q.step = s->step;
     q.node = l[0].node;
     RF_FLOW(rf_ask(p, &q, &b, &n));
@@ -360,6 +371,7 @@ static rf_flow kernel_bits(rf_pass *p, uint64_t step, uint64_t *bits)
     const uint8_t *b;
     size_t n;
     rf_question_init(&q, RF_Q_KERNEL, 0);
+    q.of = agreed_inputs(p);
     q.step = step;
     q.node = p->v->node;
     q.output = p->v->output;
@@ -386,8 +398,37 @@ static rf_flow second_opinion(rf_pass *p, uint64_t step, uint64_t bits)
                   "the referee's scalar body and its fast kernel differ: nobody is condemned");
 }
 
-static rf_flow ask_operands(rf_pass *p, uint64_t step, uint32_t level, uint64_t index,
-                            const uint8_t **b, size_t *n)
+/* What is agreed of a part's needs: an accumulator among them may say where the part reads. */
+static void put_agreed_needs(vd_out *o, const rf_part *part, const ro_parts *needs, uint32_t count)
+{
+    uint64_t bits;
+    for (uint32_t k = 0; k < count; k++)
+        for (uint64_t i = needs[k].begin; i < needs[k].end; i++) {
+            if (!rf_agreed_bits(part, needs[k].level, i, &bits)) continue;
+            vd_out_u64(o, needs[k].level);
+            vd_out_u64(o, i);
+            vd_out_u64(o, bits);
+        }
+}
+
+/* What a part reads, under the same inputs and with the same agreed of what it needs. */
+static rf_flow operands_context(rf_pass *p, const rf_part *part, const ro_parts *needs,
+                                uint32_t count, vd_digest *of)
+{
+    vd_out counted = {NULL, 0};
+    put_agreed_needs(&counted, part, needs, count);
+    uint8_t *bytes = rf_scratch(p, VD_DIGEST + counted.n);
+    if (!bytes) return RF_FAULT;
+    vd_out o = {bytes, 0};
+    vd_out_bytes(&o, of->b, VD_DIGEST);
+    put_agreed_needs(&o, part, needs, count);
+    vd_tagged_hash("verde/1 operands", bytes, o.n, of->b);
+    return RF_GO;
+}
+
+/* part NULL: of the whole element. */
+static rf_flow ask_operands(rf_pass *p, uint64_t step, const rf_part *part, const ro_parts *needs,
+                            uint32_t count, const uint8_t **b, size_t *n)
 {
     rf_question q;
     rf_question_init(&q, RF_Q_OPERANDS, everybody(p));
@@ -395,8 +436,12 @@ static rf_flow ask_operands(rf_pass *p, uint64_t step, uint32_t level, uint64_t 
     q.node = p->v->node;
     q.output = p->v->output;
     q.element = p->v->element;
-    q.level = level;
-    q.index = index;
+    q.of = agreed_inputs(p);
+    if (part) {
+        q.level = part->level;
+        q.index = part->index;
+        RF_FLOW(operands_context(p, part, needs, count, &q.of));
+    }
     return rf_ask(p, &q, b, n);
 }
 
@@ -414,8 +459,8 @@ static rf_flow computed(rf_pass *p, rf_operands *o, const rf_part *part, rf_comp
 {
     ro_status st = rf_run_body(o, p->v->output, p->v->element, part, NULL, c, p->err);
     if (st) return rf_fault(p, st); /* RO_ENOMEM */
-    RO_ASSERT(c->complete || !c->done || p->g->runner);
-    if (c->done) return RF_GO;
+    RO_ASSERT((c->complete && !o->missing) || !c->done || p->g->runner);
+    if (c->done && !o->missing) return RF_GO; /* what was accepted lacks nothing that is read */
     p->v->method = RF_BY_NONE;
     p->v->has_value = p->v->provisional = 0;
     return decide(p, RF_UNDECIDED, "the referee could not compute what would decide");
@@ -428,7 +473,7 @@ static rf_flow judge_whole(rf_pass *p, stepping *s)
     size_t n;
     rf_operands o;
     rf_computed c;
-    RF_FLOW(ask_operands(p, s->step, RF_NONE, 0, &b, &n));
+    RF_FLOW(ask_operands(p, s->step, NULL, NULL, 0, &b, &n));
     RF_FLOW(parse_operands(p, b, n, &o));
     p->trail->operands = b;
     p->trail->operands_size = n;
@@ -451,9 +496,6 @@ static rf_flow judge_part(rf_pass *p, stepping *s, const rf_part *part, int wron
     uint64_t bits;
     RF_FLOW(parse_operands(p, part->operands, part->operands_size, &o));
     RF_FLOW(computed(p, &o, part, &c));
-    /* Operands that were handed over for this part in another duel may lack a chunk that what is
-     * agreed here makes it read: the element is judged whole then. */
-    if (o.missing) return RF_ABSENT;
     v->recomputed = c.bits;
     for (int k = 0; k < 2; k++) wrong[k] = part->value[k] != v->recomputed;
     v->method = RF_BY_PARTIAL;
@@ -488,8 +530,9 @@ typedef struct {
 } duel;
 
 /* What a side's explanation of a part must fold to, and what it may not contradict. */
-static void put_context(vd_out *o, const rf_part *part, int side)
+static void put_context(vd_out *o, const rf_part *part, int side, const vd_digest *inputs)
 {
+    vd_out_bytes(o, inputs->b, VD_DIGEST);
     vd_out_u64(o, part->value[side]);
     for (uint32_t k = 0; k < part->agreed_count; k++) {
         const rf_run *r = &part->agreed[k];
@@ -500,14 +543,15 @@ static void put_context(vd_out *o, const rf_part *part, int side)
     }
 }
 
-/* A window is for one such context alone. */
+/* A window is for one such context alone, and so is an explanation that is handed in offline. */
 static rf_flow duel_context(rf_pass *p, const rf_part *part, int side, vd_digest *d)
 {
+    const vd_digest inputs = agreed_inputs(p);
     vd_out counted = {NULL, 0};
-    put_context(&counted, part, side);
+    put_context(&counted, part, side, &inputs);
     vd_out o = {rf_scratch(p, counted.n), 0};
     if (!o.to) return RF_FAULT;
-    put_context(&o, part, side);
+    put_context(&o, part, side, &inputs);
     vd_tagged_hash("verde/1 explained", o.to, o.n, d->b);
     return RF_GO;
 }
@@ -526,9 +570,8 @@ static rf_flow ask_explanations(rf_pass *p, stepping *s, duel *d)
         q[k].level = d->part.level;
         q[k].index = d->part.index;
         q[k].tensor = p->trail->chunks.tensor[k];
-        if (!p->g->online) continue;
-        q[k].claim = p->trail->claim[k];
         RF_FLOW(duel_context(p, &d->part, k, &q[k].of));
+        if (p->g->online) q[k].claim = p->trail->claim[k];
     }
     p->g->part = d->part;
     if (p->g->online) return rf_ask_windows(p, q, d->answer_size, d->filed);
@@ -555,7 +598,7 @@ static rf_flow open_duel(rf_pass *p, stepping *s, duel *d)
         return RF_ABSENT;
     d->answer_size = total * 8;
     p->g->part = d->part; /* what its operands are hangs on what is agreed */
-    RF_FLOW(ask_operands(p, s->step, d->part.level, d->part.index, &d->part.operands,
+    RF_FLOW(ask_operands(p, s->step, &d->part, d->needs, d->need_count, &d->part.operands,
                          &d->part.operands_size));
     if (rf_parts_agreed(&d->part, d->needs, d->need_count)) return RF_GO;
     return ask_explanations(p, s, d);

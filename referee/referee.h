@@ -79,7 +79,7 @@ typedef enum {
     /* Windows, online: the host collects the claims of one side and answers with all that are
      * admitted, once. */
     RF_Q_SEGMENTS,     /* bodies of segment claims of segment lo, `of` its leaf's hash       */
-    RF_Q_EXPLANATIONS, /* explanations as in RF_Q_PARTS; `of` stands for value and context    */
+    RF_Q_EXPLANATIONS, /* explanations as in RF_Q_PARTS                                       */
     /* The host's own work; nothing of these comes from a party. */
     RF_Q_OPERATOR,    /* run node `node` of step `step`: the digests of its outputs, flags u8 */
     RF_Q_RERUN,       /* run the steps under [lo, hi) of tree: that node's hash, the state root
@@ -99,7 +99,7 @@ typedef struct {
     vd_tree_kind tree;
     uint64_t lo, hi;       /* in leaves of the tree                                          */
     uint32_t depth;
-    vd_digest of;          /* what the answer must hash to                                   */
+    vd_digest of;          /* what the answer must hash to, or what is agreed that it hangs on  */
     vd_digest tensor;      /* chunks and headers: of this tensor                             */
     uint64_t step;         /* global; for nodes, states, tensors                             */
     uint32_t node, output; /* tensors: of this output; operands, parts                       */

@@ -213,7 +213,9 @@ typedef uint64_t ro_at_fn(const ro_reader *r, const void *attrs, uint32_t out, u
  *                a list that is a part of level 1
  * Where a part reads does not hang on what its needs claim, so one set of chunks serves both
  * parties: a mark of 0 only leaves reads out, and the accumulator that says where a chain's part of
- * level 0 reads is agreed by the time that such a part is in question.
+ * level 0 reads is agreed by the time that such a part is in question. It does hang on what is
+ * agreed of its needs: the chunks that two parties handed over serve no other two, who agree on
+ * another accumulator.
  * A referee whose two parties differ on part P (at first the value) asks both for the parts that
  * P needs and are not agreed yet; an answer on which part(P) is not the answerer's P is refused.
  * It goes on with the first need on which they differ, in the order of the list, and computes P
