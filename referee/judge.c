@@ -634,30 +634,40 @@ static void record_rounds(rf_trail *t, const duel *d, uint32_t depth)
     t->round_count = depth;
 }
 
-/* The sides that fall with an element. One whose element is the kernel's is condemned by scalar
- * bodies alone, against another implementation: nobody falls then, and no explanation is struck. */
-static rf_flow end_partial(rf_pass *p, uint64_t step, const duel *top, const int wrong[2])
+/* Nobody falls with an element, and no explanation of it is struck. */
+static rf_flow freeze_element(rf_pass *p, const duel *top, int explained)
 {
     rf_verdict *v = p->v;
+    for (rf_opening *o = p->g->windows; o; o = o->window)
+        if (o->q.kind == RF_Q_EXPLANATIONS) memset(o->struck, 0, RF_FILED_MAX);
+    for (int k = 0; k < 2; k++) v->claimed[k] = top->part.value[k];
+    v->method = RF_BY_NONE;
+    v->has_value = v->provisional = 0;
+    v->alarm = 1;
+    return decide(p, RF_UNDECIDED,
+                  explained ? "the referee's fast kernel gives the element of a side that its "
+                              "scalar body finds wrong in a part: nobody is condemned"
+                            : "the referee's fast kernel gives the element of a side of which no "
+                              "explanation is left: nobody is condemned");
+}
+
+/* The sides that fall with an element. One whose element is the kernel's is condemned by scalar
+ * bodies alone, against another implementation. So it is where it was explained by nobody: parts
+ * come from scalar bodies, and those of who ran a kernel that deviates do not fold to what it
+ * gave. */
+static rf_flow end_partial(rf_pass *p, uint64_t step, const duel *top, const int wrong[2])
+{
+    const int explained = p->v->method == RF_BY_PARTIAL;
     uint64_t bits;
-    if (v->method != RF_BY_PARTIAL)
-        return condemn(p, wrong, RF_FORFEIT, "no explanation of the element by its parts is left");
     rf_flow heard = kernel_bits(p, step, &bits);
-    RO_ASSERT(heard == RF_GO || heard == RF_ABSENT); /* it was asked when the part was judged */
-    for (int k = 0; heard == RF_GO && k < 2; k++) {
-        if (!wrong[k] || bits != top->part.value[k]) continue;
-        for (rf_opening *o = p->g->windows; o; o = o->window)
-            if (o->q.kind == RF_Q_EXPLANATIONS) memset(o->struck, 0, RF_FILED_MAX);
-        for (int i = 0; i < 2; i++) v->claimed[i] = top->part.value[i];
-        v->method = RF_BY_NONE;
-        v->has_value = v->provisional = 0;
-        v->alarm = 1;
-        return decide(p, RF_UNDECIDED,
-                      "the referee's fast kernel gives the element of a side that its scalar body "
-                      "finds wrong in a part: nobody is condemned");
-    }
-    return condemn(p, wrong, RF_OUTPUT,
-                   "one partial result was recomputed from its agreed parts");
+    if (heard != RF_GO && heard != RF_ABSENT) return heard;
+    for (int k = 0; heard == RF_GO && k < 2; k++)
+        if (wrong[k] && bits == top->part.value[k]) return freeze_element(p, top, explained);
+    if (explained)
+        return condemn(p, wrong, RF_OUTPUT,
+                       "one partial result was recomputed from its agreed parts");
+    p->v->provisional = heard == RF_ABSENT;
+    return condemn(p, wrong, RF_FORFEIT, "no explanation of the element by its parts is left");
 }
 
 /* A duel has ended. Strike the explanations that lost it in the duel above, and so on up while a

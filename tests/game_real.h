@@ -405,7 +405,7 @@ typedef struct {
     uint64_t silent;     /* these parties never answer                      */
     uint32_t deaf_kinds; /* these kinds of question nobody answers          */
     int (*deaf)(const rf_question *q, uint32_t party); /* nor these; RF_NONE: the host */
-    uint8_t kernel_flip;                               /* the kernel errs in this byte */
+    uint64_t kernel_flip;                              /* the kernel errs in these bits */
     uint8_t rerun_flip, not_landed;
     const uint64_t *parts[4]; /* a party's explanation of the element      */
     uint64_t parts_count[RO_LEVELS_MAX];

@@ -1193,7 +1193,7 @@ typedef struct {
     fixture f;
     real_side *side[2];
     real_host h;
-    uint64_t *parts[2];
+    uint64_t *parts[2], said, right; /* the second side's element, and what it is */
 } summing;
 
 /* A job of two steps that sum, as node 1; side k altered part[k] of the second (SUM: none). */
@@ -1227,6 +1227,8 @@ static void sum_up(summing *s, const uint64_t part[2])
         ro_free(fold(&n, x, SUM, 0, s->h.parts_count, &right));
         s->h.sides[k] = s->side[k] = faulty(&s->f, (real_fault){1, 1, 0, ROW, value ^ right, 0});
         s->h.parts[k] = s->parts[k] = told;
+        s->said = value;
+        s->right = right;
     }
 }
 
@@ -1270,20 +1272,67 @@ Test(game_branches, T24_partial_results, .timeout = 60)
     }
 }
 
-/* Who explains nothing forfeits online; offline the element is computed whole. */
-Test(game_branches, T26_an_element_that_is_not_explained, .timeout = 60)
+/* Who explains nothing forfeits online, unless its element is what the kernel gives: that is what
+ * the parts of an honest party whose kernel deviates look like. Where no kernel is heard it is
+ * provisional. Offline the element is computed whole. */
+Test(game_branches, T26_T60_an_element_that_is_not_explained, .timeout = 60)
 {
     static const uint64_t parts[2] = {SUM, 40};
     for (uint32_t silent = 0; silent < 2; silent++) {
         summing s;
         sum_up(&s, parts);
+        const uint64_t *explained = s.h.parts[!silent];
+        const uint64_t lied = s.said ^ s.right; /* to what the kernel says then */
         s.h.parts[silent] = NULL;
         rf_verdict v = expect(&s.h, (want){RF_OUTPUT, RF_BY_ELEMENT, 2});
         cr_assert(!v.provisional && v.bytes_read > 1 << 20);
         s.h.online = 1;
-        expect(&s.h, (want){RF_FORFEIT, RF_BY_NONE, 1u << silent});
-        s.h.parts[!silent] = NULL;
-        expect(&s.h, (want){RF_FORFEIT, RF_BY_NONE, 3});
+        for (int both = 0; both < 2; both++) {
+            const uint32_t guilty = both ? 3 : 1u << silent;
+            s.h.parts[!silent] = both ? NULL : explained;
+            s.h.kernel_flip = 1 << 30; /* of neither */
+            v = expect(&s.h, (want){RF_FORFEIT, RF_BY_NONE, guilty});
+            cr_assert(!v.provisional && !v.alarm && !v.has_value);
+            s.h.deaf_kinds = 1u << RF_Q_KERNEL;
+            v = expect(&s.h, (want){RF_FORFEIT, RF_BY_NONE, guilty});
+            cr_assert(v.provisional && !v.alarm);
+            s.h.deaf_kinds = 0;
+            for (uint32_t side = 0; side < 2; side++) {
+                s.h.kernel_flip = side ? lied : 0;
+                int frozen = guilty >> side & 1;
+                v = expect(&s.h, frozen ? (want){RF_UNDECIDED, RF_BY_NONE, 0}
+                                        : (want){RF_FORFEIT, RF_BY_NONE, guilty});
+                cr_assert(v.alarm == frozen && !v.provisional && !v.has_value);
+                if (frozen) cr_assert(strstr(v.why, "no explanation is left"), "%s", v.why);
+            }
+        }
+        sum_down(&s);
+    }
+}
+
+/* Honest parties ran a kernel that deviates: they committed its element, which their parts do not
+ * fold to. Nobody falls, also where somebody under their root folds it falsely. */
+Test(game_branches, T60_a_kernel_that_deviates_from_its_parts, .timeout = 60)
+{
+    static const uint64_t parts[2] = {SUM, 40};
+    for (int saboteur = 0; saboteur < 2; saboteur++) {
+        summing s;
+        sum_up(&s, parts);
+        const uint64_t *lie = s.h.parts[1];
+        s.h.parts[1] = s.h.parts[0]; /* side 1 is honest here, with the true parts */
+        s.h.sides[2] = s.side[1];
+        s.h.parts[2] = lie;
+        s.h.count = saboteur ? 3 : 2;
+        s.h.kernel_flip = s.said ^ s.right;
+        s.h.online = 1;
+        rf_verdict v = expect(&s.h, (want){RF_UNDECIDED, RF_BY_NONE, 0});
+        cr_assert(v.alarm && !v.provisional && !v.has_value);
+        cr_assert_eq(v.elements_recomputed, saboteur ? 1u : 0u);
+        for (int k = 0; k < 2; k++) cr_assert_eq(v.claimed[k], v.sides[k] ? s.said : s.right);
+        s.h.deaf_kinds = 1u << RF_Q_KERNEL; /* until it has been run */
+        v = expect(&s.h, (want){saboteur ? RF_OUTPUT : RF_FORFEIT,
+                                saboteur ? RF_BY_PARTIAL : RF_BY_NONE, saboteur ? 6 : 2});
+        cr_assert(v.provisional);
         sum_down(&s);
     }
 }

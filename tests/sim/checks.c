@@ -287,6 +287,8 @@ static void note_verdict(sim_world *w, const rf_effect *e)
         sim_violation(w, "V-011: a verdict by an execution that always fails");
     if (w->faults[FAULT_NO_KERNEL] && v->method == RF_BY_ELEMENT && !v->provisional)
         sim_violation(w, "V-013: condemned by one implementation, and not provisional");
+    if (w->faults[FAULT_NO_KERNEL] && v->kind == RF_FORFEIT && v->has_element && !v->provisional)
+        sim_violation(w, "V-013: fallen with an element of which no kernel was heard for good");
     if (v->method == RF_BY_ELEMENT || v->method == RF_BY_PARTIAL) {
         uint64_t most = w->job->dear ? RF_EVIDENCE_MAX : RF_PARTIAL_BYTES * 2;
         if (v->bytes_read > most)
@@ -369,7 +371,8 @@ static void check_strike(sim_world *w, const rf_event *e, const rf_effect *x)
         sim_violation(w, "V-002: honest party %u is struck for %s", a->number,
                       rf_loss_name(x->lost));
     }
-    if (w->faults[FAULT_KERNEL] && x->lost == RF_LOST_VERDICT && !is_in_doubt(w, m.provisional))
+    int by_verdict = x->lost == RF_LOST_VERDICT || (x->lost == RF_LOST_FORFEIT && w->job->dear);
+    if (w->faults[FAULT_KERNEL] && by_verdict && !is_in_doubt(w, m.provisional))
         sim_violation(w, "V-013: party %u is condemned while two implementations differ",
                       a->number);
     if (a->lost != RF_LOST_NOTHING)
