@@ -304,7 +304,7 @@ static uint64_t resident(void)
     return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* A few bytes on a disk can be a file of terabytes. The header may say that all of it is the job. */
+/* A few bytes on a disk can be a file of terabytes, and its header say that all of it is the job. */
 static void sparse(const fixture *f, const uint8_t *header, uint64_t size, uint64_t job,
                    ro_status want, const char *says)
 {
@@ -413,7 +413,7 @@ Test(trace, test_T52_sparse_files_take_no_memory)
     size_t size;
     uint8_t *bytes = one_trace(&f, -1, NULL, &size);
     const uint64_t tera = UINT64_C(1) << 40, most = VD_JOB_BYTES_MAX;
-    sparse(&f, bytes, most + 1000, most + 1, RO_ELIMIT, "has a job of 67108865 bytes; 67108864 are");
+    sparse(&f, bytes, most + 1000, most + 1, RO_ELIMIT, "has a job of 67108865 bytes; 67108864");
     sparse(&f, bytes, most + 1000, most + 900, RO_EFORMAT, "its job does not lie in the file");
     sparse(&f, bytes, tera, tera - 256, RO_ELIMIT, "has a job of 1099511627520 bytes");
     sparse(&f, bytes, 12 * tera, 12 * tera - 256, RO_ELIMIT, "67108864 are allowed");

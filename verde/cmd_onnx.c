@@ -318,8 +318,8 @@ static ro_status check_sharing(const vd_onnx *m, ro_err *err)
         if (!ro_add_size(there, m->files[k].size, &there)) there = UINT64_MAX;
     if (asked / READ_MOST <= there) return RO_OK;
     return RO_FAIL(err, RO_ELIMIT,
-                   "the model's tensors have %llu bytes in files of %llu; digests are made of up to "
-                   "%u times what is there",
+                   "the model's tensors have %llu bytes in files of %llu; digests are made of up "
+                   "to %u times what is there",
                    (unsigned long long)asked, (unsigned long long)there, READ_MOST);
 }
 

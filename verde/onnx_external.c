@@ -21,7 +21,7 @@
 #include "onnx.h"
 
 #define PATH_BYTES_MAX 1024u
-#define PATH_NAMES_MAX 16u /* each is a folder that is opened, for each of VD_ONNX_FILES_MAX files */
+#define PATH_NAMES_MAX 16u /* folders that are opened, for each of VD_ONNX_FILES_MAX files */
 #define SHOWN 60u          /* bytes of a name in a sentence */
 
 typedef struct {
@@ -59,8 +59,8 @@ static ro_status read_place(const vd_onnx_entry *entries, uint32_t count, const 
                            "tensor \"%s\" has external data with the unknown key \"%s\"", tensor,
                            key);
         if (seen >> which & 1)
-            return RO_FAIL(err, RO_EFORMAT, "tensor \"%s\" has external data whose %s is given twice",
-                           tensor, key);
+            return RO_FAIL(err, RO_EFORMAT,
+                           "tensor \"%s\" has external data whose %s is given twice", tensor, key);
         seen |= UINT32_C(1) << which;
         if (which == 0) p->location = &e->value;
         if (which == 1) good = number(&e->value, &p->offset);
@@ -250,7 +250,7 @@ ro_status vd_onnx_external_digest(const vd_onnx *m, const vd_onnx_tensor *t, uin
     RO_TRY(open_file(location, m->folder, vd_onnx_show(&t->name, tensor, sizeof tensor), &fd, err));
     vd_onnx_show(location, name, sizeof name);
     uint8_t *room = ro_alloc(BLOCK);
-    ro_status st = room ? RO_OK : RO_FAIL(err, RO_ENOMEM, "no memory to read tensor \"%s\"", tensor);
+    ro_status st = room ? RO_OK : RO_FAIL(err, RO_ENOMEM, "no memory to read external data");
     vd_frontier_init(&f, VD_TREE_CHUNKS);
     for (uint64_t at = 0; !st && at < t->bytes; at += BLOCK) {
         int64_t n = t->bytes - at < BLOCK ? (int64_t)(t->bytes - at) : BLOCK;

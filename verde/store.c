@@ -20,7 +20,7 @@
 #include "files.h"
 #include "verde.h"
 
-#define TENSOR_HEADER 128u /* keeps the bytes aligned in a map */
+#define TENSOR_HEADER 128u /* of a file: type and bytes, then zeros (docs/FORMATS.md) */
 #define PIECE ((uint64_t)1 << 20)
 
 struct vd_store {

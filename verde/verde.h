@@ -273,7 +273,8 @@ void vd_job_segment(const vd_job *j, uint64_t segment, uint64_t *first, uint64_t
  *   returns   RO_OK; RO_ENOTFOUND, RO_EIO no such file, or it cannot be read; RO_EFORMAT,
  *             RO_ELIMIT malformed; RO_EOP the job needs an operator that this program lacks;
  *             RO_EDIFFER; RO_ESIGNATURE; RO_ENOMEM
- *   cost      the job's size, whatever the number of steps; files are not read otherwise
+ *   cost      header, job and trailer are read, whatever the number of steps, and kept in memory;
+ *             records and trees are read, by 4 KiB, and kept where they are asked for
  *   thread    any, one at a time                                                       */
 typedef struct vd_trace vd_trace;
 ro_status vd_trace_open(const char *path, vd_trace **out, ro_err *err) RO_CHECKED;
