@@ -900,7 +900,7 @@ Test(onnx, T91_external_data)
     free(root);
 }
 
-/* Two readers could take two places; and of a model that is bad for itself no file is looked for. */
+/* Two readers could take two places; and of a model that is bad in itself no file is looked at. */
 Test(onnx, T91_keys_of_external_data_and_when_they_are_read)
 {
     char *root = strdup(small_folder());

@@ -304,7 +304,7 @@ static uint64_t resident(void)
     return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* A few bytes on a disk can be a file of terabytes, and its header say that all of it is the job. */
+/* A few bytes on a disk can be a file of terabytes, all of which its header calls the job. */
 static void sparse(const fixture *f, const uint8_t *header, uint64_t size, uint64_t job,
                    ro_status want, const char *says)
 {
