@@ -264,7 +264,7 @@ static ro_status replay_one(rf_pair *p, vd_in *in, ro_err *err)
         (absent && (n || rf_is_window(p->open[slot].q.kind))))
         return RO_FAIL(err, RO_EFORMAT, "a task's state has an opening of no question");
     rf_open *o = &p->open[slot];
-    if (o->window != RF_NONE && (absent || !p->windows[o->window].closed)) accepted = 0;
+    if (o->window != RF_NONE && !p->windows[o->window].closed) accepted = 0;
     else if (absent) rf_game_cannot(p->game, &o->q, RF_NONE);
     else RO_TRY(rf_game_offer(p->game, &o->q, bytes, (size_t)n, &accepted, err));
     if (!accepted) return RO_FAIL(err, RO_EFORMAT, "a task's state has an opening that is none");
