@@ -421,12 +421,12 @@ static claims claims_new(void)
     return c;
 }
 
-/* As far as the false claim is struck out, which nobody but scalar bodies found false. */
-static tw *until_struck(const claims *c)
+/* As far as the false claim is struck out; cannot: which nobody but scalar bodies found false. */
+static tw *until_struck(const claims *c, int cannot)
 {
     tw *w = tw_world(c->t, 3, (tw_side *[3]){c->h, c->h, c->l}, c->h);
     w->member[1].claims = c->bad;
-    w->host_cannot = 1;
+    w->host_cannot = cannot;
     tw_begin(w);
     while (!w->struck) {
         tw_ask a = w->queue[w->head++];
@@ -445,13 +445,7 @@ Test(task_held, V013_the_first_kernel_was_at_hand)
 {
     for (uint32_t lie = 0; lie < 2; lie++) {
         claims c = claims_new();
-        tw *w = tw_world(c.t, 3, (tw_side *[3]){c.h, c.h, c.l}, c.h);
-        w->member[1].claims = c.bad;
-        tw_begin(w);
-        while (!w->struck) {
-            tw_ask a = w->queue[w->head++];
-            tw_serve(w, &a);
-        }
+        tw *w = until_struck(&c, 0);
         w->host_cannot = 1;
         tw_until(w, RF_T_FINAL);
         cr_assert_eq(w->holds, 1);
@@ -475,14 +469,7 @@ Test(task_held, V013_a_kernel_that_differs_after_one_that_did_not)
 {
     for (int lie = 0; lie < 2; lie++) {
         claims c = claims_new();
-        tw *w = tw_world(c.t, 3, (tw_side *[3]){c.h, c.h, c.l}, c.h);
-        w->member[1].claims = c.bad;
-        tw_begin(w);
-        while (!w->struck) {
-            tw_ask a = w->queue[w->head++];
-            tw_serve(w, &a);
-        }
-        cr_assert(tw_lost(w, 1) == RF_LOST_CLAIM && member_of(w, 1).provisional);
+        tw *w = until_struck(&c, 0);
         tw_restart(w);
         w->kernel_lies = lie;
         w->starve = 2;
@@ -507,7 +494,7 @@ Test(task_held, V013_claims_and_their_root)
     for (uint32_t k = 0; k < 6; k++) {
         const uint32_t lie = k % 3, order = k / 3;
         claims c = claims_new();
-        tw *w = until_struck(&c);
+        tw *w = until_struck(&c, 1);
         tw_until(w, RF_T_FINAL);
         cr_assert_eq(w->holds, 2, "%s", w->log);
         cr_assert_eq(tw_lost(w, 2), RF_LOST_CLAIM);
@@ -541,7 +528,7 @@ Test(task_held, V013_a_pair_without_a_verdict_gives_back)
 {
     for (int frozen = 0; frozen < 2; frozen++) {
         claims c = claims_new();
-        tw *w = until_struck(&c);
+        tw *w = until_struck(&c, 1);
         w->host_cannot = 0;
         w->kernel_lies = w->starve = 1;
         if (frozen) tw_plain(w, RF_EV_ALARM);
@@ -561,7 +548,7 @@ Test(task_held, V013_a_pair_whose_side_falls_by_itself_is_held)
 {
     for (uint32_t lie = 0; lie < 2; lie++) {
         claims c = claims_new();
-        tw *w = until_struck(&c);
+        tw *w = until_struck(&c, 1);
         equivocate(w, 2);
         cr_assert_null(tw_last(w, RF_DO_VERDICT)->verdict);
         cr_assert_eq(w->holds, 1);
