@@ -80,7 +80,7 @@ static int compare_names(const void *a, const void *b)
  * move while what an effect points to may not. */
 static ro_status name_backends(rf_task *t, const rf_pair *p, rf_effect *e, ro_err *err)
 {
-    char(*list)[VD_BACKEND_BYTES] = ro_arena_alloc(t->event, t->seat_count * sizeof *list);
+    char(*list)[VD_BACKEND_BYTES] = ro_arena_alloc(t->event, (t->seat_count + 1) * sizeof *list);
     uint32_t n = 0, names = 0;
     if (!list) return RO_FAIL(err, RO_ENOMEM, "no memory for the names of backends");
     for (uint32_t k = 0; k < t->seat_count; k++)

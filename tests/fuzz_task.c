@@ -171,17 +171,42 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
+static const uint8_t life[] = {2, 0, 2, 1, 2, 2, 2, 3, 14, 0, 1, 1, 3, 0, 3, 1, 3, 2,
+                               3, 3, 1, 1, 5, 0, 5, 1, 5, 2, 5, 3, 1, 1};
+
+static void write_state(const script *s, const char *folder, const char *name)
+{
+    uint8_t *state;
+    size_t n;
+    ro_err err = {RO_OK, {0}};
+    must(rf_task_save(s->w->task, &state, &n, &err), &err);
+    uint8_t *with = malloc(n + 1);
+    with[0] = 2;
+    memcpy(with + 1, state, n);
+    small_put(in_folder(folder, name), with, n + 1);
+    free(with);
+    ro_free(state);
+}
+
+/* A verdict is held, and a pair is judged still. */
+static void write_held(const char *folder)
+{
+    script s;
+    begin(&s, 0);
+    s.w->host_cannot = 1;
+    for (size_t k = 0; k < sizeof life; k += 2) play(&s, life[k], life[k + 1]);
+    while (!s.w->holds || !s.w->task->pair_count || s.w->task->pairs[0].done) serve(&s, 4);
+    write_state(&s, folder, "state-held");
+    tw_free(s.w);
+    tw_truth_free(s.truth);
+}
+
 /* Whole lives as scripts, and a state in the middle of a dispute at each level. */
 void write_seeds(const char *folder)
 {
-    static const uint8_t life[] = {2, 0, 2, 1, 2, 2, 2, 3, 14, 0, 1, 1, 3, 0, 3, 1, 3, 2,
-                                   3, 3, 1, 1, 5, 0, 5, 1, 5, 2, 5, 3, 1, 1};
     for (uint8_t level = 0; level < 2; level++) {
         uint8_t bytes[1 + sizeof life + 160];
-        uint8_t *state;
-        size_t n;
         script s;
-        ro_err err = {RO_OK, {0}};
         bytes[0] = level;
         memcpy(bytes + 1, life, sizeof life);
         for (size_t k = 0; k < 160; k += 2) {
@@ -191,14 +216,9 @@ void write_seeds(const char *folder)
         small_put(in_folder(folder, level ? "checkpoint" : "full"), bytes, sizeof bytes);
         begin(&s, level ? 3 : 0);
         for (size_t k = 0; k < sizeof life + 20; k += 2) play(&s, bytes[1 + k], bytes[2 + k]);
-        must(rf_task_save(s.w->task, &state, &n, &err), &err);
-        uint8_t *with = malloc(n + 1);
-        with[0] = 2;
-        memcpy(with + 1, state, n);
-        small_put(in_folder(folder, level ? "state-checkpoint" : "state-full"), with, n + 1);
-        free(with);
-        ro_free(state);
+        write_state(&s, folder, level ? "state-checkpoint" : "state-full");
         tw_free(s.w);
         tw_truth_free(s.truth);
     }
+    write_held(folder);
 }
