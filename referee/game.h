@@ -241,8 +241,7 @@ int rf_operands_exact(const rf_operands *o); /* nothing missing, nothing idle */
 uint32_t rf_part_levels(const rf_node *n, uint32_t output, uint64_t element);
 uint32_t rf_part_needs(const rf_node *n, uint32_t output, uint64_t element, const rf_part *part,
                        ro_parts needs[RO_NEEDS_MAX], uint64_t *total);
-#define RF_PARTS_MAX (UINT64_C(1) << 13) /* that one part may need: 64 KiB of answer, so that all
-                                          * rounds fit into evidence; some list RO_LIST and a few */
+#define RF_PARTS_MAX VD_PARTS_MAX /* no job that is sealed has a part that needs more */
 int rf_parts_agreed(const rf_part *part, const ro_parts *needs, uint32_t count);
 int rf_agreed_bits(const rf_part *part, uint32_t level, uint64_t index, uint64_t *bits);
 /* Note what both sides' answers agree on and go on with the first need on which they differ; 0:

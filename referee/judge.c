@@ -594,8 +594,8 @@ static rf_flow open_duel(rf_pass *p, stepping *s, duel *d)
     uint64_t total;
     d->need_count = rf_part_needs(&p->g->subject, p->v->output, p->v->element, &d->part, d->needs,
                                   &total);
-    if (total > RF_PARTS_MAX || d->part.agreed_count + d->need_count > RF_RUNS_MAX)
-        return RF_ABSENT;
+    RO_ASSERT(total <= RF_PARTS_MAX); /* or the job were not sealed */
+    if (d->part.agreed_count + d->need_count > RF_RUNS_MAX) return RF_ABSENT;
     d->answer_size = total * 8;
     p->g->part = d->part; /* what its operands are hangs on what is agreed */
     RF_FLOW(ask_operands(p, s->step, &d->part, d->needs, d->need_count, &d->part.operands,

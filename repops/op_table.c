@@ -441,6 +441,61 @@ uint64_t ro_reads_1(RO_FLOPS_ARGS, uint32_t input)
     return 1;
 }
 
+/* ---- what explanations need at most --------------------------------------------------------- */
+
+static uint64_t greater(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+/* Of MaxPool one more: the number at the best tap. */
+static uint64_t chain_needs_most(uint64_t n)
+{
+    uint64_t count[RO_LEVELS_MAX];
+    ro_chain_levels(n, count);
+    return greater(count[0] < RO_LIST ? count[0] : RO_LIST, count[1]) + 1;
+}
+
+static uint64_t maxpoolgrad_needs_most(const ro_reader *r, const void *attrs)
+{
+    const ro_window w = ro_maxpool_window(attrs, &r->in[1], &r->in[0]);
+    const ro_maxpool_shape s = ro_maxpool_shape_by(&w, ro_window_most(&w));
+    uint64_t marks = s.windows > RO_CHAIN ? RO_CHAIN * s.lists + 1 : s.windows * s.lists;
+    return greater(greater(marks, s.parts < RO_LIST ? s.parts : RO_LIST),
+                   chain_needs_most(s.windows));
+}
+
+/* Of the element; the later of two parts of a level may need the one before it as well. */
+static uint64_t element_needs_most(const ro_explain *e, const ro_reader *r, const void *attrs,
+                                   uint32_t out)
+{
+    uint64_t count[RO_LEVELS_MAX], most = 0;
+    uint32_t levels = e->levels(r, attrs, out, 0, count);
+    for (uint32_t l = 0; l < levels; l++)
+        for (uint64_t k = 0; k < 2 && k < count[l]; k++) {
+            ro_parts needs[RO_NEEDS_MAX];
+            uint64_t total = 0;
+            uint32_t runs = e->needs(r, attrs, out, 0, l, k, needs);
+            for (uint32_t t = 0; t < runs; t++) total += needs[t].end - needs[t].begin;
+            most = greater(most, total);
+        }
+    return most;
+}
+
+uint64_t ro_part_needs_most(ro_op op, const ro_reader *r, const void *attrs, uint32_t out)
+{
+    const ro_explain *e = ro_explain_of(op, r);
+    uint64_t reads, all;
+    if (!e || ro_type_elements(&r->out[out]) == 0) return 0;
+    switch (op) { /* elements of a pool at its edges need less than others */
+    case RO_OP_MaxPoolGrad: return maxpoolgrad_needs_most(r, attrs);
+    case RO_OP_AveragePoolGrad: return chain_needs_most(ro_span(&r->in[0], 2, r->in[0].rank));
+    case RO_OP_MaxPool:
+    case RO_OP_AveragePool:
+        reads = ro_ops[op].reads(attrs, r->in, r->inputs, &r->out[out], 0);
+        all = ro_type_elements(&r->in[0]);
+        return chain_needs_most(reads < all ? reads : all);
+    default: return element_needs_most(e, r, attrs, out);
+    }
+}
+
 /* ---- emission that needs attribute structs -------------------------------------------------- */
 
 static ro_ints ints_of_dims(const ro_type *t)

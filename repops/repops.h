@@ -302,6 +302,8 @@ ro_status ro_attr_set_ints(ro_op op, void *attrs, const char *name, const int64_
 uint64_t ro_at(ro_op op, const ro_reader *r, const void *attrs, uint32_t out, uint64_t i);
 /* How elements of this node explain themselves; NULL: they do not. */
 const ro_explain *ro_explain_of(ro_op op, const ro_reader *r);
+/* No part of any element of an output needs more parts than this; by types and attributes alone. */
+uint64_t ro_part_needs_most(ro_op op, const ro_reader *r, const void *attrs, uint32_t out);
 /* Whether these bits may be a part of that level: a mark is 0 or 1, a float32 is in the low 32. */
 int ro_part_canonical(ro_op op, const ro_reader *r, uint32_t level, uint64_t bits);
 /* Every part of an element, as an honest party computes them: the parts of all levels, level by

@@ -131,6 +131,16 @@ RO_FN ro_box ro_window_covering(const ro_window *w, uint64_t j, int64_t *at)
     }
     return b;
 }
+/* At least as many as ro_window_covering finds for any element. */
+RO_FN uint64_t ro_window_most(const ro_window *w)
+{
+    uint64_t n = 1;
+    for (uint32_t a = 0; a < w->axes; a++) {
+        int64_t most = (w->kernel[a] - 1) * w->dilation[a] / w->stride[a] + 1;
+        n *= (uint64_t)(most < w->y[a] ? most : w->y[a]);
+    }
+    return n;
+}
 /* Does the window of the output at coordinates o cover x at coordinates `at`? */
 RO_FN int ro_window_covers(const ro_window *w, const int64_t *o, const int64_t *at)
 {

@@ -91,14 +91,17 @@ static void check_part(subject *s, const ro_reader *r, uint32_t out, uint64_t i,
     ro_claims claims = {claimed, t};
     t->runs = e->needs(r, s->c.attrs.bytes, out, i, level, index, t->needs);
     cr_assert_leq(t->runs, RO_NEEDS_MAX);
+    uint64_t total = 0, most = ro_part_needs_most(s->c.op, r, s->c.attrs.bytes, out);
     for (uint32_t k = 0; k < t->runs; k++) {
         const ro_parts *p = &t->needs[k];
+        total += p->end - p->begin;
         cr_assert(p->begin < p->end && p->level <= level + 1 && p->end <= count[p->level], "%s",
                   name);
         /* A chain's accumulators: in the level above, one for every RO_LIST of this one. */
         uint64_t end = p->level > level ? p->end * RO_LIST : p->end;
         cr_assert(p->level < level || end <= index, "%s needs what comes after", name);
     }
+    cr_assert_leq(total, most, "%s: part (%u, %llu)", name, level, (unsigned long long)index);
     forget(s);
     uint64_t got = e->part(r, s->c.attrs.bytes, out, i, level, index, &claims);
     cr_assert_eq(got, t->parts[t->first[level] + index], "%s: part (%u, %llu)", name, level,

@@ -391,6 +391,35 @@ static ro_status check_phases_bytes(const vd_job *j, ro_err *err)
     return RO_OK;
 }
 
+/* Online a dear element is explained or its side falls, so every part must fit into an answer. */
+static ro_status check_parts(const ro_graph *g, uint32_t phase, uint32_t node, ro_err *err)
+{
+    const ro_node *n = &g->nodes[node];
+    ro_type in[RO_INPUTS_MAX], out[RO_OUTPUTS_MAX];
+    const ro_reader r = {in, out, n->inputs, n->outputs, NULL, NULL, NULL};
+    for (uint32_t k = 0; k < n->inputs; k++)
+        in[k] = n->in[k] == RO_NO_VALUE ? (ro_type){0} : g->values[n->in[k]].type;
+    for (uint32_t k = 0; k < n->outputs; k++) out[k] = g->values[n->first_output + k].type;
+    for (uint32_t k = 0; k < n->outputs; k++) {
+        uint64_t most = ro_part_needs_most(n->op, &r, n->attrs, k);
+        if (most > VD_PARTS_MAX)
+            return RO_FAIL(err, RO_ELIMIT,
+                           "phase %u, node %u: an element of %s is explained by a part that needs "
+                           "up to %llu others; at most %llu are allowed", phase, node,
+                           ro_ops[n->op].name, (unsigned long long)most,
+                           (unsigned long long)VD_PARTS_MAX);
+    }
+    return RO_OK;
+}
+
+static ro_status check_nodes(const vd_job *j, ro_err *err)
+{
+    for (uint32_t p = 0; p < j->phase_count; p++)
+        for (uint32_t k = 0; k < j->phases[p].graph->node_count; k++)
+            RO_TRY(check_parts(j->phases[p].graph, p, k, err));
+    return RO_OK;
+}
+
 static ro_status first_state(vd_job *j, ro_err *err)
 {
     vd_digest *all = ro_alloc(j->slot_count * sizeof *all);
@@ -412,6 +441,7 @@ ro_status vd_job_seal(vd_job *j, ro_err *err)
     RO_TRY(check_step_slot(j, err));
     for (uint32_t p = 0; p < j->phase_count; p++) RO_TRY(check_phase(j, p, err));
     RO_TRY(check_phases_bytes(j, err));
+    RO_TRY(check_nodes(j, err));
     put_job(&o, j);
     if (o.n > VD_JOB_BYTES_MAX)
         return RO_FAIL(err, RO_ELIMIT, "a job has %zu bytes; at most %llu are allowed", o.n,

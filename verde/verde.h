@@ -42,6 +42,9 @@ vd_digest vd_step_digest(uint64_t step);
 #define VD_JOB_BYTES_MAX (UINT64_C(64) << 20)
 #define VD_NODES_MAX 131072u     /* of all phases: bounds what a decoder does before it refuses */
 #define VD_PHASES_BYTES_MAX (UINT64_C(5) << 18) /* evidence of 4 MiB holds all phase records */
+#define VD_PARTS_MAX (UINT64_C(1) << 13) /* that one part of an element may need: 64 KiB of an
+                                          * answer, so that all rounds fit into evidence; some list
+                                          * 4,096 and a few */
 #define VD_NODE_RECORD_MAX 8192u /* 64 outputs of 8 axes, 1,024 attribute bytes: 6,480         */
 #define VD_SLOT_RECORD_MAX 512u
 #define VD_JOB_BODY_BYTES 128u

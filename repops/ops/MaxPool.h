@@ -24,18 +24,22 @@ RO_FN ro_window ro_maxpool_window(const void *attrs, const ro_type *x, const ro_
 #define RO_MAXPOOL_PART RO_CHAIN /* taps in one part of MaxPoolGrad's explanation */
 /* Windows that may cover element i of MaxPoolGrad, parts for the taps of each, lists of these. */
 typedef struct { uint64_t windows, parts, lists; } ro_maxpool_shape;
+RO_FN ro_maxpool_shape ro_maxpool_shape_by(const ro_window *w, uint64_t windows)
+{
+    ro_maxpool_shape s;
+    uint64_t taps = 1;
+    for (uint32_t a = 0; a < w->axes; a++)
+        taps *= (uint64_t)(w->kernel[a] < w->x[a] ? w->kernel[a] : w->x[a]);
+    s.windows = windows;
+    s.parts = (taps + RO_MAXPOOL_PART - 1) / RO_MAXPOOL_PART;
+    s.lists = ro_mark_lists(s.parts);
+    return s;
+}
 RO_FN ro_maxpool_shape ro_maxpool_shape_of(const ro_reader *r, const void *attrs, uint64_t i)
 {
     ro_window w = ro_maxpool_window(attrs, &r->in[1], &r->in[0]);
     int64_t at[RO_SPATIAL_MAX];
-    ro_maxpool_shape s;
-    uint64_t taps = 1;
-    for (uint32_t a = 0; a < w.axes; a++)
-        taps *= (uint64_t)(w.kernel[a] < w.x[a] ? w.kernel[a] : w.x[a]);
-    s.windows = ro_window_covering(&w, i, at).count;
-    s.parts = (taps + RO_MAXPOOL_PART - 1) / RO_MAXPOOL_PART;
-    s.lists = ro_mark_lists(s.parts);
-    return s;
+    return ro_maxpool_shape_by(&w, ro_window_covering(&w, i, at).count);
 }
 #elif defined(RO_PASS_BODY)
 #if !RO_IS_BITS
