@@ -747,18 +747,20 @@ Test(game_branches, T24_what_is_computed_is_of_what_is_agreed)
         real_side *bad = real_run(f.tensors, f.job, faults, 2, NULL, 0);
         real_side *follows = real_run(f.tensors, f.job, faults, 1, NULL, 0);
         real_side *x = real_run(f.tensors, f.job, faults + 1, 1, NULL, 0);
-        for (int online = 0; online < 2; online++) {
+        for (int way = 0; way < 3; way++) {
+            const rf_method method = way == 2 ? RF_BY_OPERATOR : RF_BY_ELEMENT;
             real_host h = host(&f, x, f.truth);
-            h.online = online;
+            h.online = way == 1;
+            if (way == 2) h.deaf_kinds = 1u << RF_Q_OPERANDS;
             real_claim(&h, bad, f.truth, 0, 0);
             real_claim(&h, f.truth, f.truth, 0, 1);
             real_claim(&h, follows, x, 0, 1);
             real_claim(&h, x, x, 0, 1);
-            rf_verdict v = expect(&h, (want){RF_OUTPUT, RF_BY_ELEMENT, 1});
-            cr_assert(v.has_value && v.element == e && !v.provisional);
+            rf_verdict v = expect(&h, (want){RF_OUTPUT, method, 1});
+            cr_assert(v.has_value == (way < 2) && v.provisional == (way == 2));
             if (v.struck_claims < 3 || v.node == 0) continue; /* their bytes order them otherwise */
             cr_assert_eq(h.asked[RF_Q_OPERANDS], 3); /* of it twice, and of its input */
-            cr_assert_eq(h.asked[RF_Q_KERNEL], 3);
+            cr_assert_eq(h.asked[way < 2 ? RF_Q_KERNEL : RF_Q_OPERATOR], 3);
             played++;
         }
         free(bad);
@@ -766,7 +768,7 @@ Test(game_branches, T24_what_is_computed_is_of_what_is_agreed)
         free(x);
         tear_down(&f);
     }
-    cr_assert_geq(played, 64);
+    cr_assert_geq(played, 128);
 }
 
 /* Alone, a claim that its root's owner did not sign falls without the root; online all have had
@@ -2040,6 +2042,22 @@ static void check_tree_question(const real_host *h, const rf_game *g, const rf_q
                                   &h->sides[q->parties == 2]->w.party.root));
 }
 
+static vd_digest inputs_of(const rf_node *n)
+{
+    vd_digest d;
+    vd_tagged_hash("verde/1 inputs", n->digest, n->inputs * sizeof n->digest[0], d.b);
+    return d;
+}
+
+/* What is read or computed is bound to the inputs, and to what is agreed: at first to no part. */
+static void check_bound(const rf_game *g, const rf_question *q)
+{
+    const vd_digest inputs = inputs_of(rf_game_subject(g));
+    vd_digest bound = inputs;
+    if (q->level != RF_NONE) vd_tagged_hash("verde/1 operands", inputs.b, VD_DIGEST, bound.b);
+    cr_assert(vd_digest_equal(&q->of, &bound));
+}
+
 /* What is filed in a window is bound to what is explained: at first its side's element. */
 static void check_window_question(const real_host *h, const rf_game *g, const rf_question *q,
                                   const place *at)
@@ -2057,10 +2075,9 @@ static void check_window_question(const real_host *h, const rf_game *g, const rf
     check_tensor_question(h, q, at);
     cr_assert(q->output == at->output && q->element == at->element && q->level < RF_NONE);
     if (q->level != 3) return;
-    const rf_node *n = rf_game_subject(g);
     uint8_t bytes[VD_DIGEST + 8] = {0};
-    vd_digest bound;
-    vd_tagged_hash("verde/1 inputs", n->digest, n->inputs * sizeof n->digest[0], bytes);
+    vd_digest bound = inputs_of(rf_game_subject(g));
+    memcpy(bytes, bound.b, VD_DIGEST);
     memcpy(bytes + VD_DIGEST, real_find(h->tensors, &q->tensor)->bytes + 4 * at->element, 4);
     vd_tagged_hash("verde/1 explained", bytes, sizeof bytes, bound.b);
     cr_assert(vd_digest_equal(&q->of, &bound));
@@ -2095,7 +2112,10 @@ static void check_question(const real_host *h, const rf_game *g, const rf_questi
     case RF_Q_OPERANDS:
     case RF_Q_KERNEL: cr_assert(q->output == at->output && q->element == at->element);
         /* fall through */
-    case RF_Q_OPERATOR: cr_assert(q->step == at->step && q->node == at->node); break;
+    case RF_Q_OPERATOR:
+        cr_assert(q->step == at->step && q->node == at->node);
+        if (q->kind != RF_Q_PARTS) check_bound(g, q);
+        break;
     case RF_Q_RERUN:
         cr_assert(q->has_state && vd_digest_equal(&q->state, &state));
         cr_assert(q->tree == VD_TREE_STEPS && q->lo == at->step && q->hi == at->step + 1);
