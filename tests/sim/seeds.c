@@ -418,8 +418,8 @@ static void draw_faults(sim_world *w)
 
 /* Honest parties ran a kernel that is not the scalar body at one element; one party has the truth
  * of the body, and nobody may be condemned, whatever backend who copied their root names. Where the
- * element is dear it is explained by parts, which come from the body: those of the honest parties do
- * not fold to what they committed. */
+ * element is dear it is explained by parts, which come from the body: those of the honest parties
+ * do not fold to what they committed. */
 static void deviating_kernel(sim_world *w, const sim_pool *pool)
 {
     const sim_strategy *s = &sim_strategies[0];
