@@ -104,6 +104,8 @@ static void order_groups(rf_game *g, const vd_digest *task)
 
 static ro_status make_groups(rf_game *g, const rf_setup *s, ro_err *err)
 {
+    g->groups = ro_arena_alloc(g->arena, s->party_count * sizeof *g->groups);
+    if (!g->groups) return RO_FAIL(err, RO_ENOMEM, "no memory for a game");
     for (uint32_t i = 0; i < s->party_count; i++) {
         vd_trace_body body;
         uint32_t k = 0;
@@ -172,9 +174,7 @@ ro_status rf_game_new(const rf_setup *s, rf_game **out, ro_err *err)
     g->job = s->job;
     g->online = s->online;
     g->current[0] = RF_NONE;
-    g->groups = ro_arena_alloc(a, s->party_count * sizeof *g->groups);
-    ro_status st = g->groups ? RO_OK : RO_FAIL(err, RO_ENOMEM, "no memory for a game");
-    if (!st) st = make_groups(g, s, err);
+    ro_status st = make_groups(g, s, err);
     if (!st) st = make_pairs(g, err);
     if (!st) st = keep_claims(g, s, err);
     if (st) {
