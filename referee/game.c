@@ -701,6 +701,16 @@ static void end_pair(rf_game *g, const rf_verdict *v)
     }
 }
 
+void rf_add_pair(rf_verdict *v, const rf_verdict *w)
+{
+    v->elements_recomputed += w->elements_recomputed;
+    v->bytes_read += w->bytes_read;
+    v->questions += w->questions;
+    v->struck_claims += w->struck_claims;
+    v->provisional |= w->provisional;
+    v->alarm |= w->alarm;
+}
+
 /* The last decided pair speaks; guilt and cost are of all. */
 static void finish(rf_game *g)
 {
@@ -719,13 +729,7 @@ static void finish(rf_game *g)
     for (uint32_t k = 0; k < g->pair_count; k++) {
         const rf_verdict *w = &g->pairs[k];
         for (uint32_t i = 0; i < w->guilty_count; i++) add_guilt(v, &w->guilty[i]);
-        if (k == last) continue;
-        v->elements_recomputed += w->elements_recomputed;
-        v->bytes_read += w->bytes_read;
-        v->questions += w->questions;
-        v->struck_claims += w->struck_claims;
-        v->provisional |= w->provisional;
-        v->alarm |= w->alarm;
+        if (k != last) rf_add_pair(v, w);
     }
 }
 

@@ -187,6 +187,8 @@ ro_status rf_check_body(const vd_job *j, const rf_party *party, vd_trace_body *b
 /* The order of pairing: H(tag, task, H(tag, all roots ascending), root). */
 vd_digest rf_pairing_seed(const vd_digest *roots, uint32_t count);
 vd_digest rf_pairing_order(const vd_digest *task, const vd_digest *seed, const vd_digest *root);
+/* What another pair of the same dispute cost, and what it leaves open, into v. */
+void rf_add_pair(rf_verdict *v, const rf_verdict *w);
 void rf_question_init(rf_question *q, rf_question_kind kind, uint64_t parties);
 /* The opening of a question, or leave it open. */
 rf_flow rf_ask(rf_pass *p, const rf_question *q, const uint8_t **bytes, size_t *size);

@@ -162,16 +162,8 @@ static void put_together(const rf_report *o, rf_verdict *v)
     for (uint32_t k = 0; k < o->pair_count; k++)
         if ((o->pairs[k]->kind == RF_UNDECIDED) == (standing > 1)) last = k;
     *v = *o->pairs[last];
-    for (uint32_t k = 0; k < o->pair_count; k++) {
-        const rf_verdict *w = o->pairs[k];
-        if (k == last) continue;
-        v->elements_recomputed += w->elements_recomputed;
-        v->bytes_read += w->bytes_read;
-        v->questions += w->questions;
-        v->struck_claims += w->struck_claims;
-        v->provisional |= w->provisional;
-        v->alarm |= w->alarm;
-    }
+    for (uint32_t k = 0; k < o->pair_count; k++)
+        if (k != last) rf_add_pair(v, o->pairs[k]);
 }
 
 static ro_status begin(rf_files *f, rf_report *o, rf_verdict **v, ro_err *err)
