@@ -327,20 +327,20 @@ ro_status rf_stop_pairs(rf_task *t, ro_err *err)
 }
 
 /* The verdict with what the kernel said in place of its absence. */
-static ro_status judge_again(rf_held *h, uint32_t missed, const uint8_t *bits, rf_verdict *v,
+static ro_status judge_again(rf_held *h, uint32_t missed, const uint8_t *answer, rf_verdict *v,
                              ro_err *err)
 {
     rf_game *g = h->game;
     rf_opening *o = missed_kernel(g, missed);
     rf_question open[RF_OPEN_MAX];
     uint32_t count;
-    uint8_t *copy = ro_arena_alloc(g->pair, 8);
+    uint8_t *copy = ro_arena_alloc(g->pair, RF_KERNEL_BYTES);
     if (!copy) return RO_FAIL(err, RO_ENOMEM, "no memory for a kernel's answer");
-    memcpy(copy, bits, 8);
+    memcpy(copy, answer, RF_KERNEL_BYTES);
     o->bytes = copy;
-    o->size = 8;
+    o->size = RF_KERNEL_BYTES;
     o->absent = 0;
-    g->bytes_read += 8;
+    g->bytes_read += RF_KERNEL_BYTES;
     h->missed_count--;
     memmove(&h->missed[missed], &h->missed[missed + 1],
             (h->missed_count - missed) * sizeof *h->missed);
@@ -358,7 +358,7 @@ ro_status rf_take_late(rf_task *t, const rf_event *e, ro_err *err)
         for (k = 0; k < h->missed_count && h->missed[k] != e->work; k++) {}
         if (k < h->missed_count) break;
     }
-    if (at == t->held_count || e->end != RF_WORK_DONE || e->size != 8) return RO_OK;
+    if (at == t->held_count || e->end != RF_WORK_DONE || e->size != RF_KERNEL_BYTES) return RO_OK;
     rf_held *h = &t->held[at];
     RO_TRY(judge_again(h, k, e->bytes, &v, err));
     if (v.alarm) {

@@ -494,29 +494,52 @@ typedef struct {
     const void *data[RO_INPUTS_MAX];
     const char *levels[LEVELS_MAX];
     uint32_t count;
+    int explained; /* by parts */
 } operating;
 
+static void whole_reader(const rf_node *n, const void *const *data, ro_reader *r)
+{
+    memset(r, 0, sizeof *r);
+    r->in = n->in;
+    r->out = n->out;
+    r->inputs = n->inputs;
+    r->outputs = n->outputs;
+    r->data = data;
+}
+
+/* What the parts of an element fold to. */
+static ro_status folded(const rf_node *n, const ro_reader *r, const rf_question *q, uint64_t *bits,
+                        ro_err *err)
+{
+    uint32_t levels;
+    uint64_t count[RO_LEVELS_MAX], total = 0, *parts;
+    RO_TRY(ro_explain_all(n->node->op, r, n->node->attrs, q->output, q->element, &levels, count,
+                          &parts, err));
+    for (uint32_t k = 0; k < levels; k++) total += count[k];
+    *bits = parts[total - 1];
+    ro_free(parts);
+    return RO_OK;
+}
+
 /* Every level runs the whole operator on its whole inputs, so an element, or a part of one, is
- * computed in its real tile with its real neighbours. The scalar body's bits come last. */
+ * computed in its real tile with its real neighbours. Then come the scalar body's bits and, of an
+ * element that is explained, what its parts fold to. */
 static ro_status compute_kernel(void *ctx, ro_pool *pool, uint8_t *result, ro_err *err)
 {
     operating *o = ctx;
     const rf_node *n = o->n;
     ro_reader r;
+    uint64_t bits[2] = {0, 0};
     for (uint32_t k = 0; k < o->count; k++) {
-        uint64_t bits = 0;
         const ro_backend *b = use_level(o->f, o->levels[k]);
-        RO_TRY(rf_run_operator(n, b, pool, o->data, NULL, o->q->output, o->q->element, &bits, err));
-        vd_put_le(result + 8 * k, bits, 8);
+        RO_TRY(rf_run_operator(n, b, pool, o->data, NULL, o->q->output, o->q->element, bits, err));
+        vd_put_le(result + 8 * k, bits[0], 8);
     }
-    memset(&r, 0, sizeof r);
-    r.in = n->in;
-    r.out = n->out;
-    r.inputs = n->inputs;
-    r.outputs = n->outputs;
-    r.data = o->data;
-    vd_put_le(result + 8 * o->count,
-              ro_at(n->node->op, &r, n->node->attrs, o->q->output, o->q->element), 8);
+    whole_reader(n, o->data, &r);
+    bits[0] = ro_at(n->node->op, &r, n->node->attrs, o->q->output, o->q->element);
+    if (o->explained) RO_TRY(folded(n, &r, o->q, &bits[1], err));
+    vd_put_le(result + 8 * o->count, bits[0], 8);
+    if (o->explained) vd_put_le(result + 8 * (o->count + 1), bits[1], 8);
     return RO_OK;
 }
 
@@ -536,25 +559,29 @@ static ro_status compute_operator(void *ctx, ro_pool *pool, uint8_t *result, ro_
 /* The kernel's bits where it agrees with the scalar body; else bits that do not. */
 static ro_status answer_operator(rf_files *f, rf_game *g, const rf_question *q, ro_err *err)
 {
-    operating o = {f, rf_game_subject(g), q, {NULL}, {NULL}, 0};
+    operating o = {f, rf_game_subject(g), q, {NULL}, {NULL}, 0, 0};
     int whole = q->kind == RF_Q_OPERATOR, accepted;
-    uint8_t answers[LEVELS_MAX * RO_OUTPUTS_MAX * VD_DIGEST];
+    uint8_t answers[LEVELS_MAX * RO_OUTPUTS_MAX * VD_DIGEST], say[RO_OUTPUTS_MAX * VD_DIGEST + 1];
     size_t size = whole ? o.n->outputs * sizeof(vd_digest) : 8;
     ro_arena *a = ro_arena_new();
     if (!a) return RO_FAIL(err, RO_ENOMEM, "no memory to run an operator");
     uint64_t flops = vd_body_flops(o.n->graph, o.n->node);
     o.count = named_levels(f, o.levels);
     if (whole && flops <= SCALAR_FLOPS) o.levels[o.count++] = SCALAR;
-    uint32_t count = whole ? o.count : o.count + 1;
+    o.explained = !whole && rf_is_partial(o.n, q->output);
+    uint32_t count = whole ? o.count : o.count + 1 + (uint32_t)o.explained;
     uint64_t all = flops <= UINT64_MAX / count ? flops * count : UINT64_MAX;
     rf_work w = {NULL, whole ? compute_operator : compute_kernel, &o, count * size};
     ro_status st = RO_OK;
     if (load_inputs(f, o.n, o.data, a) && in_child(f, &w, all, 0, answers)) {
-        const uint8_t *say = answers;
-        if (!all_agree(f, answers, count, size) && !whole)
-            while (memcmp(say, answers + o.count * size, size) == 0) say += size;
-        if (whole) answers[size++] = count > 1 ? RF_RAN_TWICE : 0; /* after the first */
-        if (!f->stopped || !whole) st = give(f, g, q, say, size, &accepted, err);
+        int agree = all_agree(f, answers, count, size);
+        uint32_t k = 0;
+        while (!agree && !whole && k < o.count &&
+               memcmp(answers + k * size, answers + o.count * size, size) == 0)
+            k++;
+        memcpy(say, answers + k * size, size);
+        say[size] = agree && count > 1 ? RF_RAN_TWICE : 0;
+        if (agree || !whole) st = give(f, g, q, say, size + 1, &accepted, err);
     }
     ro_arena_free(a);
     return st;
@@ -868,12 +895,7 @@ ro_status rf_explanation_put(const char *store, const rf_node *n, const vd_diges
     ro_reader r;
     uint64_t count[RO_LEVELS_MAX], total, *own = NULL;
     char name[96];
-    memset(&r, 0, sizeof r);
-    r.in = n->in;
-    r.out = n->out;
-    r.inputs = n->inputs;
-    r.outputs = n->outputs;
-    r.data = data;
+    whole_reader(n, data, &r);
     uint32_t levels = explanation_levels(n, output, element, count, &total);
     if (!parts)
         RO_TRY(ro_explain_all(n->node->op, &r, n->node->attrs, output, element, &levels, count,
@@ -909,12 +931,7 @@ static ro_status compute_parts(void *ctx, ro_pool *pool, uint8_t *result, ro_err
     uint32_t levels;
     uint64_t count[RO_LEVELS_MAX], *parts;
     (void)pool;
-    memset(&r, 0, sizeof r);
-    r.in = x->n->in;
-    r.out = x->n->out;
-    r.inputs = x->n->inputs;
-    r.outputs = x->n->outputs;
-    r.data = x->data;
+    whole_reader(x->n, x->data, &r);
     RO_TRY(ro_explain_all(x->n->node->op, &r, x->n->node->attrs, x->q->output, x->q->element,
                           &levels, count, &parts, err));
     for (uint64_t k = 0; k < x->total; k++) vd_put_le(result + 8 * k, parts[k], 8);

@@ -414,7 +414,7 @@ static ro_status holds(rf_game *g, const rf_question *q, const uint8_t *b, size_
     case RF_Q_EXPLANATIONS: return window_holds(g, q, b, n, ok, err);
     case RF_Q_OPERATOR: *ok = n == g->subject.outputs * (size_t)VD_DIGEST + 1; return RO_OK;
     case RF_Q_RERUN: *ok = n == 2 * VD_DIGEST + 1; return RO_OK;
-    case RF_Q_KERNEL: *ok = n == 8; return RO_OK;
+    case RF_Q_KERNEL: *ok = n == RF_KERNEL_BYTES; return RO_OK;
     }
     return RO_OK;
 }

@@ -364,8 +364,9 @@ static rf_flow operator_again(rf_pass *p, stepping *s, const vd_node_leaf l[2])
     return condemn_one(p, wrong, RF_OUTPUT, "the operator was run again on its agreed inputs");
 }
 
-/* The element as the fast kernel computes it among its real neighbours. */
-static rf_flow kernel_bits(rf_pass *p, uint64_t step, uint64_t *bits)
+/* The element as the fast kernel computes it among its real neighbours. *twice: the host's scalar
+ * body gives the same on whole inputs, and so do its parts. */
+static rf_flow kernel_bits(rf_pass *p, uint64_t step, uint64_t *bits, int *twice)
 {
     rf_question q;
     const uint8_t *b;
@@ -377,8 +378,8 @@ static rf_flow kernel_bits(rf_pass *p, uint64_t step, uint64_t *bits)
     q.output = p->v->output;
     q.element = p->v->element;
     RF_FLOW(rf_ask(p, &q, &b, &n));
-    *bits = 0;
-    for (int k = 7; k >= 0; k--) *bits = *bits << 8 | b[k];
+    *bits = vd_get_u64(b);
+    *twice = b[8] & RF_RAN_TWICE;
     return RF_GO;
 }
 
@@ -386,7 +387,8 @@ static rf_flow kernel_bits(rf_pass *p, uint64_t step, uint64_t *bits)
 static rf_flow second_opinion(rf_pass *p, uint64_t step, uint64_t bits)
 {
     uint64_t kernel;
-    rf_flow f = kernel_bits(p, step, &kernel);
+    int twice; /* the referee ran the scalar body itself */
+    rf_flow f = kernel_bits(p, step, &kernel, &twice);
     if (f == RF_ABSENT) {
         p->v->provisional = 1;
         return RF_GO;
@@ -494,6 +496,7 @@ static rf_flow judge_part(rf_pass *p, stepping *s, const rf_part *part, int wron
     rf_operands o;
     rf_computed c;
     uint64_t bits;
+    int twice;
     RF_FLOW(parse_operands(p, part->operands, part->operands_size, &o));
     RF_FLOW(computed(p, &o, part, &c));
     v->recomputed = c.bits;
@@ -506,7 +509,7 @@ static rf_flow judge_part(rf_pass *p, stepping *s, const rf_part *part, int wron
     /* The kernel computes elements, not parts: it can confirm the element of a side that is right
      * here, and a side that is right here and wrong further on is no contradiction. It is asked
      * whoever is wrong: end_partial looks at what it said of who falls. */
-    rf_flow f = kernel_bits(p, s->step, &bits);
+    rf_flow f = kernel_bits(p, s->step, &bits, &twice);
     if (f != RF_GO && f != RF_ABSENT) return f;
     v->provisional = 1;
     for (int k = 0; k < 2; k++)
@@ -634,8 +637,8 @@ static void record_rounds(rf_trail *t, const duel *d, uint32_t depth)
     t->round_count = depth;
 }
 
-/* Nobody falls with an element, and no explanation of it is struck. */
-static rf_flow freeze_element(rf_pass *p, const duel *top, int explained)
+/* Explanations do not decide: none of them is struck, and the verdict is of the element. */
+static void set_parts_aside(rf_pass *p, const duel *top)
 {
     rf_verdict *v = p->v;
     for (rf_opening *o = p->g->windows; o; o = o->window)
@@ -643,7 +646,13 @@ static rf_flow freeze_element(rf_pass *p, const duel *top, int explained)
     for (int k = 0; k < 2; k++) v->claimed[k] = top->part.value[k];
     v->method = RF_BY_NONE;
     v->has_value = v->provisional = 0;
-    v->alarm = 1;
+}
+
+/* Nobody falls with an element. */
+static rf_flow freeze_element(rf_pass *p, const duel *top, int explained)
+{
+    set_parts_aside(p, top);
+    p->v->alarm = 1;
     return decide(p, RF_UNDECIDED,
                   explained ? "the referee's fast kernel gives the element of a side that its "
                               "scalar body finds wrong in a part: nobody is condemned"
@@ -651,18 +660,35 @@ static rf_flow freeze_element(rf_pass *p, const duel *top, int explained)
                               "explanation is left: nobody is condemned");
 }
 
-/* The sides that fall with an element. One whose element is the kernel's is condemned by scalar
- * bodies alone, against another implementation. So it is where it was explained by nobody: parts
- * come from scalar bodies, and those of who ran a kernel that deviates do not fold to what it
- * gave. */
+/* Kernel, body and parts of the host's own all give this element, on whole inputs: who has it is
+ * right, whatever was said of its parts, and the other side is wrong. */
+static rf_flow right_by_operator(rf_pass *p, const duel *top, uint64_t bits)
+{
+    rf_verdict *v = p->v;
+    set_parts_aside(p, top);
+    v->method = RF_BY_OPERATOR;
+    v->recomputed = bits;
+    v->has_value = 1;
+    const int wrong[2] = {v->claimed[0] != bits, v->claimed[1] != bits};
+    return condemn(p, wrong, RF_OUTPUT,
+                   "the operator was run again on its agreed inputs: who has its element is right, "
+                   "explained or not");
+}
+
+/* The sides that fall with an element. One whose element is the kernel's would be condemned by
+ * scalar bodies alone, against another implementation. So it would where it was explained by
+ * nobody: parts come from scalar bodies, and those of who ran a kernel that deviates do not fold
+ * to what it gave. Where these agree on the element after all, that decides. */
 static rf_flow end_partial(rf_pass *p, uint64_t step, const duel *top, const int wrong[2])
 {
     const int explained = p->v->method == RF_BY_PARTIAL;
     uint64_t bits;
-    rf_flow heard = kernel_bits(p, step, &bits);
+    int twice;
+    rf_flow heard = kernel_bits(p, step, &bits, &twice);
     if (heard != RF_GO && heard != RF_ABSENT) return heard;
     for (int k = 0; heard == RF_GO && k < 2; k++)
-        if (wrong[k] && bits == top->part.value[k]) return freeze_element(p, top, explained);
+        if (wrong[k] && bits == top->part.value[k])
+            return twice ? right_by_operator(p, top, bits) : freeze_element(p, top, explained);
     if (explained)
         return condemn(p, wrong, RF_OUTPUT,
                        "one partial result was recomputed from its agreed parts");

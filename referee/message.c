@@ -535,7 +535,7 @@ vd_digest rf_received_digest(const void *bytes, size_t n)
 
 vd_digest rf_asked_digest(const rf_asked *a)
 {
-    uint8_t bytes[256]; /* 241 are written */
+    uint8_t bytes[256]; /* 249 are written */
     vd_out o = {bytes, 0};
     vd_digest d;
     put_digest(&o, &a->task);
@@ -546,6 +546,7 @@ vd_digest rf_asked_digest(const rf_asked *a)
     put_text(&o, a->kind, 2 * NAME_BYTES);
     vd_out_u8(&o, a->q != NULL);
     if (a->q) {
+        vd_out_u64(&o, a->q->parties);
         put_text(&o, vd_tree_kind_name(a->q->tree), NAME_BYTES);
         vd_out_u64(&o, a->q->lo);
         vd_out_u64(&o, a->q->hi);

@@ -223,9 +223,10 @@ vd_digest rf_received_digest(const void *bytes, size_t n);
  *   root      of the claim that is asked about: a trace root, or a segment claim's root
  *   kind      rf_question_name(q->kind), or "segments", "explanation", "challenge" for the windows
  *             in which claims are filed: ASCII, 1 to 31 bytes (asserted)
- *   q         what of it is hashed: tree (its name), lo, hi, depth, of, tensor, step, node, output,
- *             element, level, index; NULL: none
- *   note      parties and claim numbers, which are the host's own, are not in it                */
+ *   q         what of it is hashed: parties (1, 2: that side; 3: both), tree (its name), lo, hi,
+ *             depth, of, tensor, step, node, output, element, level, index; NULL: none
+ *   note      who may answer is in it: what one party opened for both sides may be asked of one
+ *             side later. Claim numbers, which are the host's own, are not                      */
 typedef struct {
     vd_digest task, root;
     uint32_t level, pair;

@@ -84,13 +84,16 @@ typedef enum {
     RF_Q_OPERATOR,    /* run node `node` of step `step`: the digests of its outputs, flags u8 */
     RF_Q_RERUN,       /* run the steps under [lo, hi) of tree: that node's hash, the state root
                          at the end, flags u8                                                */
-    RF_Q_KERNEL       /* the fast kernel's bits of an element (8 bytes): a second opinion    */
+    RF_Q_KERNEL       /* the fast kernel's bits of an element u64, flags u8: a second opinion */
 } rf_question_kind;
+
+#define RF_KERNEL_BYTES 9u /* of an answer to RF_Q_KERNEL */
 
 /* Flags of what the host ran. */
 #define RF_RAN_LANDED 1u /* a run of steps began in, or came through, the state root `state`; not
                           * set where it came from the job's first state and did not          */
-#define RF_RAN_TWICE 2u  /* two implementations of the host's own gave the same digests       */
+#define RF_RAN_TWICE 2u  /* two implementations of the host's own gave the same: of a kernel's
+                          * element also the scalar body, on whole inputs and by its parts     */
 
 typedef struct {
     rf_question_kind kind;

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define TASK_MAGIC "VERDETSK"
-#define TASK_VERSION 3u /* 1 had no provisional verdicts, 2 not what fell by them */
+#define TASK_VERSION 4u /* 1 had no provisional verdicts, 2 not what fell by them, 3 no flags of kernels */
 
 /* Exactly one of the two is set. */
 typedef struct {

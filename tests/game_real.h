@@ -406,6 +406,7 @@ typedef struct {
     uint32_t deaf_kinds; /* these kinds of question nobody answers          */
     int (*deaf)(const rf_question *q, uint32_t party); /* nor these; RF_NONE: the host */
     uint64_t kernel_flip;                              /* the kernel errs in these bits */
+    int kernel_alone; /* the host's scalar body is not asked beside it  */
     uint8_t rerun_flip, not_landed;
     const uint64_t *parts[4]; /* a party's explanation of the element      */
     uint64_t parts_count[RO_LEVELS_MAX];
@@ -612,7 +613,8 @@ static inline size_t real_operator(const real_host *h, const rf_node *n, const r
     if (q->kind == RF_Q_KERNEL) {
         uint64_t bits = ro_at(n->node->op, &r, n->node->attrs, q->output, q->element);
         vd_put_le(out, bits ^ h->kernel_flip, 8);
-        return 8;
+        out[8] = h->kernel_alone || h->kernel_flip ? 0 : RF_RAN_TWICE;
+        return RF_KERNEL_BYTES;
     }
     for (uint32_t k = 0; k < n->outputs; k++) {
         uint32_t size = ro_dtypes[n->out[k].dtype].size;

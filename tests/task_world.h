@@ -7,6 +7,7 @@
 #ifndef TASK_WORLD_H
 #define TASK_WORLD_H
 #include "../referee/task_state.h"
+#include "../verde/bytes.h"
 #include "small_job.h"
 
 #define TW_STEPS_MAX 8
@@ -983,8 +984,9 @@ static inline void tw_work(tw *w, const tw_ask *a)
     } else {
         const tw_tensor *t = &w->truth->step[a->q.step].out[a->q.node];
         uint64_t bits = tw_bits(t, a->q.element) ^ (uint32_t)w->kernel_lies;
-        for (int k = 0; k < 8; k++) out[k] = (uint8_t)(bits >> (8 * k));
-        e.size = 8;
+        vd_put_le(out, bits, 8);
+        out[8] = w->kernel_lies ? 0 : RF_RAN_TWICE;
+        e.size = RF_KERNEL_BYTES;
     }
     if (a->e.deadline > w->now) w->now = a->e.deadline;
     tw_event(w, &e);
@@ -995,9 +997,10 @@ static inline void tw_late(tw *w, const tw_ask *hold, uint64_t lie)
 {
     const rf_question *q = &hold->q;
     const uint64_t bits = tw_bits(&w->truth->step[q->step].out[q->node], q->element) ^ lie;
-    uint8_t out[8];
+    uint8_t out[RF_KERNEL_BYTES];
     rf_event e;
-    for (int k = 0; k < 8; k++) out[k] = (uint8_t)(bits >> (8 * k));
+    vd_put_le(out, bits, 8);
+    out[8] = lie ? 0 : RF_RAN_TWICE;
     memset(&e, 0, sizeof e);
     e.kind = RF_EV_WORK;
     e.work = hold->e.work;

@@ -1274,9 +1274,10 @@ Test(game_branches, T24_partial_results, .timeout = 60)
     }
 }
 
-/* Who explains nothing forfeits online, unless its element is what the kernel gives: that is what
- * the parts of an honest party whose kernel deviates look like. Where no kernel is heard it is
- * provisional. Offline the element is computed whole. */
+/* Who explains nothing forfeits online, unless its element is what the kernel gives. Where the body
+ * does too, it is right, and the other falls; else nobody does: that is what the parts of an honest
+ * party whose kernel deviates look like. Where no kernel is heard it is provisional. Offline the
+ * element is computed whole. */
 Test(game_branches, T26_T60_an_element_that_is_not_explained, .timeout = 60)
 {
     static const uint64_t parts[2] = {SUM, 40};
@@ -1299,12 +1300,17 @@ Test(game_branches, T26_T60_an_element_that_is_not_explained, .timeout = 60)
             v = expect(&s.h, (want){RF_FORFEIT, RF_BY_NONE, guilty});
             cr_assert(v.provisional && !v.alarm);
             s.h.deaf_kinds = 0;
-            for (uint32_t side = 0; side < 2; side++) {
+            for (uint32_t way = 0; way < 3; way++) {
+                const uint32_t side = way == 1;
                 s.h.kernel_flip = side ? lied : 0;
-                int frozen = guilty >> side & 1;
-                v = expect(&s.h, frozen ? (want){RF_UNDECIDED, RF_BY_NONE, 0}
-                                        : (want){RF_FORFEIT, RF_BY_NONE, guilty});
-                cr_assert(v.alarm == frozen && !v.provisional && !v.has_value);
+                s.h.kernel_alone = way == 2;
+                int spoken_for = guilty >> side & 1, frozen = way && spoken_for;
+                v = expect(&s.h, frozen       ? (want){RF_UNDECIDED, RF_BY_NONE, 0}
+                                 : spoken_for ? (want){RF_OUTPUT, RF_BY_OPERATOR, 2}
+                                              : (want){RF_FORFEIT, RF_BY_NONE, guilty});
+                cr_assert(v.alarm == frozen && !v.provisional);
+                cr_assert(v.has_value == (spoken_for && !frozen) && v.has_element);
+                if (v.has_value) cr_assert_eq(v.recomputed, s.right);
                 if (frozen) cr_assert(strstr(v.why, "no explanation is left"), "%s", v.why);
             }
         }

@@ -179,7 +179,7 @@ static void end(world *w)
 
 static void answer(world *w, rf_files *f, rf_game *g, const rf_question *q)
 {
-    uint8_t bytes[8];
+    uint8_t bytes[RF_KERNEL_BYTES] = {0};
     int accepted;
     w->kernels += q->kind == RF_Q_KERNEL;
     if (q->kind != RF_Q_KERNEL || !w->kernel) {
@@ -187,7 +187,7 @@ static void answer(world *w, rf_files *f, rf_game *g, const rf_question *q)
         return;
     }
     vd_put_le(bytes, *w->kernel, 8);
-    must(rf_game_answer(g, q, RF_NONE, bytes, 8, &accepted, &w->err), &w->err);
+    must(rf_game_answer(g, q, RF_NONE, bytes, sizeof bytes, &accepted, &w->err), &w->err);
     cr_assert(accepted);
 }
 

@@ -704,7 +704,7 @@ Test(message, questions)
     vd_digest seen[32];
     unsigned n = 0;
     memset(&q, 0, sizeof q);
-    for (int field = 0; field < 20; field++) {
+    for (int field = 0; field < 21; field++) {
         rf_question was = q;
         rf_asked then = a;
         switch (field) {
@@ -727,6 +727,7 @@ Test(message, questions)
         case 17: q.level++; break;
         case 18: q.index++; break;
         case 19: a.kind = "hashes "; break;
+        case 20: q.parties = 3; break;
         default: break;
         }
         seen[n] = rf_asked_digest(&a);
@@ -737,8 +738,7 @@ Test(message, questions)
     }
     vd_digest first = rf_asked_digest(&a);
     cr_assert(vd_digest_equal(&first, &seen[0]));
-    q.parties = 3; /* whom the host asked, and how it counts claims */
-    q.claim = 4;
+    q.claim = 4; /* how the host counts claims */
     q.has_state = 1;
     first = rf_asked_digest(&a);
     cr_assert(vd_digest_equal(&first, &seen[0]));

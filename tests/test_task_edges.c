@@ -149,7 +149,7 @@ Test(task_edges, T18_an_outputs_root_that_is_not_of_its_steps)
 Test(task_edges, T36_a_kernels_answer_of_another_size)
 {
     tw_truth *t = tw_truth_small(6, 0);
-    for (size_t n = 7; n <= 9; n += 2) {
+    for (size_t n = RF_KERNEL_BYTES - 1; n <= RF_KERNEL_BYTES + 1; n += 2) {
         tw *w = two(t);
         rf_event e;
         tw_begin(w);
@@ -161,7 +161,7 @@ Test(task_edges, T36_a_kernels_answer_of_another_size)
         memset(&e, 0, sizeof e);
         e.kind = RF_EV_WORK;
         e.work = a.e.work;
-        e.bytes = "123456789";
+        e.bytes = "0123456789";
         e.size = n;
         tw_event(w, &e);
         const rf_effect *again = tw_last(w, RF_DO_RUN);

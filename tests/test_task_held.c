@@ -168,7 +168,7 @@ Test(task_held, T36_late_answers_that_are_none)
 {
     tw_truth *t = tw_truth_small(6, 0);
     tw *w = two(t);
-    uint8_t bytes[9] = {0};
+    uint8_t bytes[RF_KERNEL_BYTES + 1] = {0};
     uint32_t n;
     w->host_cannot = 1;
     tw_begin(w);
@@ -180,7 +180,7 @@ Test(task_held, T36_late_answers_that_are_none)
         e.work = w->hold[0].e.work + (k == 4);
         e.end = k == 0 ? RF_WORK_FAULT : k == 1 ? RF_WORK_CANNOT : RF_WORK_DONE;
         e.bytes = bytes;
-        e.size = k == 2 ? 7 : k == 3 ? 9 : 8;
+        e.size = RF_KERNEL_BYTES + (k == 3) - (k == 2);
         tw_event(w, &e);
         rf_task_effects(w->task, &n);
         cr_assert_eq(n, 0, "%d", k);

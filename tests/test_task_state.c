@@ -245,7 +245,7 @@ Test(task_state, T52_openings_of_a_state)
     rf_window extra;
     int taken;
     ro_err err = {RO_OK, {0}};
-    const uint8_t bits[8] = {0};
+    const uint8_t bits[RF_KERNEL_BYTES] = {0};
     uint32_t missed = 0;
     memset(&extra, 0, sizeof extra);
     WITH(w, o->slot, RF_OPEN_MAX, "opening of no question");
@@ -463,7 +463,7 @@ Test(task_state, T52_what_is_held_for_nothing)
 {
     tw *w = until_held(tw_truth_small(6, 0));
     rf_task *t = w->task;
-    const uint8_t bits[8] = {0};
+    const uint8_t bits[RF_KERNEL_BYTES] = {0};
     rf_opening *o = t->held[2].game->oldest;
     for (uint32_t k = 0; k < t->seat_count; k++) t->seats[k].doubt = (rf_doubt){RF_NONE, 0};
     accepted(w); /* auditors' roots fall without a stake that is lost */

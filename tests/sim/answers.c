@@ -236,7 +236,8 @@ static size_t host_operator(const sim_job *j, const sim_store *store, const rf_n
         return size + 1;
     }
     vd_put_le(out, bits, 8);
-    return 8;
+    out[8] = RF_RAN_TWICE;
+    return RF_KERNEL_BYTES;
 }
 
 /* Running the steps again gives what the honest run says, whatever was claimed before them. */

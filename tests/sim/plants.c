@@ -32,6 +32,7 @@ const sim_plant sim_plants[] = {
     {"envelope-in-claim", "the same claim in another envelope is another claim", 0},
     {"padded-tile", "the fast kernel is asked on a tile padded with zeros", 0},
     {"one-backend", "of the backends that are named the fast kernel of one is asked", 0},
+    {"never-differs", "the host says that kernel and body agree without running the body", 0},
     {"refused-is-lost", "a wrong opening closes the question as unanswered", 0},
     {"loser-forgotten", "of two guilty sides one is let go", 0},
     {"not-a-so-b", "a side that answered wins because the other is guilty of anything", 0},

@@ -672,6 +672,7 @@ void sim_run_seed(const sim_pool *pool, const sim_keys *keys, uint64_t seed,
     stats->disputes += (uint64_t)w->disputes;
     stats->parties[w->party_count]++;
     if (w->failed) {
+        fprintf(stderr, "verde-sim: seed %llu: %s\n", (unsigned long long)seed, w->sentence);
         if (!stats->violations++ || seed < stats->first_failing) {
             stats->first_failing = seed;
             memcpy(stats->sentence, w->sentence, sizeof stats->sentence);

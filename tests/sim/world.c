@@ -195,7 +195,7 @@ static int names_honest_kernel(const rf_effect *e)
 
 /* The kernels that are named: where the one that honest parties ran deviates, it says what they
  * have. On a tile padded with zeros it would not show. */
-static void run_kernel(sim_world *w, const rf_effect *e, uint8_t bits[8])
+static void run_kernel(sim_world *w, const rf_effect *e, uint8_t answer[RF_KERNEL_BYTES])
 {
     const sim_lie *d = &w->deviation;
     const rf_question *q = e->question;
@@ -205,7 +205,8 @@ static void run_kernel(sim_world *w, const rf_effect *e, uint8_t bits[8])
     const ro_graph *g = w->job->job->phases[vd_job_locate(w->job->job, q->step).phase].graph;
     const sim_tensor *x =
         w->truth->step[q->step].values[g->nodes[q->node].first_output + q->output];
-    vd_put_le(bits, ro_load(x->type.dtype, x->data, q->element), 8);
+    vd_put_le(answer, ro_load(x->type.dtype, x->data, q->element), 8);
+    if (!sim_planted("never-differs")) answer[8] = 0;
 }
 
 /* What was not possible is done after all, before the task is final. */
@@ -214,7 +215,7 @@ static void run_late(sim_world *w, const rf_effect *e)
     sim_event x;
     if (!w->faults[FAULT_LATE_KERNEL] || sim_planted("late-kernel-unheard")) return;
     memset(&x, 0, sizeof x);
-    uint8_t *out = sim_alloc(w->arena, 8);
+    uint8_t *out = sim_alloc(w->arena, RF_KERNEL_BYTES);
     x.kind = SIM_WORK;
     x.at = w->now + 1 + rng_next(&w->g) % (w->setup.params.finality_ms / 2);
     x.event.kind = RF_EV_WORK;
@@ -260,7 +261,7 @@ static void start_work(sim_world *w, const rf_effect *e)
         if (sim_planted("fault-as-result")) {
             memset(out, 0, 8);
             x.event.end = RF_WORK_DONE;
-            x.event.size = e->question ? 8 : VD_DIGEST;
+            x.event.size = e->question ? RF_KERNEL_BYTES : VD_DIGEST;
         }
     }
     sim_schedule(w, &x);
