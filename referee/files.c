@@ -801,7 +801,7 @@ ro_status rf_files_game(rf_files *f, const uint32_t *party, uint32_t count, rf_g
 #define EXPLANATION_TAG "verde/1 explanation"
 static const char EXPLANATION_MAGIC[8] = {'V', 'E', 'R', 'D', 'E', 'E', 'X', 'P'};
 #define EXPLANATION_VERSION 2u /* 1 was never part of a release */
-#define EXPLANATION_PARTS_MAX (UINT64_C(1) << 22) /* an element of 1 GFLOP has no more */
+#define EXPLANATION_PARTS_MAX (UINT64_C(1) << 26) /* a sum of 8 * 10^9 values has no more */
 
 static void explanation_name(const vd_digest *output_digest, uint64_t element, char name[96])
 {
@@ -840,8 +840,10 @@ ro_status rf_explanation_get(const char *store, const rf_node *n, const vd_diges
     uint8_t *bytes;
     *levels = explanation_levels(n, output, element, count, &total);
     explanation_name(output_digest, element, name);
-    if (*levels == 0 || total > EXPLANATION_PARTS_MAX)
-        return RO_FAIL(err, RO_EOP, "this operator's elements are not explained");
+    if (*levels == 0) return RO_FAIL(err, RO_EOP, "this operator's elements are not explained");
+    if (total > EXPLANATION_PARTS_MAX)
+        return RO_FAIL(err, RO_ELIMIT, "an explanation of %llu parts; %llu are read",
+                       (unsigned long long)total, (unsigned long long)EXPLANATION_PARTS_MAX);
     snprintf(path, sizeof path, "%.3900s/%s", store, name);
     ro_arena *a = ro_arena_new();
     if (!a) return RO_FAIL(err, RO_ENOMEM, "no memory to read an explanation");
