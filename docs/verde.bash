@@ -63,7 +63,7 @@ _verde() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]-}
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    _verde_words 'job run open replay inspect verify diff check eval keygen vectors dispute verdict
+    _verde_words 'job run open replay inspect verify diff check eval keygen conformance vectors dispute verdict
       help --help --version'
     return
   fi
@@ -82,15 +82,19 @@ _verde() {
   case $command in
   job)
     if [[ ${COMP_WORDS[2]} == new ]]; then options='--template --out' files=
-    else options='--json --record --max-dispute --threads' files=.json; fi
+    else options='--json --record --max-dispute --threads --input' files='.json .onnx'; fi
     ;;
   run)
     options='--trace --store --record --keep --threads --steps --out --key --expect --progress
-      --max-dispute --inject --json'
-    files=.json
+      --max-dispute --inject --input --json'
+    files='.json .onnx'
     ;;
-  open) options='--trace --store --step --record --threads --inject --json' files=.json ;;
-  replay) options='--trace --store --segment --out --key --record --threads --inject --json' files=.json ;;
+  open) options='--trace --store --step --record --threads --inject --input --json' files='.json .onnx' ;;
+  replay)
+    options='--trace --store --segment --out --key --record --threads --inject --input --json'
+    files='.json .onnx'
+    ;;
+  conformance) options='--progress --json' files=.onnx ;;
   inspect) options='--step --json' files='.trace .onnx' ;;
   verify) options='--store --sample --threads --json' files=.trace ;;
   diff) options='--json' files=.trace ;;

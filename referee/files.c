@@ -864,19 +864,7 @@ ro_status rf_explanation_get(const char *store, const rf_node *n, const vd_diges
 
 ro_status rf_write_file(const char *path, const void *bytes, uint64_t size, ro_err *err)
 {
-    int dir = -1, fd = -1;
-    const char *base;
-    char partial[VD_FS_NAME_MAX];
-    RO_TRY(vd_fs_folder_of(path, &dir, &base, err));
-    snprintf(partial, sizeof partial, ".%.480s.partial", base);
-    ro_status st = vd_fs_lock(dir, partial, path, 0, &fd, NULL, err);
-    if (!st) st = vd_fs_truncate(fd, 0, path, err);
-    if (!st) st = vd_fs_write(fd, bytes, size, 0, path, err);
-    if (!st) st = vd_fs_publish(fd, dir, partial, base, path, err);
-    if (st && fd >= 0) (void)unlinkat(dir, partial, 0);
-    if (fd >= 0) close(fd);
-    close(dir);
-    return st;
+    return vd_fs_replace(path, bytes, size, err);
 }
 
 static ro_status write_explanation(const char *store, const char *name, const uint8_t *bytes,

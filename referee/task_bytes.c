@@ -15,7 +15,8 @@
 #include <string.h>
 
 #define TASK_MAGIC "VERDETSK"
-#define TASK_VERSION 4u /* 1 had no provisional verdicts, 2 not what fell by them, 3 no flags of kernels */
+/* 1 had no provisional verdicts, 2 not what fell by them, 3 no flags of kernels. */
+#define TASK_VERSION 4u
 
 /* Exactly one of the two is set. */
 typedef struct {

@@ -1,11 +1,85 @@
 /* fuzz_onnx.c - models of any bytes: refused with a sentence, or a model whose every tensor can be
- * had and whose every node can be named.
+ * had and whose every node can be named. Such a model becomes a job on inputs of its types, or is
+ * refused with a sentence; what the job computes on few numbers is computed.
  *
  * libFuzzer: -fsanitize=fuzzer,address,undefined. With -DREPLAY see fuzz_replay.h. */
-#include "../verde/onnx.h"
+#include "../verde/onnx_lower.h"
 #include "fuzz_replay.h"
 #include "onnx_models.h"
 #include "small_job.h"
+
+#define FEW 4096u
+
+/* Numbers for an input: sizes that are not said are 2. Returns 0 where it would be too large. */
+static int make_input(const vd_onnx_value *v, ro_arena *a, vd_onnx_input *in)
+{
+    ro_type t = {RO_F32, 0, {0}};
+    ro_err err = {RO_OK, {0}};
+    if (v->type && v->type->kind != VD_ONNX_TENSOR) return 0;
+    if (v->type && v->type->dtype && v->type->dtype < RO_DTYPE_LIMIT)
+        t.dtype = (ro_dtype)v->type->dtype;
+    for (; v->type && v->type->has_shape && t.rank < v->type->rank; t.rank++)
+        t.dims[t.rank] = v->type->dims[t.rank].size < 0 ? 2 : v->type->dims[t.rank].size;
+    if (ro_type_check(&t, &err) || ro_type_elements(&t) > FEW) return 0;
+    in->name = ro_arena_string(a, v->name.p, v->name.n);
+    in->tensor.type = t;
+    in->tensor.data = ro_arena_alloc(a, ro_type_bytes(&t));
+    return 1;
+}
+
+/* Every node of a small job, by scalar bodies: whatever was lowered can be computed. */
+static void compute(const vd_onnx_job *j, ro_arena *a)
+{
+    const ro_graph *g = j->job->phases[0].graph;
+    const void **value = ro_arena_alloc(a, g->value_count * sizeof *value);
+    uint64_t flops = 0;
+    for (uint32_t k = 0; k < g->node_count; k++) {
+        uint64_t f = vd_body_flops(g, &g->nodes[k]);
+        if (f > FEW * 16u || (flops += f) > FEW * 64u) return;
+    }
+    for (uint32_t v = 0; v < g->value_count; v++)
+        if (g->values[v].kind == RO_V_CONSTANT) value[v] = j->constants[g->values[v].index];
+    for (uint32_t k = 0; k < g->node_count; k++) {
+        const ro_node *n = &g->nodes[k];
+        ro_type in[RO_INPUTS_MAX] = {{0}}, out[RO_OUTPUTS_MAX];
+        const void *data[RO_INPUTS_MAX] = {NULL};
+        for (uint32_t i = 0; i < n->inputs; i++) {
+            if (n->in[i] == RO_NO_VALUE) continue;
+            in[i] = g->values[n->in[i]].type;
+            data[i] = value[n->in[i]];
+        }
+        for (uint32_t i = 0; i < n->outputs; i++) out[i] = g->values[n->first_output + i].type;
+        const ro_reader r = {in, out, n->inputs, n->outputs, data, NULL, NULL};
+        for (uint32_t i = 0; i < n->outputs; i++) {
+            uint32_t size = ro_dtypes[out[i].dtype].size;
+            uint8_t *p = ro_arena_alloc(a, ro_type_bytes(&out[i]));
+            if (!p) abort();
+            for (uint64_t e = 0; e < ro_type_elements(&out[i]); e++) {
+                uint64_t bits = ro_at(n->op, &r, n->attrs, i, e);
+                memcpy(p + e * size, &bits, size);
+            }
+            value[n->first_output + i] = p;
+        }
+    }
+}
+
+static void lower(const vd_onnx *m)
+{
+    ro_arena *a = ro_arena_new();
+    vd_onnx_job job;
+    ro_err err = {RO_OK, {0}};
+    const vd_onnx_graph *g = &m->graphs[0];
+    vd_onnx_input *in = a ? ro_arena_alloc(a, (g->input_count + 1) * sizeof *in) : NULL;
+    uint32_t n = 0;
+    if (!in) abort();
+    while (n < g->input_count && n < 64 && make_input(&g->inputs[n], a, &in[n])) n++;
+    ro_status status = vd_onnx_lower(m, in, n, VD_RECORD_FULL, 0, a, &job, &err);
+    if (status && (err.code != status || !err.msg[0])) abort();
+    for (const char *p = err.msg; *p; p++)
+        if ((uint8_t)*p < 0x20 || *p == 0x7f) abort();
+    if (!status) compute(&job, a);
+    ro_arena_free(a);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -35,6 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 if ((uint8_t)*p < 0x20 || *p == 0x7f) abort();
         }
     }
+    lower(m);
     vd_onnx_close(m);
     return 0;
 }

@@ -337,7 +337,7 @@ def run_all(build, folder, drawn, jobs):
                         counts[said] += 1
                         continue
                     left -= 1
-                    if key in known and said != "survived": # a busy machine stops tests by the clock
+                    if key in known and said != "survived": # by the clock of a busy machine
                         said = attempt(build, folder, "again", m)
                     if said == "survived" and key in known:
                         said = "equivalent"

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "onnx.h"
@@ -199,6 +200,13 @@ ro_status cli_progress_init(cli_progress *p, const char *kind, const char *label
     return RO_OK;
 }
 
+double cli_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static void draw_bar(cli_progress *p, const vd_progress *v, double eta)
 {
     char bar[31], a[32], b[32], c[32], loss[32] = "";
@@ -317,6 +325,66 @@ ro_status cli_faults(const cli_args *a, vd_fault *f, uint32_t *count, ro_err *er
     return RO_OK;
 }
 
+/* ---- models ------------------------------------------------------------------------------ */
+
+static int ends_in(const char *s, const char *ending)
+{
+    size_t n = strlen(s), e = strlen(ending);
+    return n >= e && strcmp(s + n - e, ending) == 0;
+}
+
+ro_status cli_tensor_load(const char *path, ro_arena *arena, ro_tensor *out, ro_err *err)
+{
+    uint8_t *bytes;
+    uint64_t size;
+    if (!ends_in(path, ".pb")) return vd_data_load(path, arena, out, err);
+    ro_arena *a = ro_arena_new();
+    if (!a) return RO_FAIL(err, RO_ENOMEM, "no memory to read %s", path);
+    ro_status st = vd_file_read(path, VD_ONNX_FILE_MAX, a, &bytes, &size, err);
+    if (!st) st = vd_onnx_tensor_parse(bytes, size, path, arena, out, err);
+    ro_arena_free(a);
+    return st;
+}
+
+/* A model and files for its inputs become the job of running it once. */
+static ro_status build_model(cli_job *j, const char *path, const char *const *names,
+                             const char *const *paths, uint32_t n, vd_record record,
+                             uint32_t segment, ro_err *err)
+{
+    vd_onnx *m = NULL;
+    vd_onnx_input *in = ro_arena_alloc(j->arena, (n + 1) * sizeof *in);
+    if (!in) return RO_FAIL(err, RO_ENOMEM, "no memory for a model's inputs");
+    j->is_model = 1;
+    for (uint32_t k = 0; k < n; k++) {
+        in[k].name = names[k];
+        RO_TRY(cli_tensor_load(paths[k], j->arena, &in[k].tensor, err));
+    }
+    RO_TRY(vd_onnx_open(path, &m, err));
+    ro_status st = vd_onnx_lower(m, in, n, record, segment, j->arena, &j->onnx, err);
+    vd_onnx_close(m);
+    j->job = j->onnx.job;
+    return st;
+}
+
+/* --input NAME=FILE, each. */
+static ro_status model_of_options(cli_job *j, const char *path, const char *record,
+                                  const cli_option *o, ro_err *err)
+{
+    const char *names[64], *paths[64];
+    vd_record level = VD_RECORD_FULL;
+    uint32_t segment = 0, n = o ? o->count : 0;
+    if (record) RO_TRY(vd_record_parse(record, &level, &segment, err));
+    for (uint32_t k = 0; k < n; k++) {
+        const char *is = strchr(o->all[k], '=');
+        if (!is || is == o->all[k] || !is[1])
+            return RO_FAIL(err, RO_EUSAGE, "--input is \"%.80s\"; it is NAME=FILE", o->all[k]);
+        names[k] = ro_arena_string(j->arena, o->all[k], (size_t)(is - o->all[k]));
+        if (!names[k]) return RO_FAIL(err, RO_ENOMEM, "no memory for a model's inputs");
+        paths[k] = is + 1;
+    }
+    return build_model(j, path, names, paths, n, level, segment, err);
+}
+
 static ro_status build_json(cli_job *j, const char *path, const char *record, const uint8_t *bytes,
                             uint64_t size, ro_err *err)
 {
@@ -328,6 +396,10 @@ static ro_status build_json(cli_job *j, const char *path, const char *record, co
     RO_TRY(vd_job_parse((const char *)bytes, size, base, j->arena, &j->file, err));
     if (record)
         RO_TRY(vd_record_parse(record, &j->file.spec.record, &j->file.spec.segment, err));
+    const vd_job_file *f = &j->file;
+    if (f->onnx)
+        return build_model(j, f->onnx, f->input_names, f->input_paths, f->input_count,
+                           f->spec.record, f->spec.segment, err);
     RO_TRY(vd_job_load_data(&j->file, j->pool, j->arena, err));
     return vd_model_job(&j->file.spec, j->arena, &j->job, err);
 }
@@ -337,11 +409,22 @@ ro_status cli_job_load(cli_job *j, const char *path, const cli_args *a, ro_err *
     uint8_t *bytes;
     uint64_t size;
     const char *record = NULL;
-    for (const cli_option *o = a->options; o->name; o++)
+    const cli_option *inputs = NULL;
+    for (const cli_option *o = a->options; o->name; o++) {
         if (strcmp(o->name, "--record") == 0) record = o->value;
+        if (strcmp(o->name, "--input") == 0) inputs = o;
+    }
     j->arena = ro_arena_new();
     if (!j->arena) return RO_FAIL(err, RO_ENOMEM, "no memory for a job");
     RO_TRY(cli_pool(a, &j->pool, err));
+    if (ends_in(path, ".onnx")) {
+        RO_TRY(model_of_options(j, path, record, inputs, err));
+        j->constants = j->onnx.constants;
+        return RO_OK;
+    }
+    if (inputs && inputs->count)
+        return RO_FAIL(err, RO_EUSAGE, "--input is for ONNX models; %.160s does not end in .onnx",
+                       path);
     RO_TRY(vd_file_read(path, VD_JOB_BYTES_MAX, j->arena, &bytes, &size, err));
     if (size >= 8 && memcmp(bytes, "VERDEJOB", 8) == 0) {
         if (record)
@@ -349,6 +432,10 @@ ro_status cli_job_load(cli_job *j, const char *path, const cli_args *a, ro_err *
         RO_TRY(vd_job_decode(bytes, size, j->arena, &j->job, err));
     } else {
         RO_TRY(build_json(j, path, record, bytes, size, err));
+    }
+    if (j->is_model) {
+        j->constants = j->onnx.constants;
+        return RO_OK;
     }
     j->constants = ro_arena_alloc(j->arena, (j->job->constant_count + 1) * sizeof *j->constants);
     if (!j->constants) return RO_FAIL(err, RO_ENOMEM, "no memory for a job's constants");

@@ -4,7 +4,7 @@
 #define VD_CLI_H
 #include <cjson/cJSON.h>
 
-#include "verde.h"
+#include "onnx_lower.h"
 
 /* Exit codes: 0 done, 1 it differs, 2 usage, 3 malformed input or bad signature, 4 I/O, 5 another
  * operator or version, 6 a fault of this machine. */
@@ -51,6 +51,7 @@ ro_status cli_progress_init(cli_progress *p, const char *kind, const char *label
     RO_CHECKED;
 void cli_progress_step(void *ctx, const vd_progress *p);
 void cli_progress_end(cli_progress *p);
+double cli_seconds(void); /* of a clock that only goes forward */
 
 /* A job from JSON, canonical bytes or a trace, with what is needed to run it. */
 typedef struct {
@@ -58,11 +59,15 @@ typedef struct {
     ro_pool *pool;
     vd_job *job;
     vd_job_file file; /* from JSON only */
-    int is_json;
+    int is_json, is_model; /* is_model: an ONNX model that is run once */
+    vd_onnx_job onnx;      /* of a model */
     const void **constants;
     vd_store *store;
 } cli_job;
 ro_status cli_job_load(cli_job *j, const char *path, const cli_args *a, ro_err *err)
+    RO_CHECKED;
+/* One tensor: IDX, .npy, or where the name ends in .pb a TensorProto. */
+ro_status cli_tensor_load(const char *path, ro_arena *arena, ro_tensor *out, ro_err *err)
     RO_CHECKED;
 /* Constants from the loaded data or the store; into the store where it lacks them. */
 ro_status cli_job_constants(cli_job *j, ro_err *err) RO_CHECKED;
@@ -76,6 +81,13 @@ ro_status cli_trace_open(const char *path, vd_trace **out, ro_err *err) RO_CHECK
 ro_status cli_file_open(const char *path, vd_trace **out, ro_err *err) RO_CHECKED;
 ro_status cli_faults(const cli_args *a, vd_fault *f, uint32_t *count, ro_err *err) RO_CHECKED;
 
+/* Run a model's step once more for its outputs (cmd_model.c): listed on stdout, or in o when that
+ * is not NULL, and written to the folder `out` when that is not.
+ *   expect    what the step's outputs must hash to, as a trace has it; NULL: none
+ *   returns   RO_OK; RO_EDIFFER they do not; what running, or writing, says                   */
+ro_status cli_model_outputs(cli_job *j, const vd_exec_options *e, const vd_digest *expect,
+                            const char *out, cJSON *o, ro_err *err) RO_CHECKED;
+
 /* What an ONNX model holds, on stdout (cmd_onnx.c). */
 ro_status cli_inspect_model(const char *path, int json, ro_err *err) RO_CHECKED;
 
@@ -88,5 +100,5 @@ ro_status vd_safetensors_read(const char *path, ro_arena *arena, vd_named_tensor
 
 typedef ro_status cli_command(int argc, char **argv, int *exit_code, ro_err *err);
 cli_command cmd_job_new, cmd_job_check, cmd_eval, cmd_run, cmd_open, cmd_replay, cmd_keygen,
-    cmd_inspect, cmd_verify, cmd_diff, cmd_check, cmd_vectors;
+    cmd_inspect, cmd_verify, cmd_diff, cmd_check, cmd_vectors, cmd_conformance;
 #endif

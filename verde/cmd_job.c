@@ -84,6 +84,7 @@ ro_status cmd_job_check(int argc, char **argv, int *exit_code, ro_err *err)
 {
     cli_option options[] = {{.name = "--json"}, {.name = "--record", .has_value = 1},
                             {.name = "--threads", .has_value = 1},
+                            {.name = "--input", .has_value = 1, .many = 1},
                             {.name = "--max-dispute", .has_value = 1}, {0}};
     cli_args a = {.options = options};
     cli_job j;

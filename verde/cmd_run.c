@@ -67,22 +67,20 @@ static ro_status write_model(cli_job *j, const char *path, const vd_digest *root
     return vd_safetensors_write(path, t, n, err);
 }
 
-static void print_run(const cli_args *a, const cli_job *j, const vd_run_result *r)
+static void print_run(const cli_job *j, const vd_run_result *r, cJSON *o)
 {
     char t1[32], t2[32], t3[32], hex[65];
-    if (cli_value(a, "--json")) {
-        cJSON *o = cJSON_CreateObject();
+    if (o) {
         cJSON_AddStringToObject(o, "schema", "verde-run/1");
         cJSON_AddBoolToObject(o, "finished", r->finished);
         if (r->finished) cli_json_digest(o, "root", &r->root);
         cli_json_digest(o, "job_digest", &j->job->digest);
         cli_json_u64(o, "steps", r->steps);
         cli_json_u64(o, "resumed_from", r->resumed_from);
-        if (r->has_loss) cJSON_AddNumberToObject(o, "loss", r->loss);
+        if (r->has_loss && !j->is_model) cJSON_AddNumberToObject(o, "loss", r->loss);
         cJSON_AddNumberToObject(o, "seconds", r->seconds);
         cJSON_AddNumberToObject(o, "recording_seconds", r->hash_seconds);
         cli_json_u64(o, "peak_bytes", r->peak_bytes);
-        cli_json(o);
         return;
     }
     if (!r->finished) {
@@ -96,7 +94,7 @@ static void print_run(const cli_args *a, const cli_job *j, const vd_run_result *
            cli_count(r->steps - r->resumed_from, t1), cli_time(r->seconds, t2),
            r->seconds > 0 ? 100 * r->hash_seconds / r->seconds : 0.0);
     if (r->resumed_from) printf("resumed     at step %s\n", cli_count(r->resumed_from, t3));
-    if (r->has_loss) printf("last loss   %.4f\n", r->loss);
+    if (r->has_loss && !j->is_model) printf("last loss   %.4f\n", r->loss);
 }
 
 static ro_status run_job(const cli_args *a, cli_job *j, vd_run_result *r, ro_err *err)
@@ -174,24 +172,64 @@ static ro_status already_done(const cli_args *a, const cli_job *j, vd_run_result
     return RO_OK;
 }
 
-static ro_status run_all(const cli_args *a, cli_job *j, ro_err *err)
+/* What a finished trace ends in: the last state, and its first step's outputs where it has them. */
+typedef struct { vd_digest last_state, outputs; int has_outputs; } traced_end;
+
+/* Run a job with a trace. */
+static ro_status run_traced(const cli_args *a, cli_job *j, vd_run_result *r, traced_end *end,
+                            ro_err *err)
 {
-    vd_run_result r;
     vd_trace *t = NULL;
     int done;
     RO_TRY(admit(a, j->job, err));
     RO_TRY(cli_store(a, cli_value(a, "--trace"), 1, &j->store, err));
     RO_TRY(cli_job_constants(j, err));
-    RO_TRY(already_done(a, j, &r, &done, err));
-    if (!done) RO_TRY(run_job(a, j, &r, err));
-    if (r.finished && cli_value(a, "--out")) {
-        RO_TRY(cli_trace_open(cli_value(a, "--trace"), &t, err));
-        vd_digest last = vd_trace_get_body(t)->last_state;
-        vd_trace_close(t);
-        RO_TRY(write_model(j, cli_value(a, "--out"), &last, err));
-    }
-    print_run(a, j, &r);
+    RO_TRY(already_done(a, j, r, &done, err));
+    if (!done) RO_TRY(run_job(a, j, r, err));
+    if (!r->finished) return RO_OK;
+    RO_TRY(cli_trace_open(cli_value(a, "--trace"), &t, err));
+    const vd_digest *outputs = vd_trace_outputs_digest(t, 0);
+    end->last_state = vd_trace_get_body(t)->last_state;
+    end->has_outputs = outputs != NULL;
+    if (outputs) end->outputs = *outputs;
+    vd_trace_close(t);
     return RO_OK;
+}
+
+/* The outputs of a model that ran, with the same faults as the run had. */
+static ro_status show_outputs(const cli_args *a, cli_job *j, const traced_end *end, cJSON *o,
+                              ro_err *err)
+{
+    vd_fault faults[VD_FAULTS_MAX];
+    vd_exec_options e;
+    memset(&e, 0, sizeof e);
+    e.backend = ro_cpu();
+    e.pool = j->pool;
+    e.constants = j->constants;
+    e.faults = faults;
+    RO_TRY(cli_faults(a, faults, &e.fault_count, err));
+    return cli_model_outputs(j, &e, end->has_outputs ? &end->outputs : NULL, cli_value(a, "--out"),
+                             o, err);
+}
+
+static ro_status run_all(const cli_args *a, cli_job *j, ro_err *err)
+{
+    vd_run_result r;
+    traced_end end;
+    int traced = cli_value(a, "--trace") != NULL;
+    cJSON *o = cli_value(a, "--json") ? cJSON_CreateObject() : NULL;
+    ro_status st = RO_OK;
+    memset(&r, 0, sizeof r);
+    memset(&end, 0, sizeof end);
+    if (traced) st = run_traced(a, j, &r, &end, err);
+    if (!st && r.finished && cli_value(a, "--out") && !j->is_model)
+        st = write_model(j, cli_value(a, "--out"), &end.last_state, err);
+    if (!st && traced) print_run(j, &r, o);
+    if (!st && j->is_model && (r.finished || !traced))
+        st = show_outputs(a, j, &end, o, err);
+    if (st) cJSON_Delete(o);
+    else if (o) cli_json(o);
+    return st;
 }
 
 ro_status cmd_run(int argc, char **argv, int *exit_code, ro_err *err)
@@ -203,15 +241,16 @@ ro_status cmd_run(int argc, char **argv, int *exit_code, ro_err *err)
         {.name = "--out", .has_value = 1}, {.name = "--key", .has_value = 1},
         {.name = "--expect", .has_value = 1}, {.name = "--progress", .has_value = 1},
         {.name = "--inject", .has_value = 1, .many = 1}, {.name = "--json"},
-        {.name = "--max-dispute", .has_value = 1}, {0}};
+        {.name = "--input", .has_value = 1, .many = 1}, {.name = "--max-dispute", .has_value = 1},
+        {0}};
     cli_args a = {.options = options};
     cli_job j;
     memset(&j, 0, sizeof j);
     (void)exit_code;
     RO_TRY(cli_parse(argc, argv, &a, 1, 1, err));
-    if (!cli_value(&a, "--trace"))
-        return RO_FAIL(err, RO_EUSAGE, "verde run needs --trace F, the file to write");
     ro_status st = cli_job_load(&j, a.words[0], &a, err);
+    if (!st && !j.is_model && !cli_value(&a, "--trace"))
+        st = RO_FAIL(err, RO_EUSAGE, "verde run needs --trace F, the file to write");
     if (!st) st = run_all(&a, &j, err);
     cli_job_free(&j);
     return st;
@@ -281,7 +320,7 @@ ro_status cmd_open(int argc, char **argv, int *exit_code, ro_err *err)
         {.name = "--trace", .has_value = 1}, {.name = "--store", .has_value = 1},
         {.name = "--step", .has_value = 1}, {.name = "--threads", .has_value = 1},
         {.name = "--record", .has_value = 1}, {.name = "--inject", .has_value = 1, .many = 1},
-        {.name = "--json"}, {0}};
+        {.name = "--input", .has_value = 1, .many = 1}, {.name = "--json"}, {0}};
     cli_args a = {.options = options};
     reopened r;
     (void)exit_code;
@@ -326,7 +365,7 @@ ro_status cmd_replay(int argc, char **argv, int *exit_code, ro_err *err)
         {.name = "--segment", .has_value = 1}, {.name = "--out", .has_value = 1},
         {.name = "--key", .has_value = 1}, {.name = "--threads", .has_value = 1},
         {.name = "--record", .has_value = 1}, {.name = "--inject", .has_value = 1, .many = 1},
-        {.name = "--json"}, {0}};
+        {.name = "--input", .has_value = 1, .many = 1}, {.name = "--json"}, {0}};
     cli_args a = {.options = options};
     reopened r;
     (void)exit_code;

@@ -276,3 +276,22 @@ void vd_fs_view_forget(vd_fs_view *v, uint64_t from)
     for (w = 0; w < begin / WINDOW; w++) v->kept += has_window(v, w) ? WINDOW : 0;
     (void)reserve(v->bytes + begin, v->size - begin); /* or it is read again where it is kept */
 }
+
+/* ---- whole files --------------------------------------------------------------------------- */
+
+ro_status vd_fs_replace(const char *path, const void *bytes, uint64_t size, ro_err *err)
+{
+    int dir = -1, fd = -1;
+    const char *base;
+    char partial[VD_FS_NAME_MAX];
+    RO_TRY(vd_fs_folder_of(path, &dir, &base, err));
+    snprintf(partial, sizeof partial, ".%.480s.partial", base);
+    ro_status st = vd_fs_lock(dir, partial, path, 0, &fd, NULL, err);
+    if (!st) st = vd_fs_truncate(fd, 0, path, err);
+    if (!st) st = vd_fs_write(fd, bytes, size, 0, path, err);
+    if (!st) st = vd_fs_publish(fd, dir, partial, base, path, err);
+    if (st && fd >= 0) (void)unlinkat(dir, partial, 0);
+    if (fd >= 0) close(fd);
+    close(dir);
+    return st;
+}

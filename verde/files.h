@@ -40,6 +40,9 @@ ro_status vd_fs_size(int fd, uint64_t *size, const char *shown, ro_err *err) RO_
 ro_status vd_fs_publish(int fd, int dir, const char *partial, const char *name, const char *shown,
                         ro_err *err) RO_CHECKED;
 
+/* Write a whole file: under its name it is complete or not there at all. */
+ro_status vd_fs_replace(const char *path, const void *bytes, uint64_t size, ro_err *err) RO_CHECKED;
+
 /* A file of any size of which little is read, at places that are not known before. What was read
  * lies in memory of this process: it stays as it is whatever becomes of the file, and a file that
  * is cut while it is read is an error, where a mapped one would end the process. Opening takes

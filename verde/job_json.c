@@ -393,6 +393,39 @@ ro_status vd_record_parse(const char *text, vd_record *record, uint32_t *segment
     return RO_OK;
 }
 
+/* ---- a model that is run once ------------------------------------------------------------ */
+
+static ro_status inputs(ctx *c, const cJSON *root, vd_job_file *f)
+{
+    const cJSON *o = get(root, "inputs"), *n;
+    if (!o) return RO_OK;
+    if (!cJSON_IsObject(o)) return RO_FAIL(c->err, RO_EFORMAT, "inputs must be an object { ... }");
+    size_t room = (size_t)cJSON_GetArraySize(o) + 1;
+    f->input_names = ro_arena_alloc(c->arena, room * sizeof *f->input_names);
+    f->input_paths = ro_arena_alloc(c->arena, room * sizeof *f->input_paths);
+    if (!f->input_names || !f->input_paths)
+        return RO_FAIL(c->err, RO_ENOMEM, "no memory for a job's inputs");
+    cJSON_ArrayForEach(n, o)
+    {
+        const char *name = ro_arena_string(c->arena, n->string, strlen(n->string));
+        if (!name) return RO_FAIL(c->err, RO_ENOMEM, "no memory for a job's inputs");
+        if (!cJSON_IsString(n))
+            return RO_FAIL(c->err, RO_EFORMAT, "inputs.%.60s must be a path", n->string);
+        f->input_names[f->input_count] = name;
+        RO_TRY(path_of(c, n->valuestring, &f->input_paths[f->input_count++]));
+    }
+    return RO_OK;
+}
+
+static ro_status inference(ctx *c, const cJSON *root, vd_job_file *f)
+{
+    static const char *const keys[] = {"schema", "name", "model", "inputs", "record", NULL};
+    RO_TRY(check_keys(c, root, "a job whose model is a file", keys));
+    RO_TRY(path_of(c, get(root, "model")->valuestring, &f->onnx));
+    RO_TRY(inputs(c, root, f));
+    return record(c, root, &f->spec);
+}
+
 /* ---- the whole text ---------------------------------------------------------------------- */
 
 static ro_status parse_root(ctx *c, const cJSON *root, vd_job_file *f)
@@ -403,12 +436,14 @@ static ro_status parse_root(ctx *c, const cJSON *root, vd_job_file *f)
     static const char *const losses[] = {"softmax_cross_entropy", "mean_squared_error", NULL};
     const char *schema, *loss, *name = "";
     uint32_t k;
-    RO_TRY(check_keys(c, root, "the job", keys));
+    int is_file = cJSON_IsObject(root) && cJSON_IsString(get(root, "model"));
+    if (!is_file) RO_TRY(check_keys(c, root, "the job", keys));
     RO_TRY(word(c, root, "the job", "schema", 1, &schema));
     if (strcmp(schema, SCHEMA))
         return RO_FAIL(c->err, RO_EFORMAT, "schema is \"%.40s\"; this program reads " SCHEMA,
                        schema);
     RO_TRY(word(c, root, "the job", "name", 0, &name));
+    if (is_file) return inference(c, root, f);
     RO_TRY(model(c, root, &f->spec));
     RO_TRY(data(c, root, f));
     RO_TRY(word(c, root, "the job", "loss", 1, &loss));

@@ -31,16 +31,20 @@ static const command commands[] = {
      "verde run JOB --trace F [--store DIR] [--record full|checkpoint:K] [--keep S]\n"
      "          [--threads N] [--steps N] [--out MODEL.safetensors] [--key KEY.pem]\n"
      "          [--expect ROOT] [--progress auto|plain|json|none] [--json]\n"
-     "          [--max-dispute BYTES] [--inject step:node:element:bit]...\n\n"
+     "          [--max-dispute BYTES] [--inject step:node:element:bit]...\n"
+     "verde run MODEL.onnx --input NAME=FILE... [--out DIR] [--trace F ...]\n\n"
      "  --trace     the trace to write; F.partial until it is complete\n"
      "  --store     where tensors are kept (default: F without .trace, plus .store)\n"
      "  --record    overrides the job's recording level\n"
      "  --keep      keep the state every S steps; a killed run resumes there\n"
      "  --steps     stop after N steps of this call; the same command goes on later\n"
      "  --expect    exit 1 unless the trace root is this one\n"
-     "  --inject    flip one bit on purpose, for tests and demonstrations\n\n"
+     "  --inject    flip one bit on purpose, for tests and demonstrations\n"
+     "  --input     a tensor for an input of an ONNX model: .npy, IDX, or .pb (TensorProto)\n"
+     "  --out       the trained parameters; of an ONNX model a folder for its outputs\n\n"
      "Interrupted at any instant and started again it resumes and ends in the same bytes.\n\n"
-     "Example\n  verde run cnn.json --trace mine.trace --key me.pem --out model.safetensors\n"},
+     "Examples\n  verde run cnn.json --trace mine.trace --key me.pem --out model.safetensors\n"
+     "  verde run model.onnx --input x=x.npy --out results\n"},
     {"open", NULL, cmd_open, "put one step's tensors into the store, for a dispute",
      "verde open JOB --trace F --step T [--store DIR] [--threads N] [--json]\n"
      "           [--inject step:node:element:bit]...\n\n"
@@ -75,6 +79,12 @@ static const command commands[] = {
     {"keygen", NULL, cmd_keygen, "make a signing key",
      "verde keygen FILE [--json]\n\nAn Ed25519 key in PEM, readable by its owner only; never "
      "overwrites.\n\nExample\n  verde keygen me.pem\n"},
+    {"conformance", NULL, cmd_conformance, "run a folder of ONNX's backend tests",
+     "verde conformance DIR [--progress auto|plain|json|none] [--json]\n\n"
+     "Every folder in DIR with a model.onnx and test_data_set_N is a case. Passed: all outputs\n"
+     "are within ONNX's tolerance. Refused: said before it is run, with a reason. Wrong: all\n"
+     "else. Exit 1 when any is wrong.\n\n"
+     "Example\n  verde conformance /usr/share/libonnx-testdata/data/node\n"},
     {"vectors", "check", cmd_vectors, "check this machine against the operators' vectors",
      "verde vectors check [--dir DIR] [--scalar] [--threads N] [--json]\n\n"
      "  --dir     the folder of .vec files (default: the installed one, else ./vectors)\n"

@@ -177,6 +177,9 @@ typedef struct {
     const char *images, *labels;           /* paths, relative ones resolved */
     const char *test_images, *test_labels; /* NULL: none */
     ro_tensor data[2];                     /* as loaded, constants 0 and 1 */
+    const char *onnx; /* path of a model that is run once; NULL: none, and what follows is unused */
+    const char **input_names, **input_paths;
+    uint32_t input_count;
 } vd_job_file;
 /* Parse strictly: unknown, missing or doubled keys, wrong types, numbers out of range are each a
  * sentence. base: the folder that relative paths start from. Loads no data. */

@@ -1,0 +1,577 @@
+/* onnx_layers.c - windows, reductions, normalizations, losses and resizing of ONNX as nodes.
+ *
+ * What this file decides: paddings that ONNX leaves to be computed, and the order of operations of
+ * what is put together from several nodes. */
+#include "onnx_lower.h"
+
+/* ---- windows ------------------------------------------------------------------------------ */
+
+typedef struct {
+    uint32_t axes;
+    ro_ints kernel, strides, dilations, pads;
+} window;
+
+static ro_status window_list(vd_use *u, const char *name, uint32_t n, int64_t otherwise,
+                             ro_ints *out)
+{
+    int given;
+    RO_TRY(vd_use_ints(u, RO_INPUTS_MAX, name, out, &given));
+    for (uint32_t k = 0; !given && k < n; k++) out->v[out->n++] = otherwise;
+    if (out->n == n) return RO_OK;
+    return vd_use_fail(u, RO_EATTR, "has %u numbers in %s; %u are wanted", out->n, name, n);
+}
+
+enum { NOTSET, SAME_UPPER, SAME_LOWER, VALID };
+static const char *const AUTO_PADS[] = {"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID", NULL};
+
+/* Pads of a window by what the model says of them. kernel: where it is not an attribute's. */
+static ro_status window_of(vd_use *u, const ro_type *x, const int64_t *kernel, window *w,
+                           uint32_t *automatic)
+{
+    memset(w, 0, sizeof *w);
+    if (x->rank < 3) return vd_use_fail(u, RO_ESHAPE, "takes (N, C, sizes)");
+    w->axes = x->rank - 2;
+    if (w->axes > RO_INTS_MAX / 2) return vd_use_fail(u, RO_ELIMIT, "has too many axes");
+    RO_TRY(window_list(u, "kernel_shape", w->axes, 0, &w->kernel));
+    for (uint32_t a = 0; kernel && a < w->axes; a++) {
+        if (vd_use_attribute(u, "kernel_shape") && w->kernel.v[a] != kernel[a])
+            return vd_use_fail(u, RO_EATTR, "has another kernel_shape than its weight");
+        w->kernel.v[a] = kernel[a];
+    }
+    RO_TRY(window_list(u, "strides", w->axes, 1, &w->strides));
+    RO_TRY(window_list(u, "dilations", w->axes, 1, &w->dilations));
+    RO_TRY(window_list(u, "pads", 2 * w->axes, 0, &w->pads));
+    RO_TRY(vd_use_choice(u, "auto_pad", AUTO_PADS, automatic));
+    for (uint32_t a = 0; a < w->axes; a++)
+        if (w->strides.v[a] < 1 || w->dilations.v[a] < 1 || w->kernel.v[a] < 1 ||
+            w->strides.v[a] > INT32_MAX || w->dilations.v[a] > INT32_MAX ||
+            w->kernel.v[a] > INT32_MAX)
+            return vd_use_fail(u, RO_EATTR, "has a window of no size on axis %u", a);
+    return RO_OK;
+}
+
+static int64_t extent(const window *w, uint32_t a)
+{
+    return (w->kernel.v[a] - 1) * w->dilations.v[a] + 1;
+}
+
+/* Half of them before, the odd one after, or for SAME_LOWER before. */
+static void share_pads(window *w, uint32_t a, int64_t total, int lower)
+{
+    if (total < 0) total = 0;
+    w->pads.v[a] = lower ? (total + 1) / 2 : total / 2;
+    w->pads.v[w->axes + a] = total - w->pads.v[a];
+}
+
+static void same_pads(window *w, const ro_type *x, uint32_t automatic)
+{
+    for (uint32_t a = 0; a < w->axes && automatic != NOTSET; a++) {
+        int64_t s = w->strides.v[a], out = (x->dims[2 + a] + s - 1) / s;
+        share_pads(w, a, automatic == VALID ? 0 : (out - 1) * s + extent(w, a) - x->dims[2 + a],
+                   automatic == SAME_LOWER);
+    }
+}
+
+static void set_window(vd_lower *l, vd_attrs *a, const window *w)
+{
+    vd_attrs_ints(l, a, "strides", w->strides.v, w->axes);
+    vd_attrs_ints(l, a, "pads", w->pads.v, 2 * w->axes);
+    vd_attrs_ints(l, a, "dilations", w->dilations.v, w->axes);
+}
+
+ro_status vd_lower_conv(vd_use *u)
+{
+    vd_attrs a = vd_attrs_of("Conv");
+    window w;
+    uint32_t automatic;
+    const ro_type *x = vd_use_type(u, 0), *f = vd_use_type(u, 1);
+    if (!x || !f || x->rank != f->rank)
+        return vd_use_fail(u, RO_ESHAPE, "wants x and w of one rank");
+    RO_TRY(window_of(u, x, f->dims + 2, &w, &automatic));
+    same_pads(&w, x, automatic);
+    set_window(u->l, &a, &w);
+    vd_attrs_int(u->l, &a, "group", vd_use_int(u, "group", 1));
+    return vd_lower_node(u->l, &a, u->in, u->count, 1, &u->out[0]);
+}
+
+/* A value of one number a channel, to meet (N, C, sizes). */
+static ro_status along_channels(vd_lower *l, ro_value v, uint32_t rank, ro_value *out)
+{
+    int64_t dims[RO_RANK_MAX] = {(int64_t)ro_type_elements(ro_graph_type(l->graph, v)),
+                                 1, 1, 1, 1, 1, 1, 1};
+    return vd_lower_reshape(l, v, rank - 1, dims, out);
+}
+
+/* It is the gradient of Conv by its input, of which only the size is known. */
+ro_status vd_lower_conv_transpose(vd_use *u)
+{
+    vd_lower *l = u->l;
+    vd_attrs a = vd_attrs_of("ConvInputGrad");
+    window w;
+    ro_ints more, shape;
+    int has_shape;
+    uint32_t automatic;
+    int64_t sizes[RO_RANK_MAX];
+    if (!vd_use_type(u, 0) || !vd_use_type(u, 1)) return vd_use_fail(u, RO_EFORMAT, "lacks inputs");
+    ro_type x = *vd_use_type(u, 0), f = *vd_use_type(u, 1);
+    if (x.rank != f.rank) return vd_use_fail(u, RO_ESHAPE, "wants x and w of one rank");
+    RO_TRY(window_of(u, &x, f.dims + 2, &w, &automatic));
+    RO_TRY(window_list(u, "output_padding", w.axes, 0, &more));
+    RO_TRY(vd_use_ints(u, RO_INPUTS_MAX, "output_shape", &shape, &has_shape));
+    if (has_shape && shape.n < w.axes) return vd_use_fail(u, RO_EATTR, "has too short a shape");
+    for (uint32_t k = 0; k < w.axes; k++) {
+        int64_t s = w.strides.v[k], full = s * (x.dims[2 + k] - 1) + more.v[k] + extent(&w, k);
+        int64_t want = has_shape ? shape.v[shape.n - w.axes + k] : s * x.dims[2 + k];
+        int told = has_shape || automatic == SAME_UPPER || automatic == SAME_LOWER;
+        if (told) share_pads(&w, k, full - want, automatic != SAME_UPPER);
+        else if (automatic == VALID) share_pads(&w, k, 0, 0);
+        sizes[k] = told ? want : full - w.pads.v[k] - w.pads.v[w.axes + k];
+    }
+    set_window(l, &a, &w);
+    vd_attrs_int(l, &a, "group", vd_use_int(u, "group", 1));
+    vd_attrs_ints(l, &a, "dims", sizes, w.axes);
+    RO_TRY(vd_lower_node(l, &a, u->in, 2, 1, &u->out[0]));
+    if (u->count < 3 || u->in[2] == RO_NO_VALUE) return RO_OK;
+    ro_value bias;
+    RO_TRY(along_channels(l, u->in[2], x.rank, &bias));
+    return vd_lower_binary(l, "Add", u->out[0], bias, &u->out[0]);
+}
+
+ro_status vd_lower_pool(vd_use *u)
+{
+    vd_attrs a = vd_attrs_of(u->name);
+    window w;
+    uint32_t automatic, outputs = 1;
+    int mean = u->name[0] == 'A';
+    const ro_type *x = vd_use_type(u, 0);
+    if (!x) return vd_use_fail(u, RO_EFORMAT, "lacks its input");
+    RO_TRY(window_of(u, x, NULL, &w, &automatic));
+    RO_TRY(vd_use_only(u, "storage_order", 0));
+    same_pads(&w, x, automatic);
+    set_window(u->l, &a, &w);
+    vd_attrs_ints(u->l, &a, "kernel_shape", w.kernel.v, w.axes);
+    vd_attrs_int(u->l, &a, "ceil_mode", vd_use_int(u, "ceil_mode", 0) != 0);
+    if (mean)
+        vd_attrs_int(u->l, &a, "count_include_pad", vd_use_int(u, "count_include_pad", 0) != 0);
+    if (!mean && u->node->output_count > 1 && u->node->outputs[1].id) outputs = 2;
+    RO_TRY(vd_lower_node(u->l, &a, u->in, 1, outputs, &u->out[0]));
+    if (outputs > 1) u->out[1] = u->out[0] + 1;
+    return RO_OK;
+}
+
+/* ---- reductions --------------------------------------------------------------------------- */
+
+static ro_status reduce(vd_lower *l, const char *name, ro_value x, const ro_ints *axes, int keep,
+                        ro_value *out)
+{
+    vd_attrs a = vd_attrs_of(name);
+    vd_attrs_ints(l, &a, "axes", axes->v, axes->n);
+    vd_attrs_int(l, &a, "keepdims", keep);
+    return vd_lower_node(l, &a, &x, 1, 1, out);
+}
+
+/* What is done to the elements before they are added up, and to the sum. */
+static const struct { const char *name, *before, *after; } SUMS[] = {
+    {"ReduceL2", "Mul", "Sqrt"}, {"ReduceSumSquare", "Mul", NULL}, {"ReduceLogSum", NULL, "Log"},
+    {"ReduceLogSumExp", "Exp", "Log"}};
+
+ro_status vd_lower_reduce(vd_use *u)
+{
+    vd_lower *l = u->l;
+    ro_ints axes;
+    int given, keep = vd_use_int(u, "keepdims", 1) != 0;
+    ro_value x = u->in[0];
+    if (!vd_use_type(u, 0)) return vd_use_fail(u, RO_EFORMAT, "lacks its input");
+    RO_TRY(vd_use_ints(u, 1, "axes", &axes, &given));
+    if (!axes.n && vd_use_int(u, "noop_with_empty_axes", 0)) {
+        if (strcmp(u->name, "ReduceSum") && strcmp(u->name, "ReduceMean") &&
+            strcmp(u->name, "ReduceMax"))
+            return vd_use_fail(u, RO_EOP, "reduces no axis, which is not taken");
+        return vd_lower_plain(l, "Identity", &x, 1, &u->out[0]);
+    }
+    for (size_t k = 0; k < sizeof SUMS / sizeof *SUMS; k++) {
+        if (strcmp(SUMS[k].name, u->name)) continue;
+        const char *before = SUMS[k].before, *after = SUMS[k].after;
+        if (before && strcmp(before, "Mul") == 0) RO_TRY(vd_lower_binary(l, "Mul", x, x, &x));
+        else if (before) RO_TRY(vd_lower_plain(l, before, &x, 1, &x));
+        RO_TRY(reduce(l, "ReduceSum", x, &axes, keep, &u->out[0]));
+        return after ? vd_lower_plain(l, after, &u->out[0], 1, &u->out[0]) : RO_OK;
+    }
+    if (vd_lower_op(u->name) == RO_OP_COUNT)
+        return vd_use_fail(u, RO_EOP, "is of an operator that this program lacks");
+    return reduce(l, u->name, x, &axes, keep, &u->out[0]);
+}
+
+ro_status vd_lower_global_max_pool(vd_use *u)
+{
+    ro_ints axes = {0, {0}};
+    const ro_type *x = vd_use_type(u, 0);
+    if (!x || x->rank < 3) return vd_use_fail(u, RO_ESHAPE, "takes (N, C, sizes)");
+    for (uint32_t k = 2; k < x->rank; k++) axes.v[axes.n++] = k;
+    return reduce(u->l, "ReduceMax", u->in[0], &axes, 1, &u->out[0]);
+}
+
+/* Softmax and LogSoftmax. Before version 13 a tensor was a matrix cut at the axis. */
+ro_status vd_lower_softmax(vd_use *u)
+{
+    vd_lower *l = u->l;
+    vd_attrs a = vd_attrs_of(u->name);
+    int cut = l->opset < 13;
+    uint32_t axis;
+    int64_t flat[2] = {1, 1};
+    if (!vd_use_type(u, 0)) return vd_use_fail(u, RO_EFORMAT, "lacks its input");
+    ro_type t = *vd_use_type(u, 0);
+    int64_t given = vd_use_int(u, "axis", cut ? 1 : -1);
+    if (t.rank == 0 || (cut && given == (int64_t)t.rank))
+        return vd_use_fail(u, RO_ESHAPE, "has no axis to go along");
+    RO_TRY(vd_use_axis(u, given, t.rank, &axis));
+    ro_value x = u->in[0];
+    for (uint32_t k = 0; k < t.rank; k++) flat[k >= axis] *= t.dims[k];
+    if (cut) RO_TRY(vd_lower_reshape(l, x, 2, flat, &x));
+    vd_attrs_int(l, &a, "axis", cut ? 1 : axis);
+    RO_TRY(vd_lower_node(l, &a, &x, 1, 1, &u->out[0]));
+    return cut ? vd_lower_reshape(l, u->out[0], t.rank, t.dims, &u->out[0]) : RO_OK;
+}
+
+/* 1 at the first maximum along the axis, 0 elsewhere. */
+ro_status vd_lower_hardmax(vd_use *u)
+{
+    vd_lower *l = u->l;
+    vd_attrs a = vd_attrs_of("ArgMax"), c = vd_attrs_of("Cast");
+    uint32_t axis;
+    ro_value at, numbers, same;
+    int64_t dims[RO_RANK_MAX], v[4096];
+    if (!vd_use_type(u, 0)) return vd_use_fail(u, RO_EFORMAT, "lacks its input");
+    ro_type t = *vd_use_type(u, 0);
+    if (l->opset < 13 && t.rank != 2) return vd_use_fail(u, RO_EOP, "cuts a tensor to a matrix");
+    RO_TRY(vd_use_axis(u, vd_use_int(u, "axis", l->opset < 13 ? 1 : -1), t.rank, &axis));
+    if (t.dims[axis] > 4096) return vd_use_fail(u, RO_ELIMIT, "goes along over 4,096 positions");
+    for (int64_t k = 0; k < t.dims[axis]; k++) v[k] = k;
+    for (uint32_t k = 0; k < t.rank; k++) dims[k] = k == axis ? t.dims[k] : 1;
+    vd_attrs_int(l, &a, "axis", axis);
+    vd_attrs_int(l, &a, "keepdims", 1);
+    RO_TRY(vd_lower_node(l, &a, u->in, 1, 1, &at));
+    RO_TRY(vd_lower_int64s(l, v, t.rank, dims, &numbers));
+    RO_TRY(vd_lower_binary(l, "Equal", at, numbers, &same));
+    vd_attrs_int(l, &c, "to", (int64_t)t.dtype);
+    return vd_lower_node(l, &c, &same, 1, 1, &u->out[0]);
+}
+
+/* ---- normalizations ----------------------------------------------------------------------- */
+
+/* x scaled and shifted by one number a channel. */
+static ro_status scale_channels(vd_lower *l, ro_value x, ro_value scale, ro_value bias,
+                                ro_value *out)
+{
+    uint32_t rank = ro_graph_type(l->graph, x)->rank;
+    RO_TRY(along_channels(l, scale, rank, &scale));
+    RO_TRY(along_channels(l, bias, rank, &bias));
+    RO_TRY(vd_lower_binary(l, "Mul", x, scale, &x));
+    return vd_lower_binary(l, "Add", x, bias, out);
+}
+
+/* In inference: (x - mean) / sqrt(var + epsilon) * scale + bias, with the statistics given. */
+ro_status vd_lower_batch_norm(vd_use *u)
+{
+    vd_lower *l = u->l;
+    ro_value mean, deviation, epsilon, x;
+    RO_TRY(vd_use_only(u, "training_mode", 0));
+    if (l->opset < 9) RO_TRY(vd_use_only(u, "spatial", 1));
+    for (uint32_t k = 0; k < 5; k++)
+        if (!vd_use_type(u, k)) return vd_use_fail(u, RO_EFORMAT, "lacks input %u", k);
+    ro_type t = *vd_use_type(u, 0);
+    if (t.rank < 2) return vd_use_fail(u, RO_ESHAPE, "takes (N, C, sizes)");
+    RO_TRY(vd_lower_scalar(l, t.dtype, vd_use_float(u, "epsilon", 1e-5f), &epsilon));
+    RO_TRY(vd_lower_binary(l, "Add", u->in[4], epsilon, &deviation));
+    RO_TRY(vd_lower_plain(l, "Sqrt", &deviation, 1, &deviation));
+    RO_TRY(along_channels(l, deviation, t.rank, &deviation));
+    RO_TRY(along_channels(l, u->in[3], t.rank, &mean));
+    RO_TRY(vd_lower_binary(l, "Sub", u->in[0], mean, &x));
+    RO_TRY(vd_lower_binary(l, "Div", x, deviation, &x));
+    return scale_channels(l, x, u->in[1], u->in[2], &u->out[0]);
+}
+
+static ro_status normalize(vd_lower *l, ro_value x, int64_t axis, double epsilon, ro_value *out)
+{
+    vd_attrs a = vd_attrs_of("LayerNormalization");
+    vd_attrs_int(l, &a, "axis", axis);
+    vd_attrs_real(l, &a, "epsilon", epsilon);
+    return vd_lower_node(l, &a, &x, 1, 1, out);
+}
+
+ro_status vd_lower_instance_norm(vd_use *u)
+{
+    ro_value x;
+    for (uint32_t k = 0; k < 3; k++)
+        if (!vd_use_type(u, k)) return vd_use_fail(u, RO_EFORMAT, "lacks input %u", k);
+    if (vd_use_type(u, 0)->rank < 3) return vd_use_fail(u, RO_ESHAPE, "takes (N, C, sizes)");
+    RO_TRY(normalize(u->l, u->in[0], 2, vd_use_float(u, "epsilon", 1e-5f), &x));
+    return scale_channels(u->l, x, u->in[1], u->in[2], &u->out[0]);
+}
+
+/* Scale and bias are of channels from version 21, before of groups. */
+ro_status vd_lower_group_norm(vd_use *u)
+{
+    vd_lower *l = u->l;
+    ro_value x;
+    for (uint32_t k = 0; k < 3; k++)
+        if (!vd_use_type(u, k)) return vd_use_fail(u, RO_EFORMAT, "lacks input %u", k);
+    ro_type t = *vd_use_type(u, 0);
+    int64_t g = vd_use_int(u, "num_groups", 0), dims[3] = {0, g, 1};
+    if (t.rank < 3 || g < 1 || t.dims[1] % g)
+        return vd_use_fail(u, RO_ESHAPE, "has %lld groups that do not fit", (long long)g);
+    dims[0] = t.dims[0];
+    dims[2] = t.dims[1] / g;
+    for (uint32_t k = 2; k < t.rank; k++) dims[2] *= t.dims[k];
+    RO_TRY(vd_use_only(u, "stash_type", 1));
+    RO_TRY(vd_lower_reshape(l, u->in[0], 3, dims, &x));
+    RO_TRY(normalize(l, x, 2, vd_use_float(u, "epsilon", 1e-5f), &x));
+    if (l->opset < 21) RO_TRY(scale_channels(l, x, u->in[1], u->in[2], &x));
+    RO_TRY(vd_lower_reshape(l, x, t.rank, t.dims, &u->out[0]));
+    if (l->opset < 21) return RO_OK;
+    return scale_channels(l, u->out[0], u->in[1], u->in[2], &u->out[0]);
+}
+
+ro_status vd_lower_layer_norm(vd_use *u)
+{
+    vd_attrs a = vd_attrs_of("LayerNormalization");
+    uint32_t outputs = u->node->output_count;
+    RO_TRY(vd_use_only(u, "stash_type", 1));
+    vd_attrs_int(u->l, &a, "axis", vd_use_int(u, "axis", -1));
+    vd_attrs_real(u->l, &a, "epsilon", vd_use_float(u, "epsilon", 1e-5f));
+    while (outputs > 1 && !u->node->outputs[outputs - 1].id) outputs--;
+    RO_TRY(vd_lower_node(u->l, &a, u->in, u->count, outputs, &u->out[0]));
+    for (uint32_t k = 1; k < outputs; k++) u->out[k] = u->out[0] + k;
+    return RO_OK;
+}
+
+/* (x - E[x]) / (sqrt(E[x^2] - E[x]^2) + 1e-9), as ONNX's function body says. */
+ro_status vd_lower_mvn(vd_use *u)
+{
+    vd_lower *l = u->l;
+    ro_ints axes;
+    int given;
+    ro_value mean, square, of_square, d, x, tiny;
+    if (!vd_use_type(u, 0)) return vd_use_fail(u, RO_EFORMAT, "lacks its input");
+    RO_TRY(vd_use_ints(u, RO_INPUTS_MAX, "axes", &axes, &given));
+    if (!given) axes = (ro_ints){3, {0, 2, 3}};
+    RO_TRY(reduce(l, "ReduceMean", u->in[0], &axes, 1, &mean));
+    RO_TRY(vd_lower_binary(l, "Mul", u->in[0], u->in[0], &square));
+    RO_TRY(reduce(l, "ReduceMean", square, &axes, 1, &of_square));
+    RO_TRY(vd_lower_binary(l, "Mul", mean, mean, &square));
+    RO_TRY(vd_lower_binary(l, "Sub", of_square, square, &d));
+    RO_TRY(vd_lower_plain(l, "Sqrt", &d, 1, &d));
+    RO_TRY(vd_lower_scalar(l, vd_use_type(u, 0)->dtype, 1e-9, &tiny));
+    RO_TRY(vd_lower_binary(l, "Add", d, tiny, &d));
+    RO_TRY(vd_lower_binary(l, "Sub", u->in[0], mean, &x));
+    return vd_lower_binary(l, "Div", x, d, &u->out[0]);
+}
+
+/* ---- losses ------------------------------------------------------------------------------- */
+
+ro_status vd_lower_loss(vd_use *u)
+{
+    static const char *const ways[] = {"mean", "none", "sum", NULL};
+    static const uint32_t codes[] = {2, 0, 1};
+    vd_attrs a = vd_attrs_of("SoftmaxCrossEntropyLoss");
+    uint32_t way, outputs = u->node->output_count > 1 && u->node->outputs[1].id ? 2 : 1;
+    RO_TRY(vd_use_choice(u, "reduction", ways, &way));
+    vd_attrs_int(u->l, &a, "reduction", codes[way]);
+    vd_attrs_int(u->l, &a, "has_ignore", vd_use_attribute(u, "ignore_index") != NULL);
+    vd_attrs_int(u->l, &a, "ignore_index", vd_use_int(u, "ignore_index", 0));
+    RO_TRY(vd_lower_node(u->l, &a, u->in, u->count, outputs, &u->out[0]));
+    if (outputs > 1) u->out[1] = u->out[0] + 1;
+    return RO_OK;
+}
+
+/* ---- padding ------------------------------------------------------------------------------ */
+
+static ro_status filled(vd_use *u, const ro_type *t, ro_value value, ro_value *out)
+{
+    vd_attrs a = vd_attrs_of("Expand");
+    vd_attrs_ints(u->l, &a, "shape", t->dims, t->rank);
+    return vd_lower_node(u->l, &a, &value, 1, 1, out);
+}
+
+/* The position of x that position i, counted from its first one, has; mode 1 edge, 2 reflect,
+ * 3 wrap. */
+static int64_t mirrored(int64_t i, int64_t n, uint32_t mode)
+{
+    if (mode == 1) return i < 0 ? 0 : i >= n ? n - 1 : i;
+    if (mode == 3) return (i % n + n) % n;
+    if (n == 1) return 0;
+    int64_t period = 2 * (n - 1);
+    i = (i % period + period) % period;
+    return i < n ? i : period - i;
+}
+
+static ro_status pad_axis(vd_use *u, uint32_t axis, int64_t before, int64_t after, uint32_t mode,
+                          ro_value value, ro_value *x)
+{
+    vd_lower *l = u->l;
+    ro_type t = *ro_graph_type(l->graph, *x);
+    int64_t n = t.dims[axis], total = n + before + after;
+    ro_value part[3];
+    uint32_t parts = 0;
+    const int64_t most = (int64_t)VD_LOWER_INDICES;
+    if (total < 0 || total > most || before > most || before < -most)
+        return vd_use_fail(u, RO_ELIMIT, "pads axis %u to %lld positions", axis, (long long)total);
+    if (mode || before < 0 || after < 0) {
+        int64_t first = before < 0 || mode ? -before : 0;
+        int64_t count = mode ? total : n + (before < 0 ? before : 0) + (after < 0 ? after : 0);
+        if (count < 0 || (mode && n == 0))
+            return vd_use_fail(u, RO_ESHAPE, "pads axis %u of %lld positions", axis, (long long)n);
+        int64_t *at = ro_arena_alloc(l->arena, ((uint64_t)count + 1) * sizeof *at);
+        if (!at) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+        for (int64_t k = 0; k < count; k++)
+            at[k] = mode ? mirrored(first + k, n, mode) : first + k;
+        RO_TRY(vd_lower_take(l, *x, axis, at, (uint64_t)count, x));
+        if (mode) return RO_OK;
+    }
+    ro_type fill = *ro_graph_type(l->graph, *x);
+    if (before > 0) {
+        fill.dims[axis] = before;
+        RO_TRY(filled(u, &fill, value, &part[parts++]));
+    }
+    part[parts++] = *x;
+    if (after > 0) {
+        fill.dims[axis] = after;
+        RO_TRY(filled(u, &fill, value, &part[parts++]));
+    }
+    return parts > 1 ? vd_lower_concat(l, part, parts, axis, x) : RO_OK;
+}
+
+ro_status vd_lower_pad(vd_use *u)
+{
+    static const char *const modes[] = {"constant", "edge", "reflect", "wrap", NULL};
+    vd_lower *l = u->l;
+    ro_ints pads, axes;
+    int given, listed;
+    uint32_t mode, axis;
+    ro_value x = u->in[0], value;
+    if (!vd_use_type(u, 0)) return vd_use_fail(u, RO_EFORMAT, "lacks its input");
+    ro_type t = *vd_use_type(u, 0);
+    RO_TRY(vd_use_choice(u, "mode", modes, &mode));
+    RO_TRY(vd_use_ints(u, 1, l->opset < 2 ? "paddings" : "pads", &pads, &given));
+    RO_TRY(vd_use_ints(u, 3, NULL, &axes, &listed));
+    for (uint32_t k = 0; !listed && k < t.rank; k++) axes.v[axes.n++] = k;
+    if (!given || pads.n != 2 * axes.n)
+        return vd_use_fail(u, RO_EFORMAT, "has %u pads for %u axes", pads.n, axes.n);
+    if (vd_use_type(u, 2)) {
+        if (ro_type_elements(vd_use_type(u, 2)) != 1)
+            return vd_use_fail(u, RO_ESHAPE, "pads with more than one number");
+        RO_TRY(vd_lower_reshape(l, u->in[2], 0, NULL, &value));
+    } else {
+        RO_TRY(vd_lower_scalar(l, t.dtype, vd_use_float(u, "value", 0), &value));
+    }
+    for (uint32_t k = 0; k < axes.n; k++) {
+        RO_TRY(vd_use_axis(u, axes.v[k], t.rank, &axis));
+        RO_TRY(pad_axis(u, axis, pads.v[k], pads.v[axes.n + k], mode, value, &x));
+    }
+    u->out[0] = x;
+    return x != u->in[0] ? RO_OK : vd_lower_plain(l, "Identity", &x, 1, &u->out[0]);
+}
+
+/* ---- resizing by the nearest position ----------------------------------------------------- */
+
+enum { HALF_PIXEL, PYTORCH, ALIGN, ASYMMETRIC, SYMMETRIC };
+enum { PREFER_FLOOR, PREFER_CEIL, FLOOR, CEIL };
+
+static double floor_of(double x)
+{
+    double t = (double)(int64_t)x;
+    return t > x ? t - 1 : t;
+}
+
+/* Position i of `to`, on the scale of `from`. */
+static double place(uint32_t mode, int64_t i, double scale, int64_t from, int64_t to)
+{
+    double x = (double)i;
+    if (mode == ASYMMETRIC) return x / scale;
+    if (mode == ALIGN) return to == 1 ? 0 : x * (double)(from - 1) / (double)(to - 1);
+    if (mode == PYTORCH && to == 1) return 0;
+    double half = (x + 0.5) / scale - 0.5;
+    if (mode != SYMMETRIC) return half;
+    double exact = (double)from * scale, adjust = (double)to / exact;
+    return (double)from / 2 * (1 - adjust) + half;
+}
+
+static int64_t rounded(double x, uint32_t how)
+{
+    double low = floor_of(x), rest = x - low;
+    int up = how == CEIL           ? rest > 0
+             : how == PREFER_CEIL  ? rest >= 0.5
+             : how == PREFER_FLOOR ? rest > 0.5 : 0;
+    return (int64_t)low + up;
+}
+
+typedef struct {
+    uint32_t mode, nearest;
+    double scale[RO_RANK_MAX];
+    int64_t to[RO_RANK_MAX];
+} resizing;
+
+static ro_status resize_scales(vd_use *u, const ro_type *t, resizing *r)
+{
+    int old = u->name[0] == 'U' || u->l->opset < 11;
+    uint32_t at = old ? 1 : 2;
+    const vd_onnx_attribute *list = vd_use_attribute(u, "scales");
+    const void *data = NULL;
+    ro_ints sizes;
+    int given = 0;
+    if (!old) RO_TRY(vd_use_ints(u, 3, NULL, &sizes, &given));
+    const ro_type *s = vd_use_type(u, at);
+    uint64_t n = given ? sizes.n : s ? ro_type_elements(s) : list ? list->count : 0;
+    if (n != t->rank || (s && !given && s->dtype != RO_F32) ||
+        (!s && list && list->type != VD_A_FLOATS))
+        return vd_use_fail(u, RO_ESHAPE, "has scales for %llu of %u axes", (unsigned long long)n,
+                           t->rank);
+    if (s && !given) RO_TRY(vd_lower_known(u->l, u->in[at], &data));
+    for (uint32_t k = 0; k < t->rank; k++) {
+        float f = 1;
+        if (data) memcpy(&f, (const float *)data + k, 4);
+        else if (!given) f = list->v.floats[k];
+        r->scale[k] = given && t->dims[k] ? (double)sizes.v[k] / (double)t->dims[k] : (double)f;
+        double to = given ? (double)sizes.v[k] : (double)t->dims[k] * (double)f;
+        if (!(r->scale[k] > 0) || !(to >= 0 && to < VD_LOWER_INDICES))
+            return vd_use_fail(u, RO_ELIMIT, "scales axis %u by %g", k, r->scale[k]);
+        r->to[k] = (int64_t)to;
+    }
+    return RO_OK;
+}
+
+ro_status vd_lower_resize(vd_use *u)
+{
+    static const char *const kinds[] = {"nearest", NULL};
+    static const char *const modes[] = {"half_pixel", "pytorch_half_pixel", "align_corners",
+                                        "asymmetric", "half_pixel_symmetric", NULL};
+    static const char *const nearest[] = {"round_prefer_floor", "round_prefer_ceil", "floor",
+                                          "ceil", NULL};
+    static const char *const policies[] = {"stretch", NULL};
+    vd_lower *l = u->l;
+    resizing r;
+    uint32_t unused;
+    memset(&r, 0, sizeof r);
+    if (!vd_use_type(u, 0)) return vd_use_fail(u, RO_EFORMAT, "lacks its input");
+    ro_type t = *vd_use_type(u, 0);
+    RO_TRY(vd_use_choice(u, "mode", kinds, &unused));
+    RO_TRY(vd_use_choice(u, "keep_aspect_ratio_policy", policies, &unused));
+    RO_TRY(vd_use_choice(u, "coordinate_transformation_mode", modes, &r.mode));
+    RO_TRY(vd_use_choice(u, "nearest_mode", nearest, &r.nearest));
+    RO_TRY(vd_use_only(u, "antialias", 0));
+    if (vd_use_attribute(u, "axes")) return vd_use_fail(u, RO_EOP, "resizes listed axes");
+    if (l->opset < 11 || u->name[0] == 'U') r.mode = ASYMMETRIC, r.nearest = FLOOR;
+    RO_TRY(resize_scales(u, &t, &r));
+    u->out[0] = u->in[0];
+    for (uint32_t k = 0; k < t.rank; k++) {
+        if (r.to[k] == t.dims[k] && r.scale[k] == 1) continue;
+        int64_t *at = ro_arena_alloc(l->arena, ((uint64_t)r.to[k] + 1) * sizeof *at);
+        if (!at) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+        for (int64_t i = 0; i < r.to[k]; i++) {
+            at[i] = rounded(place(r.mode, i, r.scale[k], t.dims[k], r.to[k]), r.nearest);
+            at[i] = at[i] < 0 ? 0 : at[i] >= t.dims[k] ? t.dims[k] - 1 : at[i];
+        }
+        RO_TRY(vd_lower_take(l, u->out[0], k, at, (uint64_t)r.to[k], &u->out[0]));
+    }
+    return u->out[0] != u->in[0] ? RO_OK : vd_lower_plain(l, "Identity", u->in, 1, &u->out[0]);
+}

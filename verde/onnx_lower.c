@@ -1,0 +1,863 @@
+/* onnx_lower.c - an ONNX model and its inputs become a job of one step.
+ *
+ * What this file decides: which value a name stands for, where constants come from, how functions,
+ * branches and loops are unrolled, and what is computed before the run.
+ *
+ * Invariants
+ *   1. Names are bound and restored like a stack: an inner graph or a function leaves the names
+ *      around it as they were.
+ *   2. Nothing recurses but over functions and inner graphs, which the reader has bounded.
+ *   3. The job has the constants that its nodes read and no others, in the order of making. */
+#include "onnx_lower.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "bytes.h"
+
+/* ---- failing ------------------------------------------------------------------------------ */
+
+ro_status vd_use_fail(const vd_use *u, ro_status code, const char *format, ...)
+{
+    char where[120], why[140];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, sizeof why, format, args);
+    va_end(args);
+    vd_onnx_node_text(u->l->m, u->node, where, sizeof where);
+    return RO_FAIL(u->l->err, code, "%s %s", where, why);
+}
+
+/* What RepOps says of a node that it does not take. */
+static ro_status said_of(const vd_use *u, const ro_err *why)
+{
+    int own = why->code == RO_ENOMEM || why->code == RO_ELIMIT;
+    return vd_use_fail(u, own ? why->code : RO_EOP, "cannot be run: %.120s", why->msg);
+}
+
+/* Room for one more in an array of the arena. */
+static ro_status more(vd_lower *l, void **p, uint32_t n, uint32_t *room, size_t size)
+{
+    if (n < *room) return RO_OK;
+    uint32_t want = *room ? 2 * *room : 64;
+    void *q = ro_arena_alloc(l->arena, want * size);
+    if (!q) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+    if (n) memcpy(q, *p, n * size);
+    *p = q;
+    *room = want;
+    return RO_OK;
+}
+
+/* ---- constants ---------------------------------------------------------------------------- */
+
+ro_status vd_lower_constant(vd_lower *l, const char *name, const ro_type *type, const void *data,
+                            ro_value *out)
+{
+    uint32_t room = l->constant_room, again = l->constant_room;
+    void *slots = l->constants, *list = (void *)l->data;
+    char made[40];
+    RO_TRY(more(l, &slots, l->constant_count, &room, sizeof *l->constants));
+    RO_TRY(more(l, &list, l->constant_count, &again, sizeof *l->data));
+    l->constants = slots;
+    l->data = list;
+    l->constant_room = room;
+    RO_TRY(ro_graph_constant(l->graph, l->constant_count, type, out, l->err));
+    snprintf(made, sizeof made, "verde.constant.%u", l->constant_count);
+    if (!name) name = ro_arena_string(l->arena, made, strlen(made));
+    if (!name) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+    l->constants[l->constant_count].name = name;
+    l->constants[l->constant_count].type = *type;
+    l->data[l->constant_count++] = data;
+    return RO_OK;
+}
+
+ro_status vd_lower_int64s(vd_lower *l, const int64_t *v, uint32_t rank, const int64_t *dims,
+                          ro_value *out)
+{
+    ro_type t = ro_type_of(RO_I64, rank, dims);
+    int64_t *copy = ro_arena_alloc(l->arena, ro_type_bytes(&t));
+    if (!copy) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+    memcpy(copy, v, ro_type_bytes(&t));
+    return vd_lower_constant(l, NULL, &t, copy, out);
+}
+
+ro_status vd_lower_scalar(vd_lower *l, ro_dtype d, double x, ro_value *out)
+{
+    vd_attrs a = {vd_lower_op("ConstantOfShape"), {0}, RO_OK};
+    float f = (float)x;
+    uint32_t u4;
+    uint64_t bits;
+    memcpy(&u4, &f, 4);
+    memcpy(&bits, &x, 8);
+    if (d == RO_F32) bits = u4;
+    else if (d != RO_F64)
+        bits = (uint64_t)(int64_t)x & (UINT64_MAX >> (64 - 8 * ro_dtypes[d].size));
+    RO_TRY(ro_attr_set_int(a.op, a.bytes, "dtype", (int64_t)d, l->err));
+    RO_TRY(ro_attr_set_ints(a.op, a.bytes, "shape", NULL, 0, l->err));
+    RO_TRY(ro_attr_set_int(a.op, a.bytes, "bits", (int64_t)bits, l->err));
+    return vd_lower_emit(l, &a, NULL, 0, 1, out);
+}
+
+/* A tensor of the model in machine byte order. */
+static ro_status tensor_data(const vd_onnx *m, const vd_onnx_tensor *t, ro_arena *arena,
+                             ro_tensor *out, ro_err *err)
+{
+    char name[80];
+    vd_onnx_show(&t->name, name, sizeof name);
+    if (t->dtype >= RO_DTYPE_LIMIT || !ro_dtypes[t->dtype].supported)
+        return RO_FAIL(err, RO_EOP, "tensor \"%s\" is of dtype %s, which is not computed with",
+                       name, vd_onnx_dtype_name(t->dtype));
+    out->type = ro_type_of((ro_dtype)t->dtype, t->rank, t->dims);
+    RO_TRY(ro_type_check(&out->type, err));
+    uint8_t *p = ro_arena_alloc(arena, t->bytes);
+    if (!p)
+        return RO_FAIL(err, RO_ENOMEM, "no memory for the %llu bytes of tensor \"%s\"",
+                       (unsigned long long)t->bytes, name);
+    RO_TRY(vd_onnx_tensor_data(m, t, p, err));
+    ro_canonical_bytes(out->type.dtype, p, p, t->elements);
+    out->data = p;
+    return RO_OK;
+}
+
+/* Once, however often a loop comes by. */
+static ro_status model_constant(vd_lower *l, const vd_onnx_tensor *t, int named, ro_value *out)
+{
+    ro_tensor x;
+    ro_value *made = &l->tensors[t - l->m->tensors];
+    *out = *made;
+    if (*made != RO_NO_VALUE) return RO_OK;
+    RO_TRY(tensor_data(l->m, t, l->arena, &x, l->err));
+    const char *name = named ? ro_arena_string(l->arena, t->name.p, t->name.n) : NULL;
+    if (named && !name) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+    RO_TRY(vd_lower_constant(l, name, &x.type, x.data, made));
+    *out = *made;
+    return RO_OK;
+}
+
+ro_status vd_lower_tensor(vd_lower *l, const vd_onnx_tensor *t, ro_value *out)
+{
+    return model_constant(l, t, 0, out);
+}
+
+/* A model of nothing but that tensor, which is given a name. */
+ro_status vd_onnx_tensor_parse(const uint8_t *bytes, uint64_t size, const char *name,
+                               ro_arena *arena, ro_tensor *out, ro_err *err)
+{
+    static const uint8_t head[] = {0x08, 8, 0x42, 2, 0x10, 17}; /* IR version, operator set */
+    static const uint8_t graph[] = {0x12, 1, 'g'}, called[] = {0x42, 1, 't'};
+    uint8_t length[2][10];
+    unsigned digits[2] = {0, 0};
+    uint64_t tensor = size + sizeof called, all;
+    ro_err why = {RO_OK, {0}};
+    vd_onnx *m = NULL;
+    if (size > VD_ONNX_FILE_MAX - 64)
+        return RO_FAIL(err, RO_ELIMIT, "%s is larger than %llu bytes", name,
+                       (unsigned long long)VD_ONNX_FILE_MAX - 64);
+    for (uint64_t v = tensor; digits[0] == 0 || v; v >>= 7)
+        length[0][digits[0]++] = (uint8_t)((v & 127) | (v > 127 ? 128 : 0));
+    all = sizeof graph + 1 + digits[0] + tensor;
+    for (uint64_t v = all; digits[1] == 0 || v; v >>= 7)
+        length[1][digits[1]++] = (uint8_t)((v & 127) | (v > 127 ? 128 : 0));
+    uint8_t *p = ro_alloc(sizeof head + 1 + digits[1] + all), *q = p;
+    if (!p) return RO_FAIL(err, RO_ENOMEM, "no memory to read %s", name);
+    vd_out o = {q, 0};
+    vd_out_bytes(&o, head, sizeof head);
+    vd_out_u8(&o, 0x3a);
+    vd_out_bytes(&o, length[1], digits[1]);
+    vd_out_bytes(&o, graph, sizeof graph);
+    vd_out_u8(&o, 0x2a);
+    vd_out_bytes(&o, length[0], digits[0]);
+    vd_out_bytes(&o, bytes, size);
+    vd_out_bytes(&o, called, sizeof called);
+    ro_status st = vd_onnx_read(p, o.n, -1, &m, &why);
+    if (!st) st = tensor_data(m, &m->graphs[0].initializers[0], arena, out, &why);
+    vd_onnx_close(m);
+    ro_free(p);
+    return st ? RO_FAIL(err, st, "%.100s: %.150s", name, why.msg) : RO_OK;
+}
+
+/* ---- what is known before the run --------------------------------------------------------- */
+
+static ro_status room_for_known(vd_lower *l, ro_value v)
+{
+    void *p = (void *)l->known;
+    uint32_t old = l->known_room;
+    while (v >= l->known_room) RO_TRY(more(l, &p, l->known_room, &l->known_room, sizeof *l->known));
+    if (l->known_room > old) l->known = p;
+    return RO_OK;
+}
+
+/* Every output of a node whose inputs are known. */
+static ro_status compute(vd_lower *l, const ro_node *n)
+{
+    const ro_graph *g = l->graph;
+    ro_type in[RO_INPUTS_MAX], out[RO_OUTPUTS_MAX];
+    const void *data[RO_INPUTS_MAX];
+    memset(in, 0, sizeof in);
+    for (uint32_t k = 0; k < n->inputs; k++) {
+        data[k] = NULL;
+        if (n->in[k] == RO_NO_VALUE) continue;
+        in[k] = g->values[n->in[k]].type;
+        data[k] = l->known[n->in[k]];
+    }
+    for (uint32_t k = 0; k < n->outputs; k++) out[k] = g->values[n->first_output + k].type;
+    const ro_reader r = {in, out, n->inputs, n->outputs, data, NULL, NULL};
+    uint64_t flops = vd_body_flops(g, n);
+    if (flops > l->flops)
+        return RO_FAIL(l->err, RO_ELIMIT,
+                       "a shape hangs on a %s of %llu operations; %llu in all are computed "
+                       "before a run", ro_ops[n->op].name, (unsigned long long)flops,
+                       (unsigned long long)VD_LOWER_FLOPS);
+    l->flops -= flops;
+    for (uint32_t k = 0; k < n->outputs; k++) {
+        uint32_t size = ro_dtypes[out[k].dtype].size;
+        uint64_t elements = ro_type_elements(&out[k]);
+        uint8_t *p = ro_arena_alloc(l->arena, elements * size);
+        if (!p) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+        for (uint64_t e = 0; e < elements; e++)
+            vd_put_le(p + e * size, ro_at(n->op, &r, n->attrs, k, e), size);
+        ro_canonical_bytes(out[k].dtype, p, p, elements);
+        l->known[n->first_output + k] = p;
+    }
+    return RO_OK;
+}
+
+ro_status vd_lower_known(vd_lower *l, ro_value v, const void **data)
+{
+    const ro_graph *g = l->graph;
+    uint32_t n = 0;
+    void *p = l->waiting;
+    RO_TRY(room_for_known(l, g->value_count));
+    RO_TRY(more(l, &p, n, &l->waiting_room, sizeof *l->waiting));
+    l->waiting = p;
+    for (l->waiting[n++] = v; n;) {
+        ro_value top = l->waiting[n - 1], wait = RO_NO_VALUE;
+        const ro_value_info *i = &g->values[top];
+        if (i->kind == RO_V_CONSTANT) l->known[top] = l->data[i->index];
+        if (!l->known[top]) {
+            const ro_node *node = &g->nodes[i->index];
+            for (uint32_t k = 0; k < node->inputs && wait == RO_NO_VALUE; k++)
+                if (node->in[k] != RO_NO_VALUE && !l->known[node->in[k]]) wait = node->in[k];
+            if (wait == RO_NO_VALUE) RO_TRY(compute(l, node));
+        }
+        if (wait == RO_NO_VALUE) n--;
+        else {
+            RO_TRY(more(l, &p, n, &l->waiting_room, sizeof *l->waiting));
+            l->waiting = p;
+            l->waiting[n++] = wait;
+        }
+    }
+    *data = l->known[v];
+    return RO_OK;
+}
+
+/* ---- nodes -------------------------------------------------------------------------------- */
+
+ro_op vd_lower_op(const char *name)
+{
+    for (uint32_t version = 64; version > 0; version--) {
+        ro_op op = ro_op_find(name, version);
+        if (op != RO_OP_COUNT) return op;
+    }
+    return RO_OP_COUNT;
+}
+
+ro_status vd_lower_emit(vd_lower *l, const vd_attrs *a, const ro_value *in, uint32_t count,
+                        uint32_t outputs, ro_value *first)
+{
+    return ro_graph_node(l->graph, a->op, a->bytes, in, count, outputs, first, l->err);
+}
+
+ro_status vd_lower_plain(vd_lower *l, const char *name, const ro_value *in, uint32_t count,
+                         ro_value *out)
+{
+    vd_attrs a = {vd_lower_op(name), {0}, RO_OK};
+    RO_ASSERT(a.op != RO_OP_COUNT);
+    return vd_lower_emit(l, &a, in, count, 1, out);
+}
+
+ro_status vd_lower_reshape(vd_lower *l, ro_value x, uint32_t rank, const int64_t *dims,
+                           ro_value *out)
+{
+    vd_attrs a = {vd_lower_op("Reshape"), {0}, RO_OK};
+    RO_TRY(ro_attr_set_ints(a.op, a.bytes, "shape", dims, rank, l->err));
+    return vd_lower_emit(l, &a, &x, 1, 1, out);
+}
+
+ro_status vd_lower_concat(vd_lower *l, const ro_value *in, uint32_t count, int64_t axis,
+                          ro_value *out)
+{
+    vd_attrs a = {vd_lower_op("Concat"), {0}, RO_OK};
+    ro_value part[RO_INPUTS_MAX];
+    RO_TRY(ro_attr_set_int(a.op, a.bytes, "axis", axis, l->err));
+    if (count <= RO_INPUTS_MAX) return vd_lower_emit(l, &a, in, count, 1, out);
+    uint32_t each = (count + RO_INPUTS_MAX - 1) / RO_INPUTS_MAX, n = 0;
+    for (uint32_t at = 0; at < count; at += each)
+        RO_TRY(vd_lower_concat(l, in + at, at + each < count ? each : count - at, axis,
+                               &part[n++]));
+    return vd_lower_emit(l, &a, part, n, 1, out);
+}
+
+/* ---- attributes and inputs of a node ------------------------------------------------------ */
+
+const ro_type *vd_use_type(const vd_use *u, uint32_t input)
+{
+    if (input >= u->count || u->in[input] == RO_NO_VALUE) return NULL;
+    return ro_graph_type(u->l->graph, u->in[input]);
+}
+
+static const vd_onnx_attribute *find(const vd_onnx_attribute *list, uint32_t n, const char *name,
+                                     size_t size)
+{
+    for (uint32_t k = 0; k < n; k++)
+        if (list[k].name.n == size && memcmp(list[k].name.p, name, size) == 0) return &list[k];
+    return NULL;
+}
+
+/* What an attribute is in the end: in a function it may name one of the call's, and so on out. */
+static const vd_onnx_attribute *resolve(const vd_onnx_attribute *a, const vd_lower_call *c)
+{
+    while (a && a->reference.n && c) {
+        const vd_onnx_attribute *given =
+            find(c->node->attributes, c->node->attribute_count, a->reference.p, a->reference.n);
+        if (!given)
+            return find(c->function->defaults, c->function->default_count, a->reference.p,
+                        a->reference.n);
+        a = given;
+        c = c->outer;
+    }
+    return a && a->reference.n ? NULL : a;
+}
+
+const vd_onnx_attribute *vd_use_resolve(const vd_use *u, const vd_onnx_attribute *a)
+{
+    return resolve(a, u->l->call);
+}
+
+const vd_onnx_attribute *vd_use_attribute(const vd_use *u, const char *name)
+{
+    return resolve(find(u->node->attributes, u->node->attribute_count, name, strlen(name)),
+                   u->l->call);
+}
+
+int64_t vd_use_int(const vd_use *u, const char *name, int64_t otherwise)
+{
+    const vd_onnx_attribute *a = vd_use_attribute(u, name);
+    return a && a->type == VD_A_INT ? a->v.i : otherwise;
+}
+
+double vd_use_float(const vd_use *u, const char *name, float otherwise)
+{
+    const vd_onnx_attribute *a = vd_use_attribute(u, name);
+    return (double)(a && a->type == VD_A_FLOAT ? a->v.f : otherwise);
+}
+
+static int64_t whole_at(ro_dtype d, const void *data, uint64_t i)
+{
+    int32_t w;
+    int64_t v;
+    if (d == RO_I32) {
+        memcpy(&w, (const uint8_t *)data + 4 * i, 4);
+        return w;
+    }
+    memcpy(&v, (const uint8_t *)data + 8 * i, 8);
+    return v;
+}
+
+ro_status vd_use_ints(const vd_use *u, uint32_t input, const char *name, ro_ints *out, int *given)
+{
+    const ro_type *t = vd_use_type(u, input);
+    const vd_onnx_attribute *a = name ? vd_use_attribute(u, name) : NULL;
+    const void *data;
+    memset(out, 0, sizeof *out);
+    *given = t || a;
+    if (t) {
+        if ((t->dtype != RO_I64 && t->dtype != RO_I32) || t->rank > 1)
+            return vd_use_fail(u, RO_ETYPE, "wants a list of integers as input %u", input);
+        uint64_t n = ro_type_elements(t);
+        if (n > RO_INTS_MAX)
+            return vd_use_fail(u, RO_ELIMIT, "has %llu numbers in input %u; %u are allowed",
+                               (unsigned long long)n, input, RO_INTS_MAX);
+        ro_dtype d = t->dtype;
+        RO_TRY(vd_lower_known(u->l, u->in[input], &data));
+        out->n = (uint32_t)n;
+        for (uint32_t k = 0; k < out->n; k++) out->v[k] = whole_at(d, data, k);
+    } else if (a) {
+        if (a->type != VD_A_INTS || a->count > RO_INTS_MAX)
+            return vd_use_fail(u, RO_EATTR, "has no list of at most %u integers as \"%s\"",
+                               RO_INTS_MAX, name);
+        out->n = a->count;
+        for (uint32_t k = 0; k < out->n; k++) out->v[k] = a->v.ints[k];
+    }
+    return RO_OK;
+}
+
+ro_status vd_use_scalar(const vd_use *u, uint32_t input, double *real, int64_t *whole)
+{
+    const ro_type *t = vd_use_type(u, input);
+    const void *data;
+    float f;
+    *real = 0;
+    *whole = 0;
+    if (!t || ro_type_elements(t) != 1)
+        return vd_use_fail(u, RO_ESHAPE, "wants one number as input %u", input);
+    ro_dtype d = t->dtype;
+    RO_TRY(vd_lower_known(u->l, u->in[input], &data));
+    if (d == RO_F32) memcpy(&f, data, 4), *real = (double)f;
+    else if (d == RO_F64) memcpy(real, data, 8);
+    else if (d == RO_I32 || d == RO_I64) *whole = whole_at(d, data, 0);
+    else *whole = *(const uint8_t *)data; /* uint8, bool */
+    if (d != RO_F32 && d != RO_F64) *real = (double)*whole;
+    return RO_OK;
+}
+
+/* ---- names -------------------------------------------------------------------------------- */
+
+static ro_status bind(vd_lower *l, const vd_onnx_text *name, ro_value v)
+{
+    void *p = l->hidden;
+    if (!name->id) return RO_OK; /* an output that nobody wants */
+    RO_TRY(more(l, &p, l->hidden_count, &l->hidden_room, sizeof *l->hidden));
+    l->hidden = p;
+    l->hidden[l->hidden_count].id = name->id;
+    l->hidden[l->hidden_count++].was = l->values[name->id];
+    l->values[name->id] = v;
+    return RO_OK;
+}
+
+static void leave(vd_lower *l, uint32_t mark)
+{
+    while (l->hidden_count > mark) {
+        l->hidden_count--;
+        l->values[l->hidden[l->hidden_count].id] = l->hidden[l->hidden_count].was;
+    }
+}
+
+static ro_value value_of(const vd_lower *l, const vd_onnx_text *name)
+{
+    return name->id ? l->values[name->id] : RO_NO_VALUE;
+}
+
+/* ---- graphs: nodes in order, inner graphs and functions in place -------------------------- */
+
+static ro_status lower_nodes(vd_lower *l, const vd_onnx_graph *g);
+
+static ro_status initializers(vd_lower *l, const vd_onnx_graph *g, int named)
+{
+    if (g->sparse_count)
+        return RO_FAIL(l->err, RO_EOP, "the model has sparse initializers, which are not read");
+    for (uint32_t k = 0; k < g->initializer_count; k++) {
+        ro_value v;
+        if (value_of(l, &g->initializers[k].name) != RO_NO_VALUE && named) continue; /* given */
+        RO_TRY(model_constant(l, &g->initializers[k], named, &v));
+        RO_TRY(bind(l, &g->initializers[k].name, v));
+    }
+    return RO_OK;
+}
+
+/* An inner graph's nodes; its outputs' values into out. */
+static ro_status lower_inner(vd_lower *l, const vd_onnx_graph *g, const ro_value *in,
+                             uint32_t count, ro_value *out)
+{
+    uint32_t mark = l->hidden_count;
+    RO_ASSERT(count <= g->input_count);
+    for (uint32_t k = 0; k < count; k++) RO_TRY(bind(l, &g->inputs[k].name, in[k]));
+    RO_TRY(initializers(l, g, 0));
+    RO_TRY(lower_nodes(l, g));
+    for (uint32_t k = 0; k < g->output_count; k++) out[k] = value_of(l, &g->outputs[k].name);
+    leave(l, mark);
+    return RO_OK;
+}
+
+static ro_status inner_graph(const vd_use *u, const char *name, const vd_onnx_graph **g)
+{
+    const vd_onnx_attribute *a = vd_use_attribute(u, name);
+    *g = NULL;
+    if (!a || a->type != VD_A_GRAPH)
+        return vd_use_fail(u, RO_EATTR, "lacks the graph \"%s\"", name);
+    *g = a->v.graphs;
+    if ((*g)->output_count > RO_OUTPUTS_MAX || (*g)->input_count > RO_INPUTS_MAX)
+        return vd_use_fail(u, RO_ELIMIT, "has an inner graph of more than %u values",
+                           RO_OUTPUTS_MAX);
+    return RO_OK;
+}
+
+static ro_status condition(const vd_use *u, ro_value v, int *holds)
+{
+    const void *data;
+    const ro_type *t = ro_graph_type(u->l->graph, v);
+    if (t->dtype != RO_BOOL || ro_type_elements(t) != 1)
+        return vd_use_fail(u, RO_ETYPE, "has a condition that is not one bool");
+    RO_TRY(vd_lower_known(u->l, v, &data));
+    *holds = *(const uint8_t *)data != 0;
+    return RO_OK;
+}
+
+static ro_status lower_if(vd_use *u)
+{
+    const vd_onnx_graph *g;
+    int holds = 0;
+    if (u->count != 1 || u->in[0] == RO_NO_VALUE)
+        return vd_use_fail(u, RO_EFORMAT, "lacks its condition");
+    RO_TRY(condition(u, u->in[0], &holds));
+    RO_TRY(inner_graph(u, holds ? "then_branch" : "else_branch", &g));
+    if (g->output_count != u->node->output_count)
+        return vd_use_fail(u, RO_EFORMAT, "has %u outputs and a branch with %u",
+                           u->node->output_count, g->output_count);
+    return lower_inner(u->l, g, NULL, 0, u->out);
+}
+
+/* What each turn of a loop gave to an output, one after another along a new first axis. */
+static ro_status gather_turns(vd_lower *l, ro_value *turns, uint32_t n, ro_value *out)
+{
+    for (uint32_t k = 0; k < n; k++) {
+        ro_type t = *ro_graph_type(l->graph, turns[k]);
+        if (t.rank == RO_RANK_MAX)
+            return RO_FAIL(l->err, RO_ELIMIT, "a loop gives tensors of %u axes and more", t.rank);
+        memmove(t.dims + 1, t.dims, t.rank * sizeof *t.dims);
+        t.dims[0] = 1;
+        RO_TRY(vd_lower_reshape(l, turns[k], t.rank + 1, t.dims, &turns[k]));
+    }
+    return vd_lower_concat(l, turns, n, 0, out);
+}
+
+typedef struct {
+    const vd_onnx_graph *body;
+    uint32_t carried, scans;
+    ro_value *turns; /* [scans][room] */
+    uint32_t room, count;
+} loop;
+
+static ro_status keep_turn(vd_use *u, loop *o, const ro_value *out)
+{
+    vd_lower *l = u->l;
+    if (o->count == o->room) {
+        uint32_t room = o->room ? 2 * o->room : 16;
+        ro_value *p = ro_arena_alloc(l->arena, (size_t)room * (o->scans + 1) * sizeof *p);
+        if (!p) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+        for (uint32_t s = 0; s < o->scans && o->count; s++)
+            memcpy(p + s * room, o->turns + s * o->room, o->count * sizeof *p);
+        o->turns = p;
+        o->room = room;
+    }
+    for (uint32_t s = 0; s < o->scans; s++) {
+        if (out[s] == RO_NO_VALUE) return vd_use_fail(u, RO_EFORMAT, "has an output of no value");
+        o->turns[s * o->room + o->count] = out[s];
+    }
+    o->count++;
+    return RO_OK;
+}
+
+static ro_status end_loop(vd_use *u, loop *o, const ro_value *carried)
+{
+    for (uint32_t k = 0; k < o->carried; k++) u->out[k] = carried[k];
+    for (uint32_t s = 0; s < o->scans; s++) {
+        if (o->carried + s >= u->node->output_count) continue;
+        if (!o->count)
+            return vd_use_fail(u, RO_EOP, "runs no turn, and what it gives has no shape then");
+        RO_TRY(gather_turns(u->l, o->turns + s * o->room, o->count, &u->out[o->carried + s]));
+    }
+    return RO_OK;
+}
+
+static ro_status lower_loop(vd_use *u)
+{
+    vd_lower *l = u->l;
+    loop o = {NULL, 0, 0, NULL, 0, 0};
+    ro_value in[RO_INPUTS_MAX], out[RO_OUTPUTS_MAX];
+    double real;
+    int64_t most = INT64_MAX;
+    int holds = 1, has_most = u->count > 0 && u->in[0] != RO_NO_VALUE;
+    RO_TRY(inner_graph(u, "body", &o.body));
+    o.carried = u->count > 2 ? u->count - 2 : 0;
+    if (o.body->input_count != o.carried + 2 || o.body->output_count < o.carried + 1 ||
+        o.body->output_count - 1 < u->node->output_count)
+        return vd_use_fail(u, RO_EFORMAT, "has a body of %u inputs and %u outputs",
+                           o.body->input_count, o.body->output_count);
+    o.scans = o.body->output_count - 1 - o.carried;
+    if (has_most) RO_TRY(vd_use_scalar(u, 0, &real, &most));
+    if (u->count > 1 && u->in[1] != RO_NO_VALUE) RO_TRY(condition(u, u->in[1], &holds));
+    for (uint32_t k = 0; k < o.carried; k++) in[2 + k] = u->in[2 + k];
+    for (int64_t turn = 0; holds && turn < most; turn++) {
+        if (l->turns-- == 0) {
+            l->turns = 0;
+            return vd_use_fail(u, RO_ELIMIT, "turns on when all loops have taken %u turns",
+                               VD_LOWER_TURNS);
+        }
+        RO_TRY(vd_lower_int64s(l, &turn, 0, NULL, &in[0]));
+        RO_TRY(vd_lower_scalar(l, RO_BOOL, 1, &in[1]));
+        RO_TRY(lower_inner(l, o.body, in, o.body->input_count, out));
+        if (out[0] == RO_NO_VALUE) return vd_use_fail(u, RO_EFORMAT, "has a body of no condition");
+        RO_TRY(condition(u, out[0], &holds));
+        for (uint32_t k = 0; k < o.carried; k++) in[2 + k] = out[1 + k];
+        RO_TRY(keep_turn(u, &o, out + 1 + o.carried));
+    }
+    return end_loop(u, &o, in + 2);
+}
+
+/* ---- functions ---------------------------------------------------------------------------- */
+
+static int64_t version_of(const vd_onnx_opset *list, uint32_t n)
+{
+    for (uint32_t k = 0; k < n; k++)
+        if (!list[k].domain.n || vd_onnx_is(&list[k].domain, "ai.onnx")) return list[k].version;
+    return 0;
+}
+
+static ro_status lower_function(vd_use *u)
+{
+    vd_lower *l = u->l;
+    const vd_onnx_function *f = &l->m->functions[u->node->function];
+    const vd_lower_call call = {u->node, f, l->call};
+    const vd_lower_call *outer = l->call;
+    int64_t opset = l->opset, own = version_of(f->opsets, f->opset_count);
+    uint32_t mark = l->hidden_count;
+    if (f->body.output_count > RO_OUTPUTS_MAX)
+        return vd_use_fail(u, RO_ELIMIT, "has more than %u outputs", RO_OUTPUTS_MAX);
+    for (uint32_t k = 0; k < f->body.input_count; k++)
+        RO_TRY(bind(l, &f->body.inputs[k].name, k < u->count ? u->in[k] : RO_NO_VALUE));
+    l->call = &call;
+    if (own) l->opset = own;
+    RO_TRY(lower_nodes(l, &f->body));
+    l->call = outer;
+    l->opset = opset;
+    for (uint32_t k = 0; k < f->body.output_count; k++)
+        u->out[k] = value_of(l, &f->body.outputs[k].name);
+    leave(l, mark);
+    return RO_OK;
+}
+
+/* ---- one node after another --------------------------------------------------------------- */
+
+static ro_status lower_use(vd_use *u)
+{
+    ro_err why = {RO_OK, {0}}, *err = u->l->err;
+    if (u->node->function >= 0) return lower_function(u);
+    if (u->node->domain.n && !vd_onnx_is(&u->node->domain, "ai.onnx"))
+        return vd_use_fail(u, RO_EOP, "is of domain \"%.*s\", which this program lacks",
+                           (int)(u->node->domain.n < 60 ? u->node->domain.n : 60),
+                           u->node->domain.p);
+    if (strcmp(u->name, "If") == 0) return lower_if(u);
+    if (strcmp(u->name, "Loop") == 0) return lower_loop(u);
+    u->l->err = &why;
+    ro_status st = vd_lower_operator(u);
+    u->l->err = err;
+    if (!st) return RO_OK;
+    if (strncmp(why.msg, "node ", 5) == 0) return RO_FAIL(err, st, "%s", why.msg);
+    return said_of(u, &why);
+}
+
+static ro_status lower_node(vd_lower *l, const vd_onnx_node *n)
+{
+    vd_use u;
+    char name[64];
+    memset(&u, 0, sizeof u);
+    u.l = l;
+    u.node = n;
+    u.name = name;
+    if (!l->nodes)
+        return vd_use_fail(&u, RO_ELIMIT, "comes after %u others, as loops put them in place",
+                           VD_LOWER_NODES);
+    l->nodes--;
+    if (n->input_count > RO_INPUTS_MAX || n->output_count > RO_OUTPUTS_MAX)
+        return vd_use_fail(&u, RO_ELIMIT, "has %u inputs and %u outputs; %u are allowed",
+                           n->input_count, n->output_count, RO_INPUTS_MAX);
+    snprintf(name, sizeof name, "%.*s", (int)(n->op.n < 63 ? n->op.n : 63), n->op.p);
+    for (uint32_t k = 0; k < n->input_count; k++) {
+        u.in[k] = value_of(l, &n->inputs[k]);
+        if (u.in[k] != RO_NO_VALUE) u.count = k + 1;
+    }
+    for (uint32_t k = 0; k < RO_OUTPUTS_MAX; k++) u.out[k] = RO_NO_VALUE;
+    RO_TRY(lower_use(&u));
+    for (uint32_t k = 0; k < n->output_count; k++) {
+        if (!n->outputs[k].id) continue;
+        if (u.out[k] == RO_NO_VALUE)
+            return vd_use_fail(&u, RO_EOP, "gives no output %u in this program", k);
+        RO_TRY(bind(l, &n->outputs[k], u.out[k]));
+    }
+    return RO_OK;
+}
+
+static ro_status lower_nodes(vd_lower *l, const vd_onnx_graph *g)
+{
+    for (uint32_t k = 0; k < g->node_count; k++) RO_TRY(lower_node(l, &g->nodes[k]));
+    return RO_OK;
+}
+
+/* ---- the model's own inputs and outputs --------------------------------------------------- */
+
+/* Sizes that a name has on one input it has on all. */
+typedef struct { uint32_t id; int64_t size; } named_size;
+typedef struct { named_size *list; uint32_t count, room; } named_sizes;
+
+static ro_status check_size(vd_lower *l, const vd_onnx_value *v, uint32_t axis, int64_t size,
+                            named_sizes *s)
+{
+    const vd_onnx_dim *d = &v->type->dims[axis];
+    char name[80], dim[60];
+    int64_t want = d->size;
+    for (uint32_t k = 0; want < 0 && d->name.id && k < s->count; k++)
+        if (s->list[k].id == d->name.id) want = s->list[k].size;
+    if (want >= 0 && want != size) {
+        vd_onnx_show(&v->name, name, sizeof name);
+        vd_onnx_show(&d->name, dim, sizeof dim);
+        return RO_FAIL(l->err, RO_ESHAPE, "input \"%s\" has %lld positions on axis %u; the model "
+                       "wants %lld%s%s", name, (long long)size, axis, (long long)want,
+                       d->name.n ? ", as before for " : "", dim);
+    }
+    if (want >= 0 || !d->name.id) return RO_OK;
+    void *p = s->list;
+    RO_TRY(more(l, &p, s->count, &s->room, sizeof *s->list));
+    s->list = p;
+    s->list[s->count++] = (named_size){d->name.id, size};
+    return RO_OK;
+}
+
+static ro_status take_input(vd_lower *l, const vd_onnx_value *v, const vd_onnx_input *in,
+                            named_sizes *sizes)
+{
+    const ro_type *t = &in->tensor.type;
+    const char *wants = v->type ? vd_onnx_dtype_name(v->type->dtype) : NULL;
+    char name[80];
+    ro_value made;
+    vd_onnx_show(&v->name, name, sizeof name);
+    RO_TRY(ro_type_check(t, l->err));
+    if (v->type && v->type->kind != VD_ONNX_TENSOR)
+        return RO_FAIL(l->err, RO_EOP, "input \"%s\" is no tensor; only tensors are taken", name);
+    if (v->type && v->type->dtype && v->type->dtype != (uint32_t)t->dtype)
+        return RO_FAIL(l->err, RO_ETYPE, "input \"%s\" is %s; the model wants %s", name,
+                       ro_dtypes[t->dtype].name, wants ? wants : "?");
+    if (v->type && v->type->has_shape && v->type->rank != t->rank)
+        return RO_FAIL(l->err, RO_ESHAPE, "input \"%s\" has %u axes; the model wants %u", name,
+                       t->rank, v->type->rank);
+    for (uint32_t a = 0; v->type && v->type->has_shape && a < t->rank; a++)
+        RO_TRY(check_size(l, v, a, t->dims[a], sizes));
+    RO_TRY(vd_lower_constant(l, in->name, t, in->tensor.data, &made));
+    return bind(l, &v->name, made);
+}
+
+static const vd_onnx_value *input_named(const vd_onnx_graph *g, const char *name)
+{
+    for (uint32_t k = 0; k < g->input_count; k++)
+        if (vd_onnx_is(&g->inputs[k].name, name)) return &g->inputs[k];
+    return NULL;
+}
+
+static ro_status take_inputs(vd_lower *l, const vd_onnx_input *in, uint32_t count)
+{
+    const vd_onnx_graph *g = &l->m->graphs[0];
+    named_sizes sizes = {NULL, 0, 0};
+    char name[80];
+    uint8_t *defaults = ro_arena_alloc(l->arena, l->m->name_count + (size_t)1);
+    if (!defaults) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+    for (uint32_t k = 0; k < g->initializer_count; k++) defaults[g->initializers[k].name.id] = 1;
+    for (uint32_t k = 0; k < count; k++) {
+        const vd_onnx_value *v = input_named(g, in[k].name);
+        if (!v) return RO_FAIL(l->err, RO_EUSAGE, "the model has no input \"%.80s\"", in[k].name);
+        if (value_of(l, &v->name) != RO_NO_VALUE)
+            return RO_FAIL(l->err, RO_EUSAGE, "input \"%.80s\" is given twice", in[k].name);
+        RO_TRY(take_input(l, v, &in[k], &sizes));
+    }
+    for (uint32_t k = 0; k < g->input_count; k++) {
+        const vd_onnx_value *v = &g->inputs[k];
+        if (value_of(l, &v->name) != RO_NO_VALUE || defaults[v->name.id]) continue;
+        return RO_FAIL(l->err, RO_EUSAGE, "the model's input \"%s\" is not given: --input %s=FILE",
+                       vd_onnx_show(&v->name, name, sizeof name), name);
+    }
+    return RO_OK;
+}
+
+static ro_status give_outputs(vd_lower *l, vd_onnx_job *out)
+{
+    const vd_onnx_graph *g = &l->m->graphs[0];
+    out->output_count = g->output_count;
+    out->outputs = ro_arena_alloc(l->arena, (g->output_count + 1) * sizeof *out->outputs);
+    uint8_t *taken = ro_arena_alloc(l->arena, l->graph->value_count);
+    if (!out->outputs || !taken) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+    for (uint32_t k = 0; k < g->output_count; k++) {
+        ro_value v = value_of(l, &g->outputs[k].name);
+        RO_ASSERT(v != RO_NO_VALUE); /* the reader saw that each is made */
+        /* Outputs are what nodes give, each once. */
+        int own = l->graph->values[v].kind == RO_V_NODE && !taken[v];
+        taken[v] = 1;
+        if (!own) RO_TRY(vd_lower_plain(l, "Identity", &v, 1, &v));
+        RO_TRY(ro_graph_add_output(l->graph, v, l->err));
+        out->outputs[k] = ro_arena_string(l->arena, g->outputs[k].name.p, g->outputs[k].name.n);
+        if (!out->outputs[k]) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+    }
+    return RO_OK;
+}
+
+/* ---- the job ------------------------------------------------------------------------------ */
+
+/* Leave out what no output hangs on, and number the constants that are left. */
+static ro_status settle(vd_lower *l, vd_onnx_job *out)
+{
+    ro_graph *g = l->graph;
+    uint32_t n = 0;
+    RO_TRY(ro_graph_prune(g, l->err));
+    for (uint32_t k = 0; k < g->constant_count; k++) {
+        ro_value v = g->constants[k];
+        if (v == RO_NO_VALUE) continue;
+        g->values[v].index = n;
+        g->constants[n] = v;
+        l->constants[n] = l->constants[k];
+        l->data[n] = l->data[k];
+        vd_tensor_digest(&l->constants[n].type, l->data[n], NULL, l->constants[n].digest.b);
+        n++;
+    }
+    g->constant_count = n;
+    out->constants = l->data;
+    out->job->constants = l->constants;
+    out->job->constant_count = n;
+    return RO_OK;
+}
+
+static ro_status make_job(vd_lower *l, vd_record record, uint32_t segment, vd_onnx_job *out)
+{
+    vd_job *j = out->job = ro_arena_alloc(l->arena, sizeof *j);
+    ro_type step = ro_type_of(RO_I64, 0, NULL);
+    if (j) {
+        j->phases = ro_arena_alloc(l->arena, sizeof *j->phases);
+        j->slots = ro_arena_alloc(l->arena, sizeof *j->slots);
+    }
+    if (!j || !j->phases || !j->slots) return RO_FAIL(l->err, RO_ENOMEM, "no memory for a job");
+    j->arena = l->arena;
+    j->repeats = j->phase_count = j->slot_count = 1;
+    j->record = record;
+    j->segment = segment;
+    j->phases[0].steps = 1;
+    j->phases[0].graph = l->graph;
+    j->slots[0].name = "step";
+    j->slots[0].type = step;
+    j->slots[0].digest = vd_step_digest(0);
+    RO_TRY(settle(l, out));
+    return vd_job_seal(j, l->err);
+}
+
+ro_status vd_onnx_lower(const vd_onnx *m, const vd_onnx_input *inputs, uint32_t count,
+                        vd_record record, uint32_t segment, ro_arena *arena, vd_onnx_job *out,
+                        ro_err *err)
+{
+    vd_lower l;
+    memset(&l, 0, sizeof l);
+    memset(out, 0, sizeof *out);
+    l.m = m;
+    l.arena = arena;
+    l.err = err;
+    l.flops = VD_LOWER_FLOPS;
+    l.turns = VD_LOWER_TURNS;
+    l.nodes = VD_LOWER_NODES;
+    l.opset = version_of(m->opsets, m->opset_count);
+    l.values = ro_arena_alloc(arena, (m->name_count + 1) * sizeof *l.values);
+    l.tensors = ro_arena_alloc(arena, (m->tensor_count + 1) * sizeof *l.tensors);
+    if (!l.values || !l.tensors) return RO_FAIL(err, RO_ENOMEM, "no memory to lower the model");
+    for (uint32_t k = 0; k <= m->name_count; k++) l.values[k] = RO_NO_VALUE;
+    for (uint32_t k = 0; k <= m->tensor_count; k++) l.tensors[k] = RO_NO_VALUE;
+    RO_TRY(ro_graph_new(arena, &l.graph, err));
+    RO_TRY(take_inputs(&l, inputs, count));
+    RO_TRY(initializers(&l, &m->graphs[0], 1));
+    RO_TRY(lower_nodes(&l, &m->graphs[0]));
+    RO_TRY(give_outputs(&l, out));
+    return make_job(&l, record, segment, out);
+}

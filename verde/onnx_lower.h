@@ -1,0 +1,162 @@
+/* onnx_lower.h - what lowering an ONNX model is made of (private to verde/).
+ *
+ * onnx_lower.c walks the model: names, constants, functions, branches and loops. onnx_ops.c says
+ * how each operator becomes nodes of RepOps. docs/ONNX.md lists what is taken.
+ *
+ * Invariants
+ *   1. Every value of the graph comes from constants: initializers, inputs, and what is made here.
+ *      So whatever decides a shape can be computed now, by scalar bodies, within VD_LOWER_FLOPS.
+ *   2. Nothing is approximated: an attribute, dtype or case that the nodes would not compute as
+ *      ONNX says it is refused by a sentence that names the node, before anything runs. */
+#ifndef VD_ONNX_LOWER_H
+#define VD_ONNX_LOWER_H
+#include "onnx.h"
+#include "verde.h"
+
+#define VD_LOWER_FLOPS UINT64_C(4000000) /* computed while lowering, all together: 32 MiB         */
+#define VD_LOWER_TURNS 65536u            /* of all loops                                         */
+#define VD_LOWER_NODES 131072u           /* of the model, each as often as it is put in place    */
+#define VD_LOWER_INDICES (UINT64_C(1) << 22) /* numbers of one list that is made: 32 MiB      */
+
+/* An input of the model by name, in machine byte order. */
+typedef struct { const char *name; ro_tensor tensor; } vd_onnx_input;
+
+typedef struct {
+    vd_job *job;            /* one phase of one step, sealed                           */
+    const void **constants; /* of the job, by number, in machine byte order            */
+    uint32_t output_count;
+    const char **outputs;   /* names, in the order of the graph's outputs              */
+} vd_onnx_job;
+
+/* The job of running a model once on these inputs.
+ *   inputs    all that the model wants, once each
+ *   record    what a trace of it records; segment: K of checkpoint:K
+ *   *out      out: in the arena, and so is all that it points to
+ *   returns   RO_OK; RO_EUSAGE an input is missing, doubled or unknown; RO_ESHAPE, RO_ETYPE it is
+ *             not of the model's type; RO_EOP the model needs what this program lacks, in a
+ *             sentence that names the node; RO_ELIMIT; RO_ENOMEM; what vd_onnx_tensor_data says
+ *   cost      copies initializers once; VD_LOWER_FLOPS at most         thread  any            */
+ro_status vd_onnx_lower(const vd_onnx *m, const vd_onnx_input *inputs, uint32_t count,
+                        vd_record record, uint32_t segment, ro_arena *arena, vd_onnx_job *out,
+                        ro_err *err) RO_CHECKED;
+
+/* A tensor from the bytes of one TensorProto, in machine byte order, in the arena. */
+ro_status vd_onnx_tensor_parse(const uint8_t *bytes, uint64_t size, const char *name,
+                               ro_arena *arena, ro_tensor *out, ro_err *err) RO_CHECKED;
+
+/* ---- between onnx_lower.c and onnx_ops.c ------------------------------------------------- */
+
+/* A call of a model's function, whose body is being lowered. */
+typedef struct vd_lower_call vd_lower_call;
+struct vd_lower_call {
+    const vd_onnx_node *node;
+    const vd_onnx_function *function;
+    const vd_lower_call *outer; /* NULL: the node is of the model's graph */
+};
+
+typedef struct vd_lower {
+    const vd_onnx *m;
+    ro_arena *arena;
+    ro_err *err;
+    ro_graph *graph;
+    vd_slot *constants;   /* in the order they were made; digests are set at the end */
+    const void **data;    /* of each constant */
+    uint32_t constant_count, constant_room;
+    const void **known;   /* [value]: computed while lowering; NULL: not yet */
+    ro_value *waiting;    /* while that is done */
+    uint32_t known_room, waiting_room;
+    ro_value *tensors;    /* [of the model's tensors]: the constant that it is, made once */
+    ro_value *values;     /* [name id] what it stands for now */
+    struct { uint32_t id; ro_value was; } *hidden; /* what names stood for outside */
+    uint32_t hidden_count, hidden_room;
+    const vd_lower_call *call;
+    int64_t opset;        /* of ONNX's own operators where we are */
+    uint64_t flops;       /* left, and so are these */
+    uint32_t turns, nodes;
+} vd_lower;
+
+/* A node that is being lowered, with its inputs at hand. */
+typedef struct {
+    vd_lower *l;
+    const vd_onnx_node *node;
+    const char *name;     /* of the operator, ending in a 0 byte */
+    uint32_t count;       /* of inputs; trailing ones that are not given are left out */
+    ro_value in[RO_INPUTS_MAX];
+    ro_value out[RO_OUTPUTS_MAX]; /* set by the operator's function; RO_NO_VALUE: not wanted */
+} vd_use;
+
+/* "node 3 "name" (Conv): " and why. */
+ro_status vd_use_fail(const vd_use *u, ro_status code, const char *format, ...) RO_PRINTF(3, 4);
+const ro_type *vd_use_type(const vd_use *u, uint32_t input); /* NULL: it is not given */
+/* The attribute as the node has it, references to a function's resolved; NULL: it is not there. */
+const vd_onnx_attribute *vd_use_attribute(const vd_use *u, const char *name);
+const vd_onnx_attribute *vd_use_resolve(const vd_use *u, const vd_onnx_attribute *as_written);
+/* Its value, or `otherwise`. */
+int64_t vd_use_int(const vd_use *u, const char *name, int64_t otherwise);
+double vd_use_float(const vd_use *u, const char *name, float otherwise);
+/* Numbers that an input holds (dtype int32 or int64) or, where there is no such input, a list in an
+ * attribute: what decides a shape.
+ *   input     RO_INPUTS_MAX: none; name NULL: no attribute
+ *   *given    out: whether either is there                                                  */
+ro_status vd_use_ints(const vd_use *u, uint32_t input, const char *name, ro_ints *out, int *given)
+    RO_CHECKED;
+/* An element of an input, computed now, as a real or a whole number. */
+ro_status vd_use_scalar(const vd_use *u, uint32_t input, double *real, int64_t *whole) RO_CHECKED;
+/* All elements of a value, computed now; RO_ELIMIT when that is too much. */
+ro_status vd_lower_known(vd_lower *l, ro_value v, const void **data) RO_CHECKED;
+
+/* A constant; data is kept, and must lie in the arena. name NULL: one is made. */
+ro_status vd_lower_constant(vd_lower *l, const char *name, const ro_type *type, const void *data,
+                            ro_value *out) RO_CHECKED;
+/* A tensor that the model has. */
+ro_status vd_lower_tensor(vd_lower *l, const vd_onnx_tensor *t, ro_value *out) RO_CHECKED;
+ro_status vd_lower_int64s(vd_lower *l, const int64_t *v, uint32_t rank, const int64_t *dims,
+                          ro_value *out) RO_CHECKED;
+/* One real number, in a float dtype rounded once, in others a whole one. */
+ro_status vd_lower_scalar(vd_lower *l, ro_dtype d, double x, ro_value *out) RO_CHECKED;
+
+/* Nodes: an operator by name with attributes set one by one. */
+typedef struct { ro_op op; uint64_t bytes[RO_ATTRS_SIZE_MAX / 8]; ro_status status; } vd_attrs;
+ro_op vd_lower_op(const char *name); /* the newest of that name; RO_OP_COUNT: there is none */
+ro_status vd_lower_emit(vd_lower *l, const vd_attrs *a, const ro_value *in, uint32_t count,
+                        uint32_t outputs, ro_value *first) RO_CHECKED;
+ro_status vd_lower_plain(vd_lower *l, const char *name, const ro_value *in, uint32_t count,
+                         ro_value *out) RO_CHECKED;
+ro_status vd_lower_reshape(vd_lower *l, ro_value x, uint32_t rank, const int64_t *dims,
+                           ro_value *out) RO_CHECKED;
+ro_status vd_lower_concat(vd_lower *l, const ro_value *in, uint32_t count, int64_t axis,
+                          ro_value *out) RO_CHECKED; /* of any number */
+
+/* How an operator that is no control flow becomes nodes: u->out is set. */
+ro_status vd_lower_operator(vd_use *u) RO_CHECKED;
+
+/* ---- operators (onnx_ops.c has their table; onnx_layers.c the windows and normalizations) - */
+
+/* An attribute of the operator, whatever the node has: a failure is kept in a->status. */
+void vd_attrs_int(vd_lower *l, vd_attrs *a, const char *name, int64_t v);
+void vd_attrs_real(vd_lower *l, vd_attrs *a, const char *name, double v);
+void vd_attrs_ints(vd_lower *l, vd_attrs *a, const char *name, const int64_t *v, uint32_t n);
+vd_attrs vd_attrs_of(const char *name);
+/* A node of what the attributes say; the first of `outputs` values into *first. */
+ro_status vd_lower_node(vd_lower *l, const vd_attrs *a, const ro_value *in, uint32_t count,
+                        uint32_t outputs, ro_value *first) RO_CHECKED;
+ro_status vd_lower_binary(vd_lower *l, const char *name, ro_value a, ro_value b, ro_value *out)
+    RO_CHECKED;
+/* The axis counted from 0; RO_EATTR where it is outside [-rank, rank). */
+ro_status vd_use_axis(const vd_use *u, int64_t axis, uint32_t rank, uint32_t *out) RO_CHECKED;
+/* The text of an attribute is one of a list that ends with NULL; absent: the first. */
+ro_status vd_use_choice(const vd_use *u, const char *name, const char *const *list, uint32_t *out)
+    RO_CHECKED;
+/* RO_EOP where the attribute is there and is not v. */
+ro_status vd_use_only(const vd_use *u, const char *name, int64_t v) RO_CHECKED;
+/* x at the given positions of an axis. */
+ro_status vd_lower_take(vd_lower *l, ro_value x, uint32_t axis, const int64_t *at, uint64_t n,
+                        ro_value *out) RO_CHECKED;
+
+typedef ro_status vd_lower_fn(vd_use *u);
+vd_lower_fn vd_lower_conv, vd_lower_conv_transpose, vd_lower_pool, vd_lower_global_max_pool,
+    vd_lower_batch_norm, vd_lower_instance_norm, vd_lower_group_norm, vd_lower_layer_norm,
+    vd_lower_mvn, vd_lower_resize, vd_lower_softmax, vd_lower_loss, vd_lower_reduce,
+    vd_lower_hardmax, vd_lower_pad;
+
+#endif

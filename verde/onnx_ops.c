@@ -1,0 +1,811 @@
+/* onnx_ops.c - how each operator of ONNX becomes nodes of RepOps.
+ *
+ * What this file decides: which operators are taken, and as what. An operator that RepOps has under
+ * ONNX's name, with ONNX's attributes and inputs, needs no line here but for attributes whose
+ * default is not 0: it is plain. All others have a function in the table at the end.
+ *
+ * Invariants
+ *   1. An attribute that is not known to change nothing is taken or refused, never passed over.
+ *   2. What an operator means is read in the version that the model asks for. */
+#include "onnx_lower.h"
+
+#include <stdio.h>
+
+/* ---- small pieces ------------------------------------------------------------------------- */
+
+vd_attrs vd_attrs_of(const char *name)
+{
+    vd_attrs a = {vd_lower_op(name), {0}, RO_OK};
+    return a;
+}
+
+static void keep(vd_attrs *a, ro_status st)
+{
+    if (!a->status) a->status = st;
+}
+
+void vd_attrs_int(vd_lower *l, vd_attrs *a, const char *name, int64_t v)
+{
+    if (a->op != RO_OP_COUNT) keep(a, ro_attr_set_int(a->op, a->bytes, name, v, l->err));
+}
+
+void vd_attrs_real(vd_lower *l, vd_attrs *a, const char *name, double v)
+{
+    if (a->op != RO_OP_COUNT) keep(a, ro_attr_set_real(a->op, a->bytes, name, v, l->err));
+}
+
+void vd_attrs_ints(vd_lower *l, vd_attrs *a, const char *name, const int64_t *v, uint32_t n)
+{
+    if (a->op != RO_OP_COUNT) keep(a, ro_attr_set_ints(a->op, a->bytes, name, v, n, l->err));
+}
+
+ro_status vd_lower_node(vd_lower *l, const vd_attrs *a, const ro_value *in, uint32_t count,
+                        uint32_t outputs, ro_value *first)
+{
+    if (a->op == RO_OP_COUNT) return RO_FAIL(l->err, RO_EOP, "this program lacks the operator");
+    if (a->status) return a->status;
+    return vd_lower_emit(l, a, in, count, outputs, first);
+}
+
+ro_status vd_lower_binary(vd_lower *l, const char *name, ro_value a, ro_value b, ro_value *out)
+{
+    const ro_value in[2] = {a, b};
+    return vd_lower_plain(l, name, in, 2, out);
+}
+
+ro_status vd_use_axis(const vd_use *u, int64_t axis, uint32_t rank, uint32_t *out)
+{
+    *out = 0;
+    if (axis < -(int64_t)rank || axis >= (int64_t)rank)
+        return vd_use_fail(u, RO_EATTR, "has the axis %lld; a tensor of %u axes has %d to %d",
+                           (long long)axis, rank, -(int)rank, (int)rank - 1);
+    *out = (uint32_t)(axis < 0 ? axis + (int64_t)rank : axis);
+    return RO_OK;
+}
+
+ro_status vd_use_choice(const vd_use *u, const char *name, const char *const *list, uint32_t *out)
+{
+    const vd_onnx_attribute *a = vd_use_attribute(u, name);
+    char text[40];
+    *out = 0;
+    if (!a) return RO_OK;
+    for (uint32_t k = 0; a->type == VD_A_STRING && list[k]; k++)
+        if (vd_onnx_is(&a->v.s, list[k])) {
+            *out = k;
+            return RO_OK;
+        }
+    vd_onnx_text none = {"", 0, 0};
+    return vd_use_fail(u, RO_EOP, "has %s \"%s\", which is not taken", name,
+                       vd_onnx_show(a->type == VD_A_STRING ? &a->v.s : &none, text, sizeof text));
+}
+
+ro_status vd_use_only(const vd_use *u, const char *name, int64_t v)
+{
+    int64_t is = vd_use_int(u, name, v);
+    if (is == v) return RO_OK;
+    return vd_use_fail(u, RO_EOP, "has %s %lld; %lld is taken", name, (long long)is, (long long)v);
+}
+
+/* The inputs that the operator has to have. */
+static ro_status wants(const vd_use *u, uint32_t least, uint32_t most)
+{
+    if (u->count > most || u->count < least)
+        return vd_use_fail(u, RO_EFORMAT, "has %u inputs; %u to %u are allowed", u->count, least,
+                           most);
+    for (uint32_t k = 0; k < least; k++)
+        if (u->in[k] == RO_NO_VALUE) return vd_use_fail(u, RO_EFORMAT, "lacks input %u", k);
+    return RO_OK;
+}
+
+ro_status vd_lower_take(vd_lower *l, ro_value x, uint32_t axis, const int64_t *at, uint64_t n,
+                        ro_value *out)
+{
+    vd_attrs a = vd_attrs_of("Gather");
+    ro_value in[2] = {x, RO_NO_VALUE};
+    int64_t dims[1] = {(int64_t)n};
+    RO_TRY(vd_lower_int64s(l, at, 1, dims, &in[1]));
+    vd_attrs_int(l, &a, "axis", axis);
+    return vd_lower_node(l, &a, in, 2, 1, out);
+}
+
+static ro_status cast(vd_lower *l, ro_value x, ro_dtype to, ro_value *out)
+{
+    vd_attrs a = vd_attrs_of("Cast");
+    vd_attrs_int(l, &a, "to", (int64_t)to);
+    return vd_lower_node(l, &a, &x, 1, 1, out);
+}
+
+static ro_status where(vd_lower *l, ro_value c, ro_value x, ro_value y, ro_value *out)
+{
+    const ro_value in[3] = {c, x, y};
+    return vd_lower_plain(l, "Where", in, 3, out);
+}
+
+/* ---- plain operators ---------------------------------------------------------------------- */
+
+/* Attributes whose default is not 0, and those that change nothing here (only 0 is taken). */
+static const struct { const char *op, *attribute; int64_t whole; float real; } DEFAULTS[] = {
+    {"ArgMax", "keepdims", 1, 0}, {"ArgMin", "keepdims", 1, 0}, {"Flatten", "axis", 1, 0},
+    {"Gemm", "alpha", 0, 1},      {"Gemm", "beta", 0, 1},       {"Elu", "alpha", 0, 1},
+    {"Selu", "alpha", 0, 1.67326319217681884765625f},
+    {"Selu", "gamma", 0, 1.05070102214813232421875f}, {"Celu", "alpha", 0, 1},
+    {"HardSigmoid", "alpha", 0, 0.2f}, {"HardSigmoid", "beta", 0, 0.5f},
+    {"Shrink", "lambd", 0, 0.5f}};
+
+static int is_field(const vd_attrs *a, const char *name, size_t n, ro_field_kind *kind)
+{
+    uint32_t count;
+    const ro_field *f = ro_ops[a->op].fields(&count);
+    for (uint32_t k = 0; k < count; k++)
+        if (strlen(f[k].name) == n && memcmp(f[k].name, name, n) == 0) {
+            *kind = f[k].kind;
+            return 1;
+        }
+    return 0;
+}
+
+static ro_status copy_attribute(vd_use *u, vd_attrs *a, const char *name, ro_field_kind kind,
+                                const vd_onnx_attribute *as_written)
+{
+    const vd_onnx_attribute *x = vd_use_resolve(u, as_written);
+    if (!x) return RO_OK; /* a reference to what the call does not give */
+    int real = kind == RO_A_F32 || kind == RO_A_F64;
+    if (x->type == VD_A_FLOAT && real) vd_attrs_real(u->l, a, name, (double)x->v.f);
+    else if (x->type == VD_A_INT && !real && kind != RO_A_INTS) vd_attrs_int(u->l, a, name, x->v.i);
+    else if (x->type == VD_A_INTS && kind == RO_A_INTS && x->count <= RO_INTS_MAX)
+        vd_attrs_ints(u->l, a, name, x->v.ints, x->count);
+    else
+        return vd_use_fail(u, RO_EATTR, "has the attribute %s as %s", name,
+                           vd_onnx_attribute_type_name(x->type));
+    return RO_OK;
+}
+
+/* RepOps's own operators, which ONNX does not have or means otherwise. */
+static int is_own(const char *name)
+{
+    static const char *const own[] = {"AdamW", "SGD", "BatchIndices", "LearningRate",
+                                      "RandomUniform", "RandomNormal", NULL};
+    size_t n = strlen(name);
+    for (uint32_t k = 0; own[k]; k++)
+        if (strcmp(own[k], name) == 0) return 1;
+    return n > 4 && strcmp(name + n - 4, "Grad") == 0;
+}
+
+static ro_status plain(vd_use *u)
+{
+    vd_attrs a = vd_attrs_of(u->name);
+    ro_field_kind kind;
+    uint32_t outputs = u->node->output_count;
+    char text[40];
+    if (a.op == RO_OP_COUNT || is_own(u->name))
+        return vd_use_fail(u, RO_EOP, "is of an operator that this program lacks");
+    for (size_t k = 0; k < sizeof DEFAULTS / sizeof *DEFAULTS; k++) {
+        const char *name = DEFAULTS[k].attribute;
+        if (strcmp(DEFAULTS[k].op, u->name) || !is_field(&a, name, strlen(name), &kind)) continue;
+        if (kind == RO_A_F32 || kind == RO_A_F64)
+            vd_attrs_real(u->l, &a, name, (double)DEFAULTS[k].real);
+        else vd_attrs_int(u->l, &a, name, DEFAULTS[k].whole);
+    }
+    for (uint32_t k = 0; k < u->node->attribute_count; k++) {
+        const vd_onnx_attribute *x = &u->node->attributes[k];
+        vd_onnx_show(&x->name, text, sizeof text);
+        if (!is_field(&a, x->name.p, x->name.n, &kind))
+            return vd_use_fail(u, RO_EOP, "has the attribute %s, which is not taken", text);
+        RO_TRY(copy_attribute(u, &a, text, kind, x));
+    }
+    while (outputs > 1 && !u->node->outputs[outputs - 1].id) outputs--;
+    RO_TRY(vd_lower_node(u->l, &a, u->in, u->count, outputs, &u->out[0]));
+    for (uint32_t k = 1; k < outputs; k++) u->out[k] = u->out[0] + k;
+    return RO_OK;
+}
+
+/* ---- arithmetic --------------------------------------------------------------------------- */
+
+/* Before version 7 b was stretched on demand, and to the axes from `axis` on. */
+static ro_status stretch(vd_use *u)
+{
+    ro_type a = *vd_use_type(u, 0), b = *vd_use_type(u, 1);
+    int64_t dims[RO_RANK_MAX];
+    uint32_t axis;
+    if (!vd_use_int(u, "broadcast", 0) || !vd_use_attribute(u, "axis") || b.rank >= a.rank)
+        return RO_OK;
+    RO_TRY(vd_use_axis(u, vd_use_int(u, "axis", 0), a.rank, &axis));
+    if (axis + b.rank > a.rank) return vd_use_fail(u, RO_ESHAPE, "has an axis that b does not fit");
+    for (uint32_t k = 0; k < a.rank - axis; k++) dims[k] = k < b.rank ? b.dims[k] : 1;
+    return vd_lower_reshape(u->l, u->in[1], a.rank - axis, dims, &u->in[1]);
+}
+
+static ro_status binary(vd_use *u)
+{
+    RO_TRY(wants(u, 2, 2));
+    if (u->l->opset < 7) RO_TRY(stretch(u));
+    return vd_lower_binary(u->l, u->name, u->in[0], u->in[1], &u->out[0]);
+}
+
+/* Sum and Mean: additions from the left. */
+static ro_status sum(vd_use *u)
+{
+    ro_value s, n;
+    RO_TRY(wants(u, 1, RO_INPUTS_MAX));
+    s = u->in[0];
+    for (uint32_t k = 1; k < u->count; k++) RO_TRY(vd_lower_binary(u->l, "Add", s, u->in[k], &s));
+    u->out[0] = s;
+    if (strcmp(u->name, "Sum") == 0)
+        return u->count > 1 ? RO_OK : vd_lower_plain(u->l, "Identity", &s, 1, &u->out[0]);
+    RO_TRY(vd_lower_scalar(u->l, vd_use_type(u, 0)->dtype, (double)u->count, &n));
+    return vd_lower_binary(u->l, "Div", s, n, &u->out[0]);
+}
+
+static ro_status reciprocal(vd_use *u)
+{
+    ro_value one;
+    RO_TRY(wants(u, 1, 1));
+    RO_TRY(vd_lower_scalar(u->l, vd_use_type(u, 0)->dtype, 1, &one));
+    return vd_lower_binary(u->l, "Div", one, u->in[0], &u->out[0]);
+}
+
+static ro_status not_of(vd_lower *l, ro_value x, ro_value *out)
+{
+    ro_value yes, no;
+    RO_TRY(vd_lower_scalar(l, RO_BOOL, 1, &yes));
+    RO_TRY(vd_lower_scalar(l, RO_BOOL, 0, &no));
+    return where(l, x, no, yes, out);
+}
+
+/* Less, LessOrEqual, GreaterOrEqual: a NaN compares false. */
+static ro_status compare(vd_use *u)
+{
+    vd_lower *l = u->l;
+    ro_value strict, same, yes;
+    int less = u->name[0] == 'L', equal = strstr(u->name, "OrEqual") != NULL;
+    RO_TRY(wants(u, 2, 2));
+    if (l->opset < 7) RO_TRY(stretch(u));
+    RO_TRY(vd_lower_binary(l, "Greater", u->in[less], u->in[!less], &strict));
+    u->out[0] = strict;
+    if (!equal) return RO_OK;
+    RO_TRY(vd_lower_binary(l, "Equal", u->in[0], u->in[1], &same));
+    RO_TRY(vd_lower_scalar(l, RO_BOOL, 1, &yes));
+    return where(l, strict, yes, same, &u->out[0]);
+}
+
+/* And, Or, Xor, Not, of bools that are 0 or 1. */
+static ro_status logic(vd_use *u)
+{
+    vd_lower *l = u->l;
+    ro_value yes, no, flipped;
+    int unary = strcmp(u->name, "Not") == 0;
+    RO_TRY(wants(u, unary ? 1 : 2, unary ? 1 : 2));
+    for (uint32_t k = 0; k < u->count; k++)
+        if (vd_use_type(u, k)->dtype != RO_BOOL) return vd_use_fail(u, RO_ETYPE, "takes bools");
+    if (unary) return not_of(l, u->in[0], &u->out[0]);
+    if (l->opset < 7) RO_TRY(stretch(u));
+    RO_TRY(vd_lower_scalar(l, RO_BOOL, 1, &yes));
+    RO_TRY(vd_lower_scalar(l, RO_BOOL, 0, &no));
+    if (u->name[0] == 'A') return where(l, u->in[0], u->in[1], no, &u->out[0]);
+    if (u->name[0] == 'O') return where(l, u->in[0], yes, u->in[1], &u->out[0]);
+    RO_TRY(not_of(l, u->in[1], &flipped));
+    return where(l, u->in[0], flipped, u->in[1], &u->out[0]);
+}
+
+/* x where it is not below 0 (LeakyRelu, PRelu) or above alpha (ThresholdedRelu), else a multiple of
+ * it; a NaN stays one. */
+static ro_status rectifier(vd_use *u)
+{
+    vd_lower *l = u->l;
+    int threshold = u->name[0] == 'T', given = u->name[0] == 'P';
+    ro_value zero, factor, c, other;
+    RO_TRY(wants(u, given ? 2 : 1, given ? 2 : 1));
+    ro_type x = *vd_use_type(u, 0);
+    RO_TRY(vd_lower_scalar(l, x.dtype, 0, &zero));
+    if (given) {
+        ro_type s = *vd_use_type(u, 1);
+        factor = u->in[1];
+        if (l->opset < 7 && s.rank == 1 && x.rank > 2 && s.dims[0] == x.dims[1]) {
+            int64_t dims[RO_RANK_MAX] = {s.dims[0], 1, 1, 1, 1, 1, 1, 1};
+            RO_TRY(vd_lower_reshape(l, factor, x.rank - 1, dims, &factor));
+        }
+    } else {
+        float usual = threshold ? 1.0f : 0.01f;
+        RO_TRY(vd_lower_scalar(l, x.dtype, vd_use_float(u, "alpha", usual), &factor));
+    }
+    if (threshold) {
+        RO_TRY(vd_lower_binary(l, "Greater", u->in[0], factor, &c));
+        return where(l, c, u->in[0], zero, &u->out[0]);
+    }
+    RO_TRY(vd_lower_binary(l, "Greater", zero, u->in[0], &c));
+    RO_TRY(vd_lower_binary(l, "Mul", u->in[0], factor, &other));
+    return where(l, c, other, u->in[0], &u->out[0]);
+}
+
+static ro_status gelu(vd_use *u)
+{
+    static const char *const forms[] = {"none", "tanh", NULL};
+    vd_attrs a = vd_attrs_of("Gelu");
+    uint32_t form;
+    RO_TRY(wants(u, 1, 1));
+    RO_TRY(vd_use_choice(u, "approximate", forms, &form));
+    vd_attrs_int(u->l, &a, "approximate", form);
+    return vd_lower_node(u->l, &a, u->in, 1, 1, &u->out[0]);
+}
+
+static ro_status gemm(vd_use *u)
+{
+    vd_attrs a = vd_attrs_of("Gemm");
+    RO_TRY(wants(u, 2, 3));
+    vd_attrs_int(u->l, &a, "transA", vd_use_int(u, "transA", 0) != 0);
+    vd_attrs_int(u->l, &a, "transB", vd_use_int(u, "transB", 0) != 0);
+    vd_attrs_real(u->l, &a, "alpha", vd_use_float(u, "alpha", 1));
+    vd_attrs_real(u->l, &a, "beta", vd_use_float(u, "beta", 1));
+    return vd_lower_node(u->l, &a, u->in, u->count, 1, &u->out[0]);
+}
+
+/* ---- constants and shapes ----------------------------------------------------------------- */
+
+static ro_status constant(vd_use *u)
+{
+    const vd_onnx_attribute *a = u->node->attribute_count == 1 ? u->node->attributes : NULL;
+    char name[40] = "";
+    if (a) vd_onnx_show(&a->name, name, sizeof name);
+    a = a ? vd_use_attribute(u, name) : NULL;
+    if (!a) return vd_use_fail(u, RO_EFORMAT, "has not one value");
+    uint32_t n = a->type == VD_A_INT || a->type == VD_A_FLOAT ? 1 : a->count;
+    int list = a->type == VD_A_INTS || a->type == VD_A_FLOATS;
+    const int64_t dims[1] = {n};
+    ro_type t = ro_type_of(a->type == VD_A_FLOAT || a->type == VD_A_FLOATS ? RO_F32 : RO_I64,
+                           list ? 1 : 0, dims);
+    const void *from = a->type == VD_A_INT ? (const void *)&a->v.i
+                       : a->type == VD_A_FLOAT ? (const void *)&a->v.f
+                       : a->type == VD_A_INTS  ? (const void *)a->v.ints
+                                               : (const void *)a->v.floats;
+    if (a->type == VD_A_TENSOR) return vd_lower_tensor(u->l, a->v.tensors, &u->out[0]);
+    if (a->type != VD_A_INT && a->type != VD_A_FLOAT && !list)
+        return vd_use_fail(u, RO_EOP, "has a value of type %s, which is not taken",
+                           vd_onnx_attribute_type_name(a->type));
+    void *copy = ro_arena_alloc(u->l->arena, ro_type_bytes(&t));
+    if (!copy) return RO_FAIL(u->l->err, RO_ENOMEM, "no memory to lower the model");
+    memcpy(copy, from, ro_type_bytes(&t));
+    return vd_lower_constant(u->l, NULL, &t, copy, &u->out[0]);
+}
+
+static ro_status constant_of_shape(vd_use *u)
+{
+    const vd_onnx_attribute *v = vd_use_attribute(u, "value");
+    vd_attrs a = vd_attrs_of("ConstantOfShape");
+    ro_value one;
+    ro_ints shape;
+    int given;
+    uint64_t bits = 0;
+    ro_dtype d = RO_F32;
+    const void *data;
+    RO_TRY(wants(u, 1, 1));
+    RO_TRY(vd_use_ints(u, 0, NULL, &shape, &given));
+    if (v && v->type == VD_A_TENSOR) {
+        RO_TRY(vd_lower_tensor(u->l, v->v.tensors, &one));
+        RO_TRY(vd_lower_known(u->l, one, &data));
+        ro_type t = *ro_graph_type(u->l->graph, one);
+        if (ro_type_elements(&t) != 1) return vd_use_fail(u, RO_EFORMAT, "has not one value");
+        d = t.dtype;
+        uint8_t bytes[8] = {0};
+        ro_canonical_bytes(d, data, bytes, 1);
+        for (uint32_t k = 8; k-- > 0;) bits = bits << 8 | bytes[k];
+    }
+    vd_attrs_int(u->l, &a, "dtype", (int64_t)d);
+    vd_attrs_ints(u->l, &a, "shape", shape.v, shape.n);
+    vd_attrs_int(u->l, &a, "bits", (int64_t)bits);
+    return vd_lower_node(u->l, &a, NULL, 0, 1, &u->out[0]);
+}
+
+static int64_t bound(int64_t v, int64_t rank)
+{
+    if (v < 0) v += rank;
+    return v < 0 ? 0 : v > rank ? rank : v;
+}
+
+static ro_status shape(vd_use *u)
+{
+    RO_TRY(wants(u, 1, 1));
+    ro_type t = *vd_use_type(u, 0);
+    int64_t from = bound(vd_use_int(u, "start", 0), t.rank);
+    int64_t to = bound(vd_use_int(u, "end", t.rank), t.rank);
+    int64_t n[1] = {to > from ? to - from : 0};
+    return vd_lower_int64s(u->l, t.dims + from, 1, n, &u->out[0]);
+}
+
+static ro_status size(vd_use *u)
+{
+    RO_TRY(wants(u, 1, 1));
+    int64_t n = (int64_t)ro_type_elements(vd_use_type(u, 0));
+    return vd_lower_int64s(u->l, &n, 0, NULL, &u->out[0]);
+}
+
+static ro_status reshape(vd_use *u)
+{
+    ro_ints s;
+    int given;
+    uint64_t product = 1;
+    uint32_t open = RO_INTS_MAX;
+    RO_TRY(wants(u, 1, 2));
+    RO_TRY(vd_use_ints(u, 1, "shape", &s, &given));
+    ro_type t = *vd_use_type(u, 0);
+    if (!given || s.n > RO_RANK_MAX) return vd_use_fail(u, RO_ESHAPE, "has no shape of 8 axes");
+    for (uint32_t k = 0; k < s.n; k++) {
+        if (s.v[k] == 0 && !vd_use_int(u, "allowzero", 0)) {
+            if (k >= t.rank) return vd_use_fail(u, RO_ESHAPE, "copies axis %u of %u", k, t.rank);
+            s.v[k] = t.dims[k];
+        }
+        if (s.v[k] == -1) {
+            if (open < RO_INTS_MAX) return vd_use_fail(u, RO_ESHAPE, "leaves two sizes open");
+            open = k;
+        } else if (s.v[k] < 0 || !vd_onnx_multiply(&product, s.v[k])) {
+            return vd_use_fail(u, RO_ESHAPE, "has the size %lld", (long long)s.v[k]);
+        }
+    }
+    for (uint32_t k = 0; k < s.n; k++)
+        if (s.v[k] == 0) product = 0;
+    if (open < RO_INTS_MAX) s.v[open] = product ? (int64_t)(ro_type_elements(&t) / product) : 0;
+    return vd_lower_reshape(u->l, u->in[0], s.n, s.v, &u->out[0]);
+}
+
+static ro_status squeeze(vd_use *u)
+{
+    ro_ints axes;
+    int given;
+    uint32_t gone = 0, rank = 0, axis;
+    int64_t dims[RO_RANK_MAX];
+    RO_TRY(wants(u, 1, 2));
+    RO_TRY(vd_use_ints(u, 1, "axes", &axes, &given));
+    ro_type t = *vd_use_type(u, 0);
+    for (uint32_t k = 0; k < axes.n; k++) {
+        RO_TRY(vd_use_axis(u, axes.v[k], t.rank, &axis));
+        if (t.dims[axis] != 1)
+            return vd_use_fail(u, RO_ESHAPE, "takes away axis %u of %lld positions", axis,
+                               (long long)t.dims[axis]);
+        gone |= 1u << axis;
+    }
+    for (uint32_t k = 0; k < t.rank; k++)
+        if (!(given ? gone >> k & 1 : t.dims[k] == 1)) dims[rank++] = t.dims[k];
+    return vd_lower_reshape(u->l, u->in[0], rank, dims, &u->out[0]);
+}
+
+static ro_status unsqueeze(vd_use *u)
+{
+    ro_ints axes;
+    int given;
+    uint32_t added = 0, axis, from = 0;
+    int64_t dims[RO_RANK_MAX];
+    RO_TRY(wants(u, 1, 2));
+    RO_TRY(vd_use_ints(u, 1, "axes", &axes, &given));
+    ro_type t = *vd_use_type(u, 0);
+    uint32_t rank = t.rank + axes.n;
+    if (!given || rank > RO_RANK_MAX) return vd_use_fail(u, RO_ELIMIT, "gives %u axes", rank);
+    for (uint32_t k = 0; k < axes.n; k++) {
+        RO_TRY(vd_use_axis(u, axes.v[k], rank, &axis));
+        if (added >> axis & 1) return vd_use_fail(u, RO_EATTR, "adds axis %u twice", axis);
+        added |= 1u << axis;
+    }
+    for (uint32_t k = 0; k < rank; k++) dims[k] = added >> k & 1 ? 1 : t.dims[from++];
+    return vd_lower_reshape(u->l, u->in[0], rank, dims, &u->out[0]);
+}
+
+static ro_status expand(vd_use *u)
+{
+    vd_attrs a = vd_attrs_of("Expand");
+    ro_ints s;
+    int given;
+    RO_TRY(wants(u, 2, 2));
+    RO_TRY(vd_use_ints(u, 1, NULL, &s, &given));
+    vd_attrs_ints(u->l, &a, "shape", s.v, s.n);
+    return vd_lower_node(u->l, &a, u->in, 1, 1, &u->out[0]);
+}
+
+/* Each axis with one of size 1 before it, which is stretched. */
+static ro_status tile(vd_use *u)
+{
+    ro_ints times;
+    int given;
+    vd_lower *l = u->l;
+    RO_TRY(wants(u, 2, 2));
+    RO_TRY(vd_use_ints(u, 1, NULL, &times, &given));
+    ro_type t = *vd_use_type(u, 0);
+    if (times.n != t.rank)
+        return vd_use_fail(u, RO_ESHAPE, "repeats %u of %u axes", times.n, t.rank);
+    u->out[0] = u->in[0];
+    for (uint32_t k = 0; k < t.rank; k++) {
+        if (times.v[k] < 0 || times.v[k] > (1 << 24))
+            return vd_use_fail(u, RO_ELIMIT, "repeats an axis %lld times", (long long)times.v[k]);
+        if (times.v[k] == 1) continue;
+        uint64_t n = (uint64_t)(t.dims[k] * times.v[k]);
+        if (n > VD_LOWER_INDICES) return vd_use_fail(u, RO_ELIMIT, "gives an axis of over 2^22");
+        int64_t *at = ro_arena_alloc(l->arena, n * sizeof *at);
+        if (!at) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+        for (uint64_t i = 0; i < n; i++) at[i] = (int64_t)(i % (uint64_t)t.dims[k]);
+        RO_TRY(vd_lower_take(l, u->out[0], k, at, n, &u->out[0]));
+    }
+    return u->out[0] != u->in[0] ? RO_OK : vd_lower_plain(l, "Identity", u->in, 1, &u->out[0]);
+}
+
+static ro_status transpose(vd_use *u)
+{
+    vd_attrs a = vd_attrs_of("Transpose");
+    ro_ints perm;
+    int given;
+    RO_TRY(wants(u, 1, 1));
+    uint32_t rank = vd_use_type(u, 0)->rank;
+    RO_TRY(vd_use_ints(u, RO_INPUTS_MAX, "perm", &perm, &given));
+    for (uint32_t k = 0; !given && k < rank; k++) perm.v[perm.n++] = rank - 1 - k;
+    vd_attrs_ints(u->l, &a, "perm", perm.v, perm.n);
+    return vd_lower_node(u->l, &a, u->in, 1, 1, &u->out[0]);
+}
+
+static ro_status concat(vd_use *u)
+{
+    uint32_t axis;
+    RO_TRY(wants(u, 1, RO_INPUTS_MAX));
+    RO_TRY(vd_use_axis(u, vd_use_int(u, "axis", 1), vd_use_type(u, 0)->rank, &axis));
+    return vd_lower_concat(u->l, u->in, u->count, axis, &u->out[0]);
+}
+
+static ro_status slice(vd_use *u)
+{
+    vd_attrs a = vd_attrs_of("Slice");
+    static const char *const names[] = {"starts", "ends", "axes", "steps"};
+    ro_ints list[4];
+    int given[4], old = u->l->opset < 10;
+    RO_TRY(wants(u, old ? 1 : 3, 5));
+    for (uint32_t k = 0; k < 4; k++)
+        RO_TRY(vd_use_ints(u, k + 1, old && k < 3 ? names[k] : NULL, &list[k], &given[k]));
+    if (!given[0] || !given[1]) return vd_use_fail(u, RO_EFORMAT, "lacks its starts or ends");
+    for (uint32_t k = 0; !given[2] && k < list[0].n; k++) list[2].v[list[2].n++] = k;
+    for (uint32_t k = 0; !given[3] && k < list[0].n; k++) list[3].v[list[3].n++] = 1;
+    for (uint32_t k = 0; k < 4; k++) vd_attrs_ints(u->l, &a, names[k], list[k].v, list[k].n);
+    return vd_lower_node(u->l, &a, u->in, 1, 1, &u->out[0]);
+}
+
+static ro_status split(vd_use *u)
+{
+    vd_attrs a = vd_attrs_of("Split");
+    ro_ints parts;
+    int given;
+    uint32_t n = u->node->output_count, axis;
+    RO_TRY(wants(u, 1, 2));
+    ro_type t = *vd_use_type(u, 0);
+    RO_TRY(vd_use_axis(u, vd_use_int(u, "axis", 0), t.rank, &axis));
+    RO_TRY(vd_use_ints(u, 1, "split", &parts, &given));
+    if (!given) {
+        int64_t number = vd_use_int(u, "num_outputs", n);
+        if (number != n || n > RO_INTS_MAX || !n)
+            return vd_use_fail(u, RO_EOP, "has %u outputs of %lld; %u are taken", n,
+                               (long long)number, RO_INTS_MAX);
+        int64_t each = (t.dims[axis] + number - 1) / number, left = t.dims[axis];
+        for (uint32_t k = 0; k < n; k++, left -= parts.v[k - 1])
+            parts.v[parts.n++] = left < each ? left : each;
+    }
+    vd_attrs_int(u->l, &a, "axis", axis);
+    vd_attrs_ints(u->l, &a, "split", parts.v, parts.n);
+    RO_TRY(vd_lower_node(u->l, &a, u->in, 1, n, &u->out[0]));
+    for (uint32_t k = 1; k < n; k++) u->out[k] = u->out[0] + k;
+    return RO_OK;
+}
+
+static ro_status cast_to(vd_use *u)
+{
+    int like = strcmp(u->name, "CastLike") == 0;
+    RO_TRY(wants(u, like ? 2 : 1, like ? 2 : 1));
+    int64_t to = like ? (int64_t)vd_use_type(u, 1)->dtype : vd_use_int(u, "to", 0);
+    if (to <= 0 || to >= RO_DTYPE_LIMIT)
+        return vd_use_fail(u, RO_EOP, "gives the dtype %lld, which is not computed with",
+                           (long long)to);
+    return cast(u->l, u->in[0], (ro_dtype)to, &u->out[0]);
+}
+
+static ro_status identity(vd_use *u)
+{
+    RO_TRY(wants(u, 1, 1));
+    return vd_lower_plain(u->l, "Identity", u->in, 1, &u->out[0]);
+}
+
+/* In inference nothing is dropped; the mask, where it is wanted, is all true. */
+static ro_status dropout(vd_use *u)
+{
+    vd_lower *l = u->l;
+    double real;
+    int64_t training = 0;
+    RO_TRY(wants(u, 1, 3));
+    ro_type t = *vd_use_type(u, 0);
+    if (u->count > 2) RO_TRY(vd_use_scalar(u, 2, &real, &training));
+    if (l->opset < 7 && vd_use_attribute(u, "is_test")) training = !vd_use_int(u, "is_test", 0);
+    if (training)
+        return vd_use_fail(u, RO_EOP, "drops at random, as in training");
+    RO_TRY(vd_lower_plain(l, "Identity", u->in, 1, &u->out[0]));
+    vd_attrs a = vd_attrs_of("ConstantOfShape");
+    vd_attrs_int(l, &a, "dtype", RO_BOOL);
+    vd_attrs_ints(l, &a, "shape", t.dims, t.rank);
+    vd_attrs_int(l, &a, "bits", 1);
+    return vd_lower_node(l, &a, NULL, 0, 1, &u->out[1]);
+}
+
+static ro_status gather(vd_use *u)
+{
+    vd_attrs a = vd_attrs_of("Gather");
+    RO_TRY(wants(u, 2, 2));
+    vd_attrs_int(u->l, &a, "axis", vd_use_int(u, "axis", 0));
+    return vd_lower_node(u->l, &a, u->in, 2, 1, &u->out[0]);
+}
+
+/* ---- tensors that are made here ----------------------------------------------------------- */
+
+/* A constant of whole numbers or bools in any dtype. */
+static ro_status made(vd_use *u, ro_dtype d, uint32_t rank, const int64_t *dims, const int64_t *v,
+                      ro_value *out)
+{
+    ro_value all;
+    RO_TRY(vd_lower_int64s(u->l, v, rank, dims, &all));
+    if (d == RO_I64) *out = all;
+    return d == RO_I64 ? RO_OK : cast(u->l, all, d, out);
+}
+
+static ro_status room_of(vd_use *u, uint64_t n, int64_t **v)
+{
+    if (n > VD_LOWER_INDICES)
+        return vd_use_fail(u, RO_ELIMIT, "makes %llu numbers; %llu are allowed",
+                           (unsigned long long)n, (unsigned long long)VD_LOWER_INDICES);
+    *v = ro_arena_alloc(u->l->arena, (n + 1) * sizeof **v);
+    return *v ? RO_OK : RO_FAIL(u->l->err, RO_ENOMEM, "no memory to lower the model");
+}
+
+static ro_status eye_like(vd_use *u)
+{
+    int64_t *v, k = vd_use_int(u, "k", 0);
+    RO_TRY(wants(u, 1, 1));
+    ro_type t = *vd_use_type(u, 0);
+    int64_t d = vd_use_int(u, "dtype", t.dtype);
+    if (t.rank != 2) return vd_use_fail(u, RO_ESHAPE, "is like a tensor of %u axes", t.rank);
+    if (d <= 0 || d >= RO_DTYPE_LIMIT)
+        return vd_use_fail(u, RO_EOP, "has dtype %lld", (long long)d);
+    RO_TRY(room_of(u, ro_type_elements(&t), &v));
+    for (int64_t r = 0; r < t.dims[0]; r++)
+        if (r + k >= 0 && r + k < t.dims[1]) v[r * t.dims[1] + r + k] = 1;
+    return made(u, (ro_dtype)d, 2, t.dims, v, &u->out[0]);
+}
+
+static ro_status trilu(vd_use *u)
+{
+    vd_lower *l = u->l;
+    int64_t *v, k = 0, upper = vd_use_int(u, "upper", 1);
+    double real;
+    ro_value mask, zero;
+    RO_TRY(wants(u, 1, 2));
+    ro_type t = *vd_use_type(u, 0);
+    if (t.rank < 2) return vd_use_fail(u, RO_ESHAPE, "takes matrices");
+    if (u->count > 1) RO_TRY(vd_use_scalar(u, 1, &real, &k));
+    const int64_t *dims = t.dims + t.rank - 2, rows = dims[0], columns = dims[1];
+    RO_TRY(room_of(u, (uint64_t)(rows * columns), &v));
+    k = k > columns ? columns : k < -rows ? -rows : k;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < columns; c++)
+            v[r * columns + c] = upper ? c - r >= k : c - r <= k;
+    RO_TRY(made(u, RO_BOOL, 2, dims, v, &mask));
+    RO_TRY(vd_lower_scalar(l, t.dtype, 0, &zero));
+    return where(l, mask, u->in[0], zero, &u->out[0]);
+}
+
+static ro_status range(vd_use *u)
+{
+    double real[3], count;
+    int64_t whole[3], *v;
+    RO_TRY(wants(u, 3, 3));
+    ro_type t = ro_type_of(vd_use_type(u, 0)->dtype, 1, (int64_t[]){0});
+    for (uint32_t k = 0; k < 3; k++) RO_TRY(vd_use_scalar(u, k, &real[k], &whole[k]));
+    int floats = t.dtype == RO_F32 || t.dtype == RO_F64;
+    if (real[2] == 0) return vd_use_fail(u, RO_EATTR, "goes on in steps of 0");
+    count = (real[1] - real[0]) / real[2];
+    if (!(count <= VD_LOWER_INDICES)) return vd_use_fail(u, RO_ELIMIT, "makes over 2^22 numbers");
+    while (t.dims[0] < count) t.dims[0]++;
+    RO_TRY(room_of(u, (uint64_t)t.dims[0], &v));
+    if (!floats) {
+        for (int64_t k = 0; k < t.dims[0]; k++)
+            v[k] = (int64_t)((uint64_t)whole[0] + (uint64_t)k * (uint64_t)whole[2]);
+        return made(u, t.dtype, 1, t.dims, v, &u->out[0]);
+    }
+    for (int64_t k = 0; k < t.dims[0]; k++) {
+        double x = real[0] + (double)k * real[2];
+        if (t.dtype == RO_F32) ((float *)(void *)v)[k] = (float)x;
+        else ((double *)(void *)v)[k] = x;
+    }
+    return vd_lower_constant(u->l, NULL, &t, v, &u->out[0]);
+}
+
+/* A tensor's indices against the numbers of a new axis. */
+static ro_status one_hot(vd_use *u)
+{
+    vd_lower *l = u->l;
+    int64_t *v, depth, dims[RO_RANK_MAX];
+    double real;
+    uint32_t axis, from = 0;
+    ro_value i, zero, d, negative, wrapped, numbers, same, pick[2];
+    RO_TRY(wants(u, 3, 3));
+    ro_type t = *vd_use_type(u, 0);
+    if (t.rank == RO_RANK_MAX) return vd_use_fail(u, RO_ELIMIT, "gives 9 axes");
+    RO_TRY(vd_use_scalar(u, 1, &real, &depth));
+    if (ro_dtypes[vd_use_type(u, 1)->dtype].compute == RO_C_F32) depth = (int64_t)real;
+    if (depth < 0) return vd_use_fail(u, RO_ESHAPE, "has the depth %lld", (long long)depth);
+    RO_TRY(vd_use_axis(u, vd_use_int(u, "axis", -1), t.rank + 1, &axis));
+    RO_TRY(cast(l, u->in[0], RO_I64, &i));
+    RO_TRY(vd_lower_int64s(l, (int64_t[]){0}, 0, NULL, &zero));
+    RO_TRY(vd_lower_int64s(l, &depth, 0, NULL, &d));
+    RO_TRY(vd_lower_binary(l, "Greater", zero, i, &negative));
+    RO_TRY(vd_lower_binary(l, "Add", i, d, &wrapped));
+    RO_TRY(where(l, negative, wrapped, i, &i));
+    for (uint32_t k = 0; k <= t.rank; k++) dims[k] = k == axis ? 1 : t.dims[from++];
+    RO_TRY(vd_lower_reshape(l, i, t.rank + 1, dims, &i));
+    RO_TRY(room_of(u, (uint64_t)depth, &v));
+    for (int64_t k = 0; k < depth; k++) v[k] = k;
+    for (uint32_t k = 0; k <= t.rank; k++) dims[k] = k == axis ? depth : 1;
+    RO_TRY(vd_lower_int64s(l, v, t.rank + 1, dims, &numbers));
+    RO_TRY(vd_lower_binary(l, "Equal", i, numbers, &same));
+    for (int64_t k = 0; k < 2; k++) {
+        RO_TRY(vd_lower_take(l, u->in[2], 0, &k, 1, &pick[k]));
+        RO_TRY(vd_lower_reshape(l, pick[k], 0, NULL, &pick[k]));
+    }
+    return where(l, same, pick[1], pick[0], &u->out[0]);
+}
+
+/* DepthToSpace, SpaceToDepth: a reshape, a transpose, a reshape. */
+static ro_status depth_space(vd_use *u)
+{
+    static const char *const modes[] = {"DCR", "CRD", NULL};
+    vd_attrs a = vd_attrs_of("Transpose");
+    int out = u->name[0] == 'D';
+    uint32_t mode;
+    ro_value x;
+    RO_TRY(wants(u, 1, 1));
+    RO_TRY(vd_use_choice(u, "mode", modes, &mode));
+    ro_type t = *vd_use_type(u, 0);
+    int64_t b = vd_use_int(u, "blocksize", 0), *d = t.dims;
+    if (t.rank != 4 || b < 1 || (out ? d[1] % (b * b) : d[2] % b || d[3] % b))
+        return vd_use_fail(u, RO_ESHAPE, "has blocks of %lld that do not fit", (long long)b);
+    int64_t c = out ? d[1] / (b * b) : d[1];
+    const int64_t in[2][6] = {{d[0], b, b, c, d[2], d[3]}, {d[0], c, b, b, d[2], d[3]}};
+    const int64_t space[6] = {d[0], c, d[2] / b, b, d[3] / b, b};
+    const int64_t perm[3][6] = {{0, 3, 4, 1, 5, 2}, {0, 1, 4, 2, 5, 3}, {0, 3, 5, 1, 2, 4}};
+    const int64_t end[4] = {d[0], out ? c : c * b * b, out ? d[2] * b : d[2] / b,
+                            out ? d[3] * b : d[3] / b};
+    RO_TRY(vd_lower_reshape(u->l, u->in[0], 6, out ? in[mode] : space, &x));
+    vd_attrs_ints(u->l, &a, "perm", perm[out ? mode : 2], 6);
+    RO_TRY(vd_lower_node(u->l, &a, &x, 1, 1, &x));
+    return vd_lower_reshape(u->l, x, 4, end, &u->out[0]);
+}
+
+/* ---- the table ---------------------------------------------------------------------------- */
+
+static const struct { const char *name; vd_lower_fn *lower; } OPERATORS[] = {
+    {"Add", binary}, {"Sub", binary}, {"Mul", binary}, {"Div", binary}, {"Equal", binary},
+    {"Greater", binary}, {"Less", compare}, {"LessOrEqual", compare}, {"GreaterOrEqual", compare},
+    {"And", logic}, {"Or", logic}, {"Xor", logic}, {"Not", logic},
+    {"Sum", sum}, {"Mean", sum}, {"Reciprocal", reciprocal}, {"LeakyRelu", rectifier},
+    {"PRelu", rectifier}, {"ThresholdedRelu", rectifier}, {"Gelu", gelu}, {"Gemm", gemm},
+    {"Constant", constant}, {"ConstantOfShape", constant_of_shape}, {"Shape", shape},
+    {"Size", size}, {"Reshape", reshape}, {"Squeeze", squeeze}, {"Unsqueeze", unsqueeze},
+    {"Expand", expand}, {"Tile", tile}, {"Transpose", transpose}, {"Concat", concat},
+    {"Slice", slice}, {"Split", split}, {"Cast", cast_to}, {"CastLike", cast_to},
+    {"Identity", identity}, {"Dropout", dropout}, {"Gather", gather}, {"EyeLike", eye_like},
+    {"Trilu", trilu}, {"Range", range}, {"OneHot", one_hot}, {"DepthToSpace", depth_space},
+    {"SpaceToDepth", depth_space}, {"Conv", vd_lower_conv},
+    {"ConvTranspose", vd_lower_conv_transpose}, {"MaxPool", vd_lower_pool},
+    {"AveragePool", vd_lower_pool}, {"GlobalMaxPool", vd_lower_global_max_pool},
+    {"BatchNormalization", vd_lower_batch_norm}, {"InstanceNormalization", vd_lower_instance_norm},
+    {"GroupNormalization", vd_lower_group_norm}, {"LayerNormalization", vd_lower_layer_norm},
+    {"MeanVarianceNormalization", vd_lower_mvn}, {"Resize", vd_lower_resize},
+    {"Upsample", vd_lower_resize}, {"Softmax", vd_lower_softmax}, {"LogSoftmax", vd_lower_softmax},
+    {"SoftmaxCrossEntropyLoss", vd_lower_loss}, {"ReduceSum", vd_lower_reduce},
+    {"ReduceMean", vd_lower_reduce}, {"ReduceMax", vd_lower_reduce}, {"ReduceMin", vd_lower_reduce},
+    {"ReduceProd", vd_lower_reduce}, {"ReduceL1", vd_lower_reduce}, {"ReduceL2", vd_lower_reduce},
+    {"ReduceLogSum", vd_lower_reduce}, {"ReduceLogSumExp", vd_lower_reduce},
+    {"ReduceSumSquare", vd_lower_reduce}, {"Hardmax", vd_lower_hardmax}, {"Pad", vd_lower_pad}};
+
+ro_status vd_lower_operator(vd_use *u)
+{
+    for (size_t k = 0; k < sizeof OPERATORS / sizeof *OPERATORS; k++)
+        if (strcmp(OPERATORS[k].name, u->name) == 0) return OPERATORS[k].lower(u);
+    return plain(u);
+}
