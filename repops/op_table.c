@@ -138,6 +138,9 @@ void ro_canonical_bytes(ro_dtype dtype, const void *from, void *to, uint64_t ele
 #define RO_AT_FLOAT(op) {ro_##op##_at_f32, ro_##op##_at_f64, NULL, NULL}
 #define RO_AT_F32(op) {ro_##op##_at_f32, NULL, NULL, NULL}
 #define RO_AT_I64(op) {NULL, NULL, ro_##op##_at_i64, NULL}
+#define RO_AT_NO_F64(op) {ro_##op##_at_f32, NULL, ro_##op##_at_i64, ro_##op##_at_u64}
+#define RO_AT_INT(op) {NULL, NULL, ro_##op##_at_i64, ro_##op##_at_u64}
+#define RO_AT_U64(op) {NULL, NULL, NULL, ro_##op##_at_u64}
 #define RO_AT_BITS(op) {ro_##op##_at_bits, ro_##op##_at_bits, ro_##op##_at_bits, ro_##op##_at_bits}
 #define RO_EXPLAIN_ALL(op) \
     {&ro_##op##_explain_f32, &ro_##op##_explain_f64, &ro_##op##_explain_i64, \

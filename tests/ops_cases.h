@@ -62,6 +62,7 @@ typedef struct {
 static ro_dtype case_dtype(node_case *c, rng *g, char set)
 {
     static const ro_dtype all[] = {RO_F32, RO_F64, RO_I32, RO_I64, RO_U8, RO_BOOL};
+    if (set == 'Z') return all[rng_in(g, 2, 4)]; /* integers */
     if (c->force && (set != 'F' || c->force == RO_F32 || c->force == RO_F64)) return c->force;
     return all[rng_in(g, 0, set == 'F' ? 1 : set == 'N' ? 4 : 5)];
 }
@@ -169,6 +170,82 @@ BINARY(Mul, 'N')
 BINARY(Div, 'N')
 BINARY(Equal, 'A')
 BINARY(Greater, 'N')
+BINARY(GreaterOrEqual, 'N')
+BINARY(Less, 'N')
+BINARY(LessOrEqual, 'N')
+UNARY(Sign, 'N')
+UNARY(Floor, 'F')
+UNARY(Ceil, 'F')
+UNARY(Round, 'F')
+UNARY(IsNaN, 'F')
+UNARY(BitwiseNot, 'Z')
+BINARY(BitwiseAnd, 'Z')
+BINARY(BitwiseOr, 'Z')
+BINARY(BitwiseXor, 'Z')
+UNARY(Abs, 'N')
+CASE(Reciprocal)
+{
+    UNUSED;
+    case_tensor(c, g, case_dtype(c, g, 'F'), 0);
+    case_range(c, 0, 0.5, 4.5);
+}
+CASE(Not) { UNUSED; case_tensor(c, g, RO_BOOL, 0); }
+static void case_logic(node_case *c, rng *g)
+{
+    case_broadcast(c, g, case_tensor(c, g, RO_BOOL, 0), RO_BOOL);
+}
+CASE(And) { UNUSED; case_logic(c, g); }
+CASE(Or) { UNUSED; case_logic(c, g); }
+CASE(Xor) { UNUSED; case_logic(c, g); }
+CASE(IsInf)
+{
+    case_tensor(c, g, case_dtype(c, g, 'F'), 0);
+    t->detect_negative = (uint32_t)rng_in(g, 0, 1);
+    t->detect_positive = (uint32_t)rng_in(g, 0, 1);
+}
+CASE(BitShift)
+{
+    ro_dtype d = case_dtype(c, g, 'Z');
+    case_broadcast(c, g, case_tensor(c, g, d, 0), d);
+    t->direction = (uint32_t)rng_in(g, 0, 1);
+}
+CASE(Mod)
+{
+    ro_dtype d = case_dtype(c, g, 'N');
+    case_broadcast(c, g, case_tensor(c, g, d, 0), d);
+    t->fmod = d == RO_F32 || d == RO_F64 ? 1 : (uint32_t)rng_in(g, 0, 1);
+}
+CASE(Pow)
+{
+    UNUSED;
+    ro_dtype d = c->force ? RO_F32 : case_dtype(c, g, rng_in(g, 0, 1) ? 'Z' : 'N');
+    if (d == RO_F64) d = RO_F32;
+    case_broadcast(c, g, case_tensor(c, g, d, 0), d);
+    case_range(c, 0, 0.5, 2.5);
+}
+/* One to four inputs that broadcast together. */
+static void case_several(node_case *c, rng *g, char set)
+{
+    ro_dtype d = case_dtype(c, g, set);
+    const ro_type *x = case_tensor(c, g, d, 0);
+    uint32_t more = (uint32_t)rng_in(g, 0, 3);
+    for (uint32_t k = 0; k < more; k++) case_broadcast(c, g, x, d);
+}
+CASE(Max) { UNUSED; case_several(c, g, 'N'); }
+CASE(Min) { UNUSED; case_several(c, g, 'N'); }
+CASE(Sum) { UNUSED; case_several(c, g, 'F'); }
+CASE(Mean) { UNUSED; case_several(c, g, 'F'); }
+CASE(Clip)
+{
+    UNUSED;
+    ro_dtype d = case_tensor(c, g, case_dtype(c, g, 'N'), 0)->dtype;
+    uint32_t bounds = (uint32_t)rng_in(g, 0, 3);
+    if (bounds & 1) case_in(c, d, 0, NULL);
+    else if (bounds) case_in(c, RO_NONE, 0, NULL);
+    if (bounds & 2) case_in(c, d, 0, NULL);
+    case_range(c, 1, -1, -0.5);
+    case_range(c, 2, 0.5, 1);
+}
 CASE(ReluGrad) { UNUSED; case_like(c, case_tensor(c, g, case_dtype(c, g, 'F'), 0)); }
 CASE(Log) { UNUSED; case_tensor(c, g, case_dtype(c, g, 'F'), 0); case_range(c, 0, 0.5, 4.5); }
 CASE(Sqrt) { UNUSED; case_tensor(c, g, case_dtype(c, g, 'F'), 0); case_range(c, 0, 0.5, 4.5); }

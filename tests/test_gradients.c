@@ -81,12 +81,23 @@ static void loss_reference(const node_case *c, void *const *x, double *const *y)
     if (t->reduction == 2) y[0][0] = weight == 0 ? 0 : total / weight;
 }
 
+static void pow_reference(const node_case *c, void *const *x, double *y)
+{
+    for (uint64_t j = 0; j < ro_type_elements(&c->out[0]); j++)
+        y[j] = pow(get(RO_F32, x[0], ro_broadcast_index(&c->out[0], &c->in[0], j)),
+                   get(RO_F32, x[1], ro_broadcast_index(&c->out[0], &c->in[1], j)));
+}
+
 /* 1: y was computed here. */
 static int reference(const node_case *c, void *const *x, double *const *y)
 {
     uint64_t n = ro_type_elements(&c->out[0]);
     if (c->op == RO_OP_SoftmaxCrossEntropyLoss) {
         loss_reference(c, x, y);
+        return 1;
+    }
+    if (c->op == RO_OP_Pow) {
+        pow_reference(c, x, y[0]);
         return 1;
     }
     if (c->op != RO_OP_Tanh && c->op != RO_OP_Sigmoid && c->op != RO_OP_Gelu) return 0;
@@ -216,10 +227,11 @@ static void fill(const node_case *c, uint32_t k, void *p, rng *g)
     free(place);
 }
 
-/* Inputs whose gradient the operators do not give, by definition: class weights of a loss. */
+/* Inputs whose gradient the operators do not give, by definition: class weights of a loss, the
+ * bounds of Clip. */
 static int constant_input(ro_op op, uint32_t k)
 {
-    return op == RO_OP_SoftmaxCrossEntropyLoss && k == 2;
+    return (op == RO_OP_SoftmaxCrossEntropyLoss && k == 2) || (op == RO_OP_Clip && k > 0);
 }
 
 static uint64_t compare(const node_case *c, uint32_t k, void *const *x, double *const *w,

@@ -42,6 +42,12 @@ ATTRS = {
     "SGD": "momentum:f64 dampening:f64 weight_decay:f64 nesterov:u32",
     "AdamW": "beta1:f64 beta2:f64 epsilon:f64 weight_decay:f64 decoupled:u32",
     "ConstantOfShape": "dtype:u32 shape:ints bits:u64",
+    "Abs": "", "Sign": "", "Floor": "", "Ceil": "", "Round": "", "Reciprocal": "",
+    "GreaterOrEqual": "", "Less": "", "LessOrEqual": "", "And": "", "Or": "", "Xor": "",
+    "Not": "", "BitwiseAnd": "", "BitwiseOr": "", "BitwiseXor": "", "BitwiseNot": "",
+    "IsNaN": "", "Max": "", "Min": "", "Clip": "", "Sum": "", "Mean": "", "Pow": "",
+    "BitShift": "direction:u32", "IsInf": "detect_negative:u32 detect_positive:u32",
+    "Mod": "fmod:u32",
 }
 
 

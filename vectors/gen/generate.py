@@ -12,12 +12,14 @@ import sys
 import time
 
 import cases_contract
+import cases_elementwise
 import cases_map
 import cases_move
 import cases_random
 import cases_row
 import cases_window
 import ops_contract
+import ops_elementwise
 import ops_map
 import ops_move
 import ops_random
@@ -27,7 +29,8 @@ from book import ATTRS, Book
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.dirname(HERE)
-MODULES = ((ops_map, cases_map), (ops_contract, cases_contract), (ops_row, cases_row),
+MODULES = ((ops_map, cases_map), (ops_elementwise, cases_elementwise),
+           (ops_contract, cases_contract), (ops_row, cases_row),
            (ops_window, cases_window), (ops_move, cases_move), (ops_random, cases_random))
 
 
