@@ -99,6 +99,8 @@ static ro_vmath_fn *vector_function(const ro_task *t)
     case RO_OP_Log: return functions.log;
     case RO_OP_Tanh: return functions.tanh;
     case RO_OP_Sigmoid: return functions.sigmoid;
+    case RO_OP_Erf: return functions.erf;
+    case RO_OP_Softplus: return functions.softplus;
     case RO_OP_Gelu:
         return ((const ro_Gelu_attrs *)t->attrs)->approximate ? functions.gelu_tanh
                                                               : functions.gelu;

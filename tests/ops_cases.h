@@ -183,6 +183,26 @@ BINARY(BitwiseAnd, 'Z')
 BINARY(BitwiseOr, 'Z')
 BINARY(BitwiseXor, 'Z')
 UNARY(Abs, 'N')
+UNARY(HardSwish, 'F')
+UNARY(Softsign, 'F')
+UNARY_F32(Erf)
+UNARY_F32(Softplus)
+UNARY_F32(Mish)
+BINARY(PRelu, 'N')
+CASE(LeakyRelu) { case_tensor(c, g, case_dtype(c, g, 'F'), 0); t->alpha = 0.25f; }
+CASE(ThresholdedRelu) { case_tensor(c, g, case_dtype(c, g, 'F'), 0); t->alpha = 0.5f; }
+CASE(Shrink)
+{
+    case_tensor(c, g, case_dtype(c, g, 'F'), 0);
+    t->bias = (float)rng_in(g, 0, 2) / 2;
+    t->lambd = 0.5f;
+}
+CASE(HardSigmoid)
+{
+    case_tensor(c, g, case_dtype(c, g, 'F'), 0);
+    t->alpha = (float)rng_in(g, -1, 4) / 4;
+    t->beta = (float)rng_in(g, -1, 2) / 2;
+}
 CASE(Reciprocal)
 {
     UNUSED;

@@ -100,12 +100,16 @@ static int reference(const node_case *c, void *const *x, double *const *y)
         pow_reference(c, x, y[0]);
         return 1;
     }
-    if (c->op != RO_OP_Tanh && c->op != RO_OP_Sigmoid && c->op != RO_OP_Gelu) return 0;
+    if (c->op != RO_OP_Tanh && c->op != RO_OP_Sigmoid && c->op != RO_OP_Gelu &&
+        c->op != RO_OP_Erf && c->op != RO_OP_Softplus)
+        return 0;
     for (uint64_t j = 0; j < n; j++) {
         double v = get(c->in[0].dtype, x[0], j);
         double u = sqrt(2 / acos(-1.0)) * (v + 0.044715 * v * v * v);
         switch ((int)c->op) {
         case RO_OP_Tanh: y[0][j] = tanh(v); break;
+        case RO_OP_Erf: y[0][j] = erf(v); break;
+        case RO_OP_Softplus: y[0][j] = log1p(exp(v)); break;
         case RO_OP_Sigmoid: y[0][j] = 1 / (1 + exp(-v)); break;
         default:
             y[0][j] = ((const ro_Gelu_attrs *)(const void *)c->attrs.bytes)->approximate

@@ -48,6 +48,9 @@ ATTRS = {
     "IsNaN": "", "Max": "", "Min": "", "Clip": "", "Sum": "", "Mean": "", "Pow": "",
     "BitShift": "direction:u32", "IsInf": "detect_negative:u32 detect_positive:u32",
     "Mod": "fmod:u32",
+    "LeakyRelu": "alpha:f32", "PRelu": "", "ThresholdedRelu": "alpha:f32",
+    "Shrink": "bias:f32 lambd:f32", "HardSigmoid": "alpha:f32 beta:f32", "HardSwish": "",
+    "Softsign": "", "Erf": "", "Softplus": "", "Mish": "",
 }
 
 

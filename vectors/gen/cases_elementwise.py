@@ -1,9 +1,9 @@
 """cases_elementwise.py - the cases of the operators of ops_elementwise.py."""
 
 from book import G
-from cases_map import shape_text, specials
+from cases_map import ACT_AT, shape_text, specials
 from soft import FLOATS, NUMBERS, TYPES
-from tensor import float_specials, flt, int_specials, ints, lit
+from tensor import f32, float_specials, flt, int_specials, ints, lit
 
 SIZES = (1, 33, 1000)
 SHAPES = (((), ()), ((3, 1), (1, 4)), ((2, 3, 4), (4,)), ((0, 3), (1, 3)), ((2, 1, 33), (4, 1)))
@@ -32,7 +32,7 @@ def table_of(dtype):
 def unary(dtypes, values=(), attrs=({},)):
     def fill(book):
         for at in attrs:
-            tail = "".join("-%s%d" % kv for kv in at.items())
+            tail = "".join("-%s%x" % kv for kv in at.items())
             for dtype in dtypes:
                 name = dtype + tail
                 for n in SIZES:
@@ -160,6 +160,22 @@ def _bit_shift(book):
                  {"direction": 1})
 
 
+def _prelu(book):
+    for dtype in NUMBERS:
+        for kind in ("bits", "special"):
+            book.add("%s-%s" % (dtype, kind), [G(dtype, (20, 50), kind), G(dtype, (50,), kind)])
+        book.add(dtype + "-special-pairs", [lit(dtype, (16, 16), [v for v in table_of(dtype)] * 16),
+                                            lit(dtype, (16, 1), table_of(dtype))])
+        book.add(dtype + "-scalar", [G(dtype, (), "bits"), G(dtype, (), "bits")])
+        book.add(dtype + "-empty", [G(dtype, (0, 2), "bits"), G(dtype, (2,), "bits")])
+    book.add("slope-per-channel", [G("f32", (2, 3, 4, 5)), G("f32", (3, 1, 1))])
+
+
+def real(**values):
+    """Attributes from numbers."""
+    return {name: f32(float(v)) for name, v in values.items()}
+
+
 def _is_inf_attrs():
     return [{"detect_negative": n, "detect_positive": p} for n in (0, 1) for p in (0, 1)]
 
@@ -174,5 +190,13 @@ CASES = {
     "BitwiseXor": binary(INTEGERS), "BitwiseNot": unary(INTEGERS),
     "BitShift": _bit_shift, "IsNaN": unary(FLOATS), "IsInf": unary(FLOATS, (), _is_inf_attrs()),
     "Max": several(NUMBERS), "Min": several(NUMBERS), "Clip": _clip, "Sum": several(FLOATS),
-    "Mean": several(FLOATS), "Mod": _mod, "Pow": _pow,
+    "Mean": several(FLOATS), "Mod": _mod, "Pow": _pow, "PRelu": _prelu,
+    "LeakyRelu": unary(FLOATS, [1.0], [real(alpha=0.01), real(alpha=-2.0), real(alpha=0.0)]),
+    "ThresholdedRelu": unary(FLOATS, [1.0, 0.25], [real(alpha=1.0), real(alpha=-0.25)]),
+    "Shrink": unary(FLOATS, [0.5, 1.5], [real(bias=0.0, lambd=0.5), real(bias=1.5, lambd=1.5),
+                                         real(bias=0.1, lambd=-0.5)]),
+    "HardSigmoid": unary(FLOATS, [2.5, 3.0], [real(alpha=0.2, beta=0.5), real(alpha=-1, beta=0)]),
+    "HardSwish": unary(FLOATS, [3.0, 2.9999998]), "Softsign": unary(FLOATS, [1.0, 2.0 ** 24]),
+    "Erf": unary(("f32",), ACT_AT + [3.9, 3.99, 4.0]), "Softplus": unary(("f32",), ACT_AT),
+    "Mish": unary(("f32",), ACT_AT),
 }

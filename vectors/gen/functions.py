@@ -108,6 +108,30 @@ def sigmoid(a):
     return r if r is not None else _rounded(lambda: _same(lambda: _sigmoid(_exact(a))))
 
 
+@_function
+def erf(a):
+    r = _cases(a, zero="same", inf=ONE, ninf=ONE | F32.sign)
+    return r if r is not None else _rounded(lambda: _same(lambda: mp.erf(_exact(a))))
+
+
+@_function
+def softplus(a):
+    """log(1 + exp(x)); far above it is x and a little."""
+    r = _cases(a, zero=None, inf=F32.inf, ninf=0)
+    if r is not None:
+        return r
+    if F32.key(a) >= F32.key(0x42C80000):          # from 100 on the little is below 2^-144
+        return a
+    if F32.key(a) <= F32.key(0xC3000000):          # to -128 less than 2^-184
+        return 0
+
+    def evaluate():
+        x = mp.mpf(0) if F32.is_zero(a) else _exact(a)
+        v = mp.log1p(mp.exp(x))
+        return v, v
+    return _rounded(evaluate)
+
+
 def _far_below(a):
     """x <= -64: gelu and its derivatives lie between -2^-200 and 0, so they round to -0."""
     return F32.key(a) <= F32.key(0xC2800000)

@@ -163,6 +163,61 @@ def mod(attrs, xs, __):
     return spread(xs, on_floats if t.name in FLOATS else on_ints)
 
 
+# ---- activations --------------------------------------------------------------------------
+
+def attribute(t, a):
+    """An f32 attribute in the type of the tensors."""
+    return a if t is F32 else to_f64(a)
+
+
+def leaky(t, x, slope):
+    return t.mul(slope, x) if t.greater(t.zero, x) else t.canon(x)
+
+
+def leaky_relu(a, xs, __):
+    t = xs[0].t
+    return spread(xs, lambda x: leaky(t, x, attribute(t, a["alpha"])))
+
+
+def thresholded_relu(a, xs, __):
+    t = xs[0].t
+    return spread(xs, lambda x: x if t.greater(x, attribute(t, a["alpha"])) else t.zero)
+
+
+def shrink(a, xs, __):
+    t = xs[0].t
+    bias, lambd = attribute(t, a["bias"]), attribute(t, a["lambd"])
+
+    def f(x):
+        if t.greater(t.neg(lambd), x):
+            return t.add(x, bias)
+        return t.sub(x, bias) if t.greater(x, lambd) else t.zero
+    return spread(xs, f)
+
+
+def hard(t, x, alpha, beta):
+    u = t.add(t.mul(attribute(t, alpha), x), attribute(t, beta))
+    return least(t, t.top(u, t.zero), t.one)
+
+
+def hard_sigmoid(a, xs, __):
+    return spread(xs, lambda x: hard(xs[0].t, x, a["alpha"], a["beta"]))
+
+
+def hard_swish(_, xs, __):
+    t, sixth, half = xs[0].t, F32.of_ratio(1, 6), F32.of_ratio(1, 2)
+    return spread(xs, lambda x: t.mul(x, hard(t, x, sixth, half)))
+
+
+def softsign(_, xs, __):
+    t = xs[0].t
+    return spread(xs, lambda x: t.div(x, t.add(t.one, x & t.mask)))
+
+
+def mish(_, xs, __):
+    return spread(xs, lambda x: F32.mul(x, fn.tanh(fn.softplus(x))))
+
+
 # ---- Pow ----------------------------------------------------------------------------------
 
 def _int_pow(t, a, b):
@@ -231,5 +286,9 @@ OPS = {
     "BitwiseXor": bits(lambda a, b: a ^ b), "BitwiseNot": bits(lambda a: ~a),
     "BitShift": bit_shift, "IsNaN": is_nan, "IsInf": is_inf, "Max": by_kind(greatest, greatest),
     "Min": by_kind(least, least), "Clip": clip, "Sum": sum_of, "Mean": mean, "Mod": mod,
-    "Pow": by_kind(_pow, _int_pow),
+    "Pow": by_kind(_pow, _int_pow), "LeakyRelu": leaky_relu, "PRelu": by_kind(leaky, leaky),
+    "ThresholdedRelu": thresholded_relu, "Shrink": shrink, "HardSigmoid": hard_sigmoid,
+    "HardSwish": hard_swish, "Softsign": softsign, "Mish": mish,
+    "Erf": lambda _, xs, __: spread(xs, fn.erf),
+    "Softplus": lambda _, xs, __: spread(xs, fn.softplus),
 }
