@@ -129,6 +129,8 @@ static const struct { const char *op, *attribute; int64_t whole; float real; } D
     {"Gemm", "alpha", 0, 1},      {"Gemm", "beta", 0, 1},       {"Elu", "alpha", 0, 1},
     {"Selu", "alpha", 0, 1.67326319217681884765625f},
     {"Selu", "gamma", 0, 1.05070102214813232421875f}, {"Celu", "alpha", 0, 1},
+    {"LeakyRelu", "alpha", 0, 0.01f}, {"ThresholdedRelu", "alpha", 0, 1},
+    {"IsInf", "detect_negative", 1, 0}, {"IsInf", "detect_positive", 1, 0},
     {"HardSigmoid", "alpha", 0, 0.2f}, {"HardSigmoid", "beta", 0, 0.5f},
     {"Shrink", "lambd", 0, 0.5f}};
 
@@ -222,99 +224,58 @@ static ro_status binary(vd_use *u)
     return vd_lower_binary(u->l, u->name, u->in[0], u->in[1], &u->out[0]);
 }
 
-/* Sum and Mean: additions from the left. */
-static ro_status sum(vd_use *u)
+/* Before version 7 a slope was one number a channel. */
+static ro_status p_relu(vd_use *u)
 {
-    ro_value s, n;
-    RO_TRY(wants(u, 1, RO_INPUTS_MAX));
-    s = u->in[0];
-    for (uint32_t k = 1; k < u->count; k++) RO_TRY(vd_lower_binary(u->l, "Add", s, u->in[k], &s));
-    u->out[0] = s;
-    if (strcmp(u->name, "Sum") == 0)
-        return u->count > 1 ? RO_OK : vd_lower_plain(u->l, "Identity", &s, 1, &u->out[0]);
-    RO_TRY(vd_lower_scalar(u->l, vd_use_type(u, 0)->dtype, (double)u->count, &n));
-    return vd_lower_binary(u->l, "Div", s, n, &u->out[0]);
-}
-
-static ro_status reciprocal(vd_use *u)
-{
-    ro_value one;
-    RO_TRY(wants(u, 1, 1));
-    RO_TRY(vd_lower_scalar(u->l, vd_use_type(u, 0)->dtype, 1, &one));
-    return vd_lower_binary(u->l, "Div", one, u->in[0], &u->out[0]);
-}
-
-static ro_status not_of(vd_lower *l, ro_value x, ro_value *out)
-{
-    ro_value yes, no;
-    RO_TRY(vd_lower_scalar(l, RO_BOOL, 1, &yes));
-    RO_TRY(vd_lower_scalar(l, RO_BOOL, 0, &no));
-    return where(l, x, no, yes, out);
-}
-
-/* Less, LessOrEqual, GreaterOrEqual: a NaN compares false. */
-static ro_status compare(vd_use *u)
-{
-    vd_lower *l = u->l;
-    ro_value strict, same, yes;
-    int less = u->name[0] == 'L', equal = strstr(u->name, "OrEqual") != NULL;
     RO_TRY(wants(u, 2, 2));
-    if (l->opset < 7) RO_TRY(stretch(u));
-    RO_TRY(vd_lower_binary(l, "Greater", u->in[less], u->in[!less], &strict));
-    u->out[0] = strict;
-    if (!equal) return RO_OK;
-    RO_TRY(vd_lower_binary(l, "Equal", u->in[0], u->in[1], &same));
-    RO_TRY(vd_lower_scalar(l, RO_BOOL, 1, &yes));
-    return where(l, strict, yes, same, &u->out[0]);
+    ro_type x = *vd_use_type(u, 0), s = *vd_use_type(u, 1);
+    if (u->l->opset < 7 && s.rank == 1 && x.rank > 2 && s.dims[0] == x.dims[1]) {
+        int64_t dims[RO_RANK_MAX] = {s.dims[0], 1, 1, 1, 1, 1, 1, 1};
+        RO_TRY(vd_lower_reshape(u->l, u->in[1], x.rank - 1, dims, &u->in[1]));
+    }
+    return vd_lower_binary(u->l, "PRelu", u->in[0], u->in[1], &u->out[0]);
 }
 
-/* And, Or, Xor, Not, of bools that are 0 or 1. */
-static ro_status logic(vd_use *u)
+/* The exponent may be of another dtype, in which whole numbers are meant. */
+static ro_status power(vd_use *u)
 {
-    vd_lower *l = u->l;
-    ro_value yes, no, flipped;
-    int unary = strcmp(u->name, "Not") == 0;
-    RO_TRY(wants(u, unary ? 1 : 2, unary ? 1 : 2));
-    for (uint32_t k = 0; k < u->count; k++)
-        if (vd_use_type(u, k)->dtype != RO_BOOL) return vd_use_fail(u, RO_ETYPE, "takes bools");
-    if (unary) return not_of(l, u->in[0], &u->out[0]);
-    if (l->opset < 7) RO_TRY(stretch(u));
-    RO_TRY(vd_lower_scalar(l, RO_BOOL, 1, &yes));
-    RO_TRY(vd_lower_scalar(l, RO_BOOL, 0, &no));
-    if (u->name[0] == 'A') return where(l, u->in[0], u->in[1], no, &u->out[0]);
-    if (u->name[0] == 'O') return where(l, u->in[0], yes, u->in[1], &u->out[0]);
-    RO_TRY(not_of(l, u->in[1], &flipped));
-    return where(l, u->in[0], flipped, u->in[1], &u->out[0]);
+    RO_TRY(wants(u, 2, 2));
+    if (u->l->opset < 7) RO_TRY(stretch(u));
+    ro_dtype d = vd_use_type(u, 0)->dtype;
+    if (vd_use_type(u, 1)->dtype != d) RO_TRY(cast(u->l, u->in[1], d, &u->in[1]));
+    return vd_lower_binary(u->l, "Pow", u->in[0], u->in[1], &u->out[0]);
 }
 
-/* x where it is not below 0 (LeakyRelu, PRelu) or above alpha (ThresholdedRelu), else a multiple of
- * it; a NaN stays one. */
-static ro_status rectifier(vd_use *u)
+static ro_status bit_shift(vd_use *u)
+{
+    static const char *const ways[] = {"LEFT", "RIGHT", NULL};
+    vd_attrs a = vd_attrs_of("BitShift");
+    uint32_t way;
+    RO_TRY(wants(u, 2, 2));
+    RO_TRY(vd_use_choice(u, "direction", ways, &way));
+    vd_attrs_int(u->l, &a, "direction", way);
+    return vd_lower_node(u->l, &a, u->in, 2, 1, &u->out[0]);
+}
+
+/* Bounds were attributes before version 11, of which one that is not there bounds nothing. */
+static ro_status clip(vd_use *u)
 {
     vd_lower *l = u->l;
-    int threshold = u->name[0] == 'T', given = u->name[0] == 'P';
-    ro_value zero, factor, c, other;
-    RO_TRY(wants(u, given ? 2 : 1, given ? 2 : 1));
-    ro_type x = *vd_use_type(u, 0);
-    RO_TRY(vd_lower_scalar(l, x.dtype, 0, &zero));
-    if (given) {
-        ro_type s = *vd_use_type(u, 1);
-        factor = u->in[1];
-        if (l->opset < 7 && s.rank == 1 && x.rank > 2 && s.dims[0] == x.dims[1]) {
-            int64_t dims[RO_RANK_MAX] = {s.dims[0], 1, 1, 1, 1, 1, 1, 1};
-            RO_TRY(vd_lower_reshape(l, factor, x.rank - 1, dims, &factor));
+    RO_TRY(wants(u, 1, 3));
+    for (uint32_t k = 1; k < 3; k++) {
+        const char *name = k == 1 ? "min" : "max";
+        if (l->opset < 11) {
+            u->in[k] = RO_NO_VALUE;
+            if (vd_use_attribute(u, name))
+                RO_TRY(vd_lower_scalar(l, vd_use_type(u, 0)->dtype, vd_use_float(u, name, 0),
+                                       &u->in[k]));
+        } else if (k >= u->count) {
+            u->in[k] = RO_NO_VALUE;
+        } else if (vd_use_type(u, k) && vd_use_type(u, k)->rank) {
+            RO_TRY(vd_lower_reshape(l, u->in[k], 0, NULL, &u->in[k]));
         }
-    } else {
-        float usual = threshold ? 1.0f : 0.01f;
-        RO_TRY(vd_lower_scalar(l, x.dtype, vd_use_float(u, "alpha", usual), &factor));
     }
-    if (threshold) {
-        RO_TRY(vd_lower_binary(l, "Greater", u->in[0], factor, &c));
-        return where(l, c, u->in[0], zero, &u->out[0]);
-    }
-    RO_TRY(vd_lower_binary(l, "Greater", zero, u->in[0], &c));
-    RO_TRY(vd_lower_binary(l, "Mul", u->in[0], factor, &other));
-    return where(l, c, other, u->in[0], &u->out[0]);
+    return vd_lower_plain(l, "Clip", u->in, 3, &u->out[0]);
 }
 
 static ro_status gelu(vd_use *u)
@@ -780,10 +741,10 @@ static ro_status depth_space(vd_use *u)
 
 static const struct { const char *name; vd_lower_fn *lower; } OPERATORS[] = {
     {"Add", binary}, {"Sub", binary}, {"Mul", binary}, {"Div", binary}, {"Equal", binary},
-    {"Greater", binary}, {"Less", compare}, {"LessOrEqual", compare}, {"GreaterOrEqual", compare},
-    {"And", logic}, {"Or", logic}, {"Xor", logic}, {"Not", logic},
-    {"Sum", sum}, {"Mean", sum}, {"Reciprocal", reciprocal}, {"LeakyRelu", rectifier},
-    {"PRelu", rectifier}, {"ThresholdedRelu", rectifier}, {"Gelu", gelu}, {"Gemm", gemm},
+    {"Greater", binary}, {"Less", binary}, {"LessOrEqual", binary}, {"GreaterOrEqual", binary},
+    {"And", binary}, {"Or", binary}, {"Xor", binary},
+    {"PRelu", p_relu}, {"Pow", power}, {"BitShift", bit_shift}, {"Clip", clip}, {"Gelu", gelu},
+    {"Gemm", gemm},
     {"Constant", constant}, {"ConstantOfShape", constant_of_shape}, {"Shape", shape},
     {"Size", size}, {"Reshape", reshape}, {"Squeeze", squeeze}, {"Unsqueeze", unsqueeze},
     {"Expand", expand}, {"Tile", tile}, {"Transpose", transpose}, {"Concat", concat},

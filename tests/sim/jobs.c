@@ -52,7 +52,7 @@ sim_tensor *sim_put(sim_store *s, ro_arena *a, const ro_type *type, void *data)
 void sim_put_bits(ro_dtype d, void *data, uint64_t j, uint64_t bits)
 {
     uint8_t canonical[8];
-    vd_put_le(canonical, d == RO_BOOL ? bits & 1 : bits, 8);
+    vd_put_le(canonical, bits, 8);
     ro_canonical_bytes(d, canonical, (uint8_t *)data + j * ro_dtypes[d].size, 1);
 }
 
@@ -64,7 +64,7 @@ static uint64_t a_value(ro_dtype d, double lo, double hi, int wild, rng *g)
     if (wild && rng_in(g, 0, 8) == 0 && (d == RO_F32 || d == RO_F64)) return rng_next(g);
     if (d == RO_F32) return ro_f32_bits((float)x);
     if (d == RO_F64) return ro_f64_bits(x);
-    return (uint64_t)(int64_t)floor(x + 0.5);
+    return (uint64_t)(int64_t)floor(x + 0.5) & (d == RO_BOOL ? 1 : ~0ull);
 }
 
 static const sim_tensor *some_tensor(sim_job *j, const ro_type *type, double lo, double hi, rng *g)
