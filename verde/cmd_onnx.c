@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cli.h"
-#include "onnx.h"
+#include "onnx_lower.h"
 
 /* One operator or function, and how many nodes are of it. */
 typedef struct { const vd_onnx_node *node; uint64_t count; } row;
@@ -94,11 +94,11 @@ static ro_status summarize(summary *s, ro_err *err)
 
 static const char *repops(const vd_onnx_node *n)
 {
+    char name[64];
     if (n->function >= 0) return "function";
-    for (int op = 0; !n->domain.n && op < RO_OP_COUNT; op++)
-        if (strlen(ro_ops[op].name) == n->op.n && memcmp(ro_ops[op].name, n->op.p, n->op.n) == 0)
-            return "yes";
-    return "no";
+    snprintf(name, sizeof name, "%.*s", (int)(n->op.n < 63 ? n->op.n : 63), n->op.p);
+    int own = !n->domain.n || vd_onnx_is(&n->domain, "ai.onnx");
+    return own && vd_lower_takes(name) ? "yes" : "no";
 }
 
 /* ---- types ------------------------------------------------------------------------------- */

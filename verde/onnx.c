@@ -280,6 +280,7 @@ static ro_status build_dim(builder *b, vd_onnx_dim *d, vd_wire w, const vd_onnx_
     while (next(b, &w, &f)) {
         if (f.number == 1) {
             *d = (vd_onnx_dim){(int64_t)f.value, {NULL, 0, 0}};
+            if (f.value == UINT64_MAX) continue; /* -1: some writers' word for "not known" */
             if (f.value > RO_ELEMENTS_MAX)
                 return type_failed(of, f.value > INT64_MAX ? RO_ESHAPE : RO_ELIMIT,
                                    f.value > INT64_MAX

@@ -172,8 +172,31 @@ static ro_status reduce(vd_lower *l, const char *name, ro_value x, const ro_ints
 
 /* What is done to the elements before they are added up, and to the sum. */
 static const struct { const char *name, *before, *after; } SUMS[] = {
-    {"ReduceL2", "Mul", "Sqrt"}, {"ReduceSumSquare", "Mul", NULL}, {"ReduceLogSum", NULL, "Log"},
-    {"ReduceLogSumExp", "Exp", "Log"}};
+    {"ReduceL1", "Abs", NULL}, {"ReduceL2", "Mul", "Sqrt"}, {"ReduceSumSquare", "Mul", NULL},
+    {"ReduceLogSum", NULL, "Log"}, {"ReduceLogSumExp", "Exp", "Log"}};
+
+/* x in the opposite order: floats negated, whole numbers from the one whose bits are all 1, which
+ * leaves none out. A NaN stays one, so it is the least as it was the greatest. */
+static ro_status opposite(vd_lower *l, ro_value x, ro_value *out)
+{
+    ro_dtype d = ro_graph_type(l->graph, x)->dtype;
+    ro_value ones;
+    if (d == RO_F32 || d == RO_F64) return vd_lower_plain(l, "Neg", &x, 1, out);
+    RO_TRY(vd_lower_scalar(l, d, -1, &ones));
+    return vd_lower_binary(l, "Sub", ones, x, out);
+}
+
+ro_status vd_lower_arg_min(vd_use *u)
+{
+    vd_attrs a = vd_attrs_of("ArgMax");
+    ro_value x;
+    if (!vd_use_type(u, 0)) return vd_use_fail(u, RO_EFORMAT, "lacks its input");
+    RO_TRY(opposite(u->l, u->in[0], &x));
+    vd_attrs_int(u->l, &a, "axis", vd_use_int(u, "axis", 0));
+    vd_attrs_int(u->l, &a, "keepdims", vd_use_int(u, "keepdims", 1) != 0);
+    vd_attrs_int(u->l, &a, "select_last_index", vd_use_int(u, "select_last_index", 0) != 0);
+    return vd_lower_node(u->l, &a, &x, 1, 1, &u->out[0]);
+}
 
 ro_status vd_lower_reduce(vd_use *u)
 {
@@ -197,8 +220,11 @@ ro_status vd_lower_reduce(vd_use *u)
         RO_TRY(reduce(l, "ReduceSum", x, &axes, keep, &u->out[0]));
         return after ? vd_lower_plain(l, after, &u->out[0], 1, &u->out[0]) : RO_OK;
     }
-    if (vd_lower_op(u->name) == RO_OP_COUNT)
-        return vd_use_fail(u, RO_EOP, "is of an operator that this program lacks");
+    if (strcmp(u->name, "ReduceMin") == 0) {
+        RO_TRY(opposite(l, x, &x));
+        RO_TRY(reduce(l, "ReduceMax", x, &axes, keep, &x));
+        return opposite(l, x, &u->out[0]);
+    }
     return reduce(l, u->name, x, &axes, keep, &u->out[0]);
 }
 
@@ -382,6 +408,73 @@ ro_status vd_lower_loss(vd_use *u)
     RO_TRY(vd_lower_node(u->l, &a, u->in, u->count, outputs, &u->out[0]));
     if (outputs > 1) u->out[1] = u->out[0] + 1;
     return RO_OK;
+}
+
+/* Where a class is the label: (N, C, sizes), true at most once along C. */
+static ro_status is_label(vd_use *u, const ro_type *x, ro_value *out)
+{
+    vd_lower *l = u->l;
+    vd_attrs a = vd_attrs_of("Cast");
+    int64_t dims[RO_RANK_MAX] = {0}, c[RO_RANK_MAX] = {0};
+    ro_value label, classes;
+    int64_t *v = ro_arena_alloc(l->arena, ((uint64_t)x->dims[1] + 1) * sizeof *v);
+    if (!v) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+    for (int64_t k = 0; k < x->dims[1]; k++) v[k] = k;
+    for (uint32_t k = 0; k < x->rank; k++) {
+        dims[k] = k == 1 ? 1 : x->dims[k];
+        c[k] = k == 1 ? x->dims[1] : 1;
+    }
+    vd_attrs_int(l, &a, "to", RO_I64);
+    RO_TRY(vd_lower_node(l, &a, &u->in[1], 1, 1, &label));
+    RO_TRY(vd_lower_reshape(l, label, x->rank, dims, &label));
+    RO_TRY(vd_lower_int64s(l, v, x->rank, c, &classes));
+    RO_TRY(vd_lower_binary(l, "Equal", label, classes, out));
+    if (!vd_use_attribute(u, "ignore_index")) return RO_OK;
+    int64_t ignored = vd_use_int(u, "ignore_index", 0);
+    ro_value none, same, no;
+    RO_TRY(vd_lower_int64s(l, &ignored, 0, NULL, &none));
+    RO_TRY(vd_lower_binary(l, "Equal", label, none, &same));
+    RO_TRY(vd_lower_scalar(l, RO_BOOL, 0, &no));
+    const ro_value in[3] = {same, no, *out};
+    return vd_lower_plain(l, "Where", in, 3, out);
+}
+
+/* v where a class is the label, else 0, added up along C. */
+static ro_status at_label(vd_lower *l, ro_value is, ro_value v, ro_value *out)
+{
+    const ro_ints axis = {1, {1}};
+    ro_value zero;
+    RO_TRY(vd_lower_scalar(l, ro_graph_type(l->graph, v)->dtype, 0, &zero));
+    const ro_value in[3] = {is, v, zero};
+    RO_TRY(vd_lower_plain(l, "Where", in, 3, &v));
+    return reduce(l, "ReduceSum", v, &axis, 0, out);
+}
+
+/* -x at the label, times the label's weight; a label that is no class, or is ignored, counts 0. */
+ro_status vd_lower_nll(vd_use *u)
+{
+    static const char *const ways[] = {"mean", "none", "sum", NULL};
+    const ro_ints all = {0, {0}};
+    vd_lower *l = u->l;
+    ro_value is, weight, loss, total;
+    uint32_t way;
+    if (!vd_use_type(u, 0) || !vd_use_type(u, 1)) return vd_use_fail(u, RO_EFORMAT, "lacks inputs");
+    ro_type x = *vd_use_type(u, 0);
+    if (x.rank < 2 || (uint64_t)x.dims[1] > VD_LOWER_INDICES)
+        return vd_use_fail(u, RO_ESHAPE, "takes (N, C, sizes)");
+    RO_TRY(vd_use_choice(u, "reduction", ways, &way));
+    RO_TRY(is_label(u, &x, &is));
+    if (vd_use_type(u, 2)) RO_TRY(along_channels(l, u->in[2], x.rank, &weight));
+    else RO_TRY(vd_lower_scalar(l, x.dtype, 1, &weight));
+    RO_TRY(at_label(l, is, u->in[0], &loss));
+    RO_TRY(at_label(l, is, weight, &weight));
+    RO_TRY(vd_lower_plain(l, "Neg", &loss, 1, &loss));
+    RO_TRY(vd_lower_binary(l, "Mul", loss, weight, &u->out[0]));
+    if (way == 1) return RO_OK;
+    RO_TRY(reduce(l, "ReduceSum", u->out[0], &all, 0, &u->out[0]));
+    if (way == 2) return RO_OK;
+    RO_TRY(reduce(l, "ReduceSum", weight, &all, 0, &total));
+    return vd_lower_binary(l, "Div", u->out[0], total, &u->out[0]);
 }
 
 /* ---- padding ------------------------------------------------------------------------------ */

@@ -127,6 +127,7 @@ static ro_status model_constant(vd_lower *l, const vd_onnx_tensor *t, int named,
     *out = *made;
     if (*made != RO_NO_VALUE) return RO_OK;
     RO_TRY(tensor_data(l->m, t, l->arena, &x, l->err));
+    if (t->name.n > VD_NAME_MAX) named = 0; /* longer than a job's names may be: one is made */
     const char *name = named ? ro_arena_string(l->arena, t->name.p, t->name.n) : NULL;
     if (named && !name) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
     RO_TRY(vd_lower_constant(l, name, &x.type, x.data, made));
@@ -696,7 +697,8 @@ static ro_status check_size(vd_lower *l, const vd_onnx_value *v, uint32_t axis, 
     const vd_onnx_dim *d = &v->type->dims[axis];
     char name[80], dim[60];
     int64_t want = d->size;
-    for (uint32_t k = 0; want < 0 && d->name.id && k < s->count; k++)
+    int named = d->name.id && !vd_onnx_is(&d->name, "?"); /* some writers call all of them that */
+    for (uint32_t k = 0; want < 0 && named && k < s->count; k++)
         if (s->list[k].id == d->name.id) want = s->list[k].size;
     if (want >= 0 && want != size) {
         vd_onnx_show(&v->name, name, sizeof name);
@@ -705,7 +707,7 @@ static ro_status check_size(vd_lower *l, const vd_onnx_value *v, uint32_t axis, 
                        "wants %lld%s%s", name, (long long)size, axis, (long long)want,
                        d->name.n ? ", as before for " : "", dim);
     }
-    if (want >= 0 || !d->name.id) return RO_OK;
+    if (want >= 0 || !named) return RO_OK;
     void *p = s->list;
     RO_TRY(more(l, &p, s->count, &s->room, sizeof *s->list));
     s->list = p;

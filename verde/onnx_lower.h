@@ -129,6 +129,7 @@ ro_status vd_lower_concat(vd_lower *l, const ro_value *in, uint32_t count, int64
 
 /* How an operator that is no control flow becomes nodes: u->out is set. */
 ro_status vd_lower_operator(vd_use *u) RO_CHECKED;
+int vd_lower_takes(const char *name); /* an operator, in some cases at least */
 
 /* ---- operators (onnx_ops.c has their table; onnx_layers.c the windows and normalizations) - */
 
@@ -157,6 +158,6 @@ typedef ro_status vd_lower_fn(vd_use *u);
 vd_lower_fn vd_lower_conv, vd_lower_conv_transpose, vd_lower_pool, vd_lower_global_max_pool,
     vd_lower_batch_norm, vd_lower_instance_norm, vd_lower_group_norm, vd_lower_layer_norm,
     vd_lower_mvn, vd_lower_resize, vd_lower_softmax, vd_lower_loss, vd_lower_reduce,
-    vd_lower_hardmax, vd_lower_pad;
+    vd_lower_hardmax, vd_lower_pad, vd_lower_arg_min, vd_lower_nll;
 
 #endif

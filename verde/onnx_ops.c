@@ -173,13 +173,18 @@ static int is_own(const char *name)
     return n > 4 && strcmp(name + n - 4, "Grad") == 0;
 }
 
+static int is_plain(const char *name)
+{
+    return vd_lower_op(name) != RO_OP_COUNT && !is_own(name);
+}
+
 static ro_status plain(vd_use *u)
 {
     vd_attrs a = vd_attrs_of(u->name);
     ro_field_kind kind;
     uint32_t outputs = u->node->output_count;
     char text[40];
-    if (a.op == RO_OP_COUNT || is_own(u->name))
+    if (!is_plain(u->name))
         return vd_use_fail(u, RO_EOP, "is of an operator that this program lacks");
     for (size_t k = 0; k < sizeof DEFAULTS / sizeof *DEFAULTS; k++) {
         const char *name = DEFAULTS[k].attribute;
@@ -593,6 +598,56 @@ static ro_status gather(vd_use *u)
     return vd_lower_node(u->l, &a, u->in, 2, 1, &u->out[0]);
 }
 
+static ro_status room_of(vd_use *u, uint64_t n, int64_t **v)
+{
+    if (n > VD_LOWER_INDICES)
+        return vd_use_fail(u, RO_ELIMIT, "makes %llu numbers; %llu are allowed",
+                           (unsigned long long)n, (unsigned long long)VD_LOWER_INDICES);
+    *v = ro_arena_alloc(u->l->arena, (n + 1) * sizeof **v);
+    return *v ? RO_OK : RO_FAIL(u->l->err, RO_ENOMEM, "no memory to lower the model");
+}
+
+/* Places in the flat tensor: what is no place gives zeros there, as in Gather. */
+static ro_status gather_elements(vd_use *u)
+{
+    vd_lower *l = u->l;
+    uint32_t axis;
+    int64_t *base, step[RO_RANK_MAX], one = 1;
+    ro_value at, d, zero, low, inside, flat, far;
+    RO_TRY(wants(u, 2, 2));
+    ro_type x = *vd_use_type(u, 0), i = *vd_use_type(u, 1);
+    uint64_t n = ro_type_elements(&i);
+    if (x.rank != i.rank || !x.rank) return vd_use_fail(u, RO_ESHAPE, "takes indices of x's rank");
+    RO_TRY(vd_use_axis(u, vd_use_int(u, "axis", 0), x.rank, &axis));
+    for (uint32_t k = 0; k < x.rank; k++)
+        if (k != axis && i.dims[k] > x.dims[k])
+            return vd_use_fail(u, RO_ESHAPE, "has more indices than positions on axis %u", k);
+    RO_TRY(room_of(u, n, &base));
+    for (uint32_t k = x.rank; k-- > 0; one *= x.dims[k]) step[k] = one;
+    for (uint64_t e = 0; e < n; e++)
+        for (uint64_t k = x.rank, rest = e; k-- > 0; rest /= (uint64_t)i.dims[k])
+            if (k != axis) base[e] += (int64_t)(rest % (uint64_t)i.dims[k]) * step[k];
+    RO_TRY(cast(l, u->in[1], RO_I64, &at));
+    RO_TRY(vd_lower_int64s(l, &x.dims[axis], 0, NULL, &d));
+    RO_TRY(vd_lower_int64s(l, (int64_t[]){0}, 0, NULL, &zero));
+    RO_TRY(vd_lower_binary(l, "Greater", zero, at, &low));
+    RO_TRY(vd_lower_binary(l, "Add", at, d, &far));
+    RO_TRY(where(l, low, far, at, &at));
+    RO_TRY(vd_lower_binary(l, "Less", at, d, &inside));
+    RO_TRY(vd_lower_binary(l, "Less", at, zero, &low));
+    RO_TRY(vd_lower_int64s(l, &step[axis], 0, NULL, &flat));
+    RO_TRY(vd_lower_binary(l, "Mul", at, flat, &flat));
+    RO_TRY(vd_lower_int64s(l, base, i.rank, i.dims, &far));
+    RO_TRY(vd_lower_binary(l, "Add", flat, far, &flat));
+    RO_TRY(vd_lower_int64s(l, &one, 0, NULL, &far));
+    RO_TRY(where(l, inside, flat, far, &flat));
+    RO_TRY(where(l, low, far, flat, &flat));
+    vd_attrs a = vd_attrs_of("Gather");
+    ro_value in[2] = {RO_NO_VALUE, flat};
+    RO_TRY(vd_lower_reshape(l, u->in[0], 1, &one, &in[0]));
+    return vd_lower_node(l, &a, in, 2, 1, &u->out[0]);
+}
+
 /* ---- tensors that are made here ----------------------------------------------------------- */
 
 /* A constant of whole numbers or bools in any dtype. */
@@ -603,15 +658,6 @@ static ro_status made(vd_use *u, ro_dtype d, uint32_t rank, const int64_t *dims,
     RO_TRY(vd_lower_int64s(u->l, v, rank, dims, &all));
     if (d == RO_I64) *out = all;
     return d == RO_I64 ? RO_OK : cast(u->l, all, d, out);
-}
-
-static ro_status room_of(vd_use *u, uint64_t n, int64_t **v)
-{
-    if (n > VD_LOWER_INDICES)
-        return vd_use_fail(u, RO_ELIMIT, "makes %llu numbers; %llu are allowed",
-                           (unsigned long long)n, (unsigned long long)VD_LOWER_INDICES);
-    *v = ro_arena_alloc(u->l->arena, (n + 1) * sizeof **v);
-    return *v ? RO_OK : RO_FAIL(u->l->err, RO_ENOMEM, "no memory to lower the model");
 }
 
 static ro_status eye_like(vd_use *u)
@@ -749,7 +795,9 @@ static const struct { const char *name; vd_lower_fn *lower; } OPERATORS[] = {
     {"Size", size}, {"Reshape", reshape}, {"Squeeze", squeeze}, {"Unsqueeze", unsqueeze},
     {"Expand", expand}, {"Tile", tile}, {"Transpose", transpose}, {"Concat", concat},
     {"Slice", slice}, {"Split", split}, {"Cast", cast_to}, {"CastLike", cast_to},
-    {"Identity", identity}, {"Dropout", dropout}, {"Gather", gather}, {"EyeLike", eye_like},
+    {"Identity", identity}, {"Dropout", dropout}, {"Gather", gather},
+    {"GatherElements", gather_elements}, {"ArgMin", vd_lower_arg_min},
+    {"NegativeLogLikelihoodLoss", vd_lower_nll}, {"EyeLike", eye_like},
     {"Trilu", trilu}, {"Range", range}, {"OneHot", one_hot}, {"DepthToSpace", depth_space},
     {"SpaceToDepth", depth_space}, {"Conv", vd_lower_conv},
     {"ConvTranspose", vd_lower_conv_transpose}, {"MaxPool", vd_lower_pool},
@@ -760,9 +808,17 @@ static const struct { const char *name; vd_lower_fn *lower; } OPERATORS[] = {
     {"Upsample", vd_lower_resize}, {"Softmax", vd_lower_softmax}, {"LogSoftmax", vd_lower_softmax},
     {"SoftmaxCrossEntropyLoss", vd_lower_loss}, {"ReduceSum", vd_lower_reduce},
     {"ReduceMean", vd_lower_reduce}, {"ReduceMax", vd_lower_reduce}, {"ReduceMin", vd_lower_reduce},
-    {"ReduceProd", vd_lower_reduce}, {"ReduceL1", vd_lower_reduce}, {"ReduceL2", vd_lower_reduce},
+    {"ReduceL1", vd_lower_reduce}, {"ReduceL2", vd_lower_reduce},
     {"ReduceLogSum", vd_lower_reduce}, {"ReduceLogSumExp", vd_lower_reduce},
     {"ReduceSumSquare", vd_lower_reduce}, {"Hardmax", vd_lower_hardmax}, {"Pad", vd_lower_pad}};
+
+int vd_lower_takes(const char *name)
+{
+    if (strcmp(name, "If") == 0 || strcmp(name, "Loop") == 0) return 1;
+    for (size_t k = 0; k < sizeof OPERATORS / sizeof *OPERATORS; k++)
+        if (strcmp(OPERATORS[k].name, name) == 0) return 1;
+    return is_plain(name);
+}
 
 ro_status vd_lower_operator(vd_use *u)
 {
