@@ -60,6 +60,8 @@ allowed() { # folder file include
     kernels:../repops/ops/*.h | kernels:../repops/window.h | kernels:../repops/functions*.h) return 0 ;;
     referee:../verde/verde.h | server:../verde/verde.h) return 0 ;;
     referee:../verde/bytes.h | server:../referee/referee.h) return 0 ;;
+    server:../verde/bytes.h | server:../verde/files.h) return 0 ;;
+    server:../referee/money.h | server:../referee/message.h | server:../referee/task.h) return 0 ;;
     referee:../verde/files.h) [[ $2 =~ ^referee/(files|agent)\.c$ ]] ;;
     referee:../verde/cli.h) [[ $2 =~ ^referee/(main|tell|transcript)\.c$ ]] ;;
     server:../verde/cli.h | *:../kernels/kernels.h) [[ $2 == */*main.c ]] ;;
@@ -91,6 +93,8 @@ wanted malloc && { search "(^|[^_A-Za-z0-9.>])($memory)\(" $sources |
   grep -v '^repops/base\.c:' | place | rule malloc || failed=1; }
 wanted libm && { search "(^|[^_A-Za-z0-9.>])($libm)[fl]?\(" $sources |
   grep -v '^repops/arith\.h' | place | rule libm || failed=1; }
+wanted sql && { search '\bsqlite3_(exec|get_table|mprintf|vmprintf|snprintf)\(' $sources | place |
+  rule sql || failed=1; }
 wanted libraries && { search '\b(curl_|MHD_|sqlite3_)[a-z]' $sources | grep -v '^server/' | place |
   rule libraries || failed=1; }
 

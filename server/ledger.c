@@ -1,0 +1,818 @@
+/* ledger.c - the ledger in one SQLite file, with the last signed head beside it.
+ *
+ * What this file decides: the tables, what makes a write durable, how an older copy is known.
+ *
+ * Invariants
+ *   1. Values reach SQL as bound parameters of prepared statements; no statement is made of them.
+ *   2. A balance changes in one place, the trigger on new transfers, which takes from one account
+ *      what it gives to the other.
+ *   3. The order of a commit: the signed head into the database, COMMIT, the head into the file
+ *      `heads`, its sync. A crash between the last two leaves a file that names less than the
+ *      database has, which is no older copy. */
+#include "ledger.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include "../verde/bytes.h"
+#include "../verde/files.h"
+
+#define APPLICATION_ID 0x56455244 /* "VERD" */
+#define SCHEMA_VERSION 1
+#define HEADS_NAME "heads"
+/* Position, head, signature, zeros. Two slots, written in turn: a torn write leaves the other. */
+#define SLOT_BYTES 128u
+
+static const char schema[] =
+    "CREATE TABLE signer(id INTEGER PRIMARY KEY CHECK(id = 1),"
+    " key BLOB NOT NULL CHECK(length(key) = 32)) STRICT;"
+    "CREATE TABLE head(id INTEGER PRIMARY KEY CHECK(id = 1), position INTEGER NOT NULL,"
+    " head BLOB NOT NULL CHECK(length(head) = 32),"
+    " signature BLOB NOT NULL CHECK(length(signature) = 64)) STRICT;"
+    "CREATE TABLE account(id INTEGER PRIMARY KEY, kind TEXT NOT NULL CHECK(kind IN"
+    " ('free','held','escrow','treasury','burn','mint')),"
+    " owner BLOB NOT NULL CHECK(length(owner) = 32),"
+    " task BLOB NOT NULL CHECK(length(task) = 32), balance INTEGER NOT NULL DEFAULT 0,"
+    " UNIQUE(kind, owner, task), CHECK(balance >= 0 OR kind = 'mint'),"
+    " CHECK(balance <= 0 OR kind <> 'mint')) STRICT;"
+    "CREATE INDEX account_task ON account(task);"
+    "CREATE TABLE transfer(id INTEGER PRIMARY KEY, scope BLOB NOT NULL CHECK(length(scope) = 32),"
+    " key INTEGER NOT NULL, debit INTEGER NOT NULL REFERENCES account(id),"
+    " credit INTEGER NOT NULL REFERENCES account(id), amount INTEGER NOT NULL CHECK(amount > 0),"
+    " UNIQUE(scope, key), CHECK(debit <> credit)) STRICT;"
+    "CREATE TRIGGER transfer_books AFTER INSERT ON transfer BEGIN"
+    " UPDATE account SET balance = balance - NEW.amount WHERE id = NEW.debit;"
+    " UPDATE account SET balance = balance + NEW.amount WHERE id = NEW.credit; END;"
+    "CREATE TRIGGER transfer_stays BEFORE UPDATE ON transfer BEGIN"
+    " SELECT RAISE(ABORT, 'transfers are never changed'); END;"
+    "CREATE TRIGGER transfer_is_kept BEFORE DELETE ON transfer BEGIN"
+    " SELECT RAISE(ABORT, 'transfers are never removed'); END;"
+    "CREATE TABLE event(position INTEGER PRIMARY KEY, stamp INTEGER NOT NULL,"
+    " task BLOB NOT NULL CHECK(length(task) = 32), number INTEGER NOT NULL,"
+    " kind BLOB NOT NULL CHECK(length(kind) = 16), body BLOB NOT NULL,"
+    " head BLOB NOT NULL CHECK(length(head) = 32)) STRICT;"
+    "CREATE INDEX event_task ON event(task, number);"
+    "CREATE TRIGGER event_stays BEFORE UPDATE ON event BEGIN"
+    " SELECT RAISE(ABORT, 'events are never changed'); END;"
+    "CREATE TRIGGER event_is_kept BEFORE DELETE ON event BEGIN"
+    " SELECT RAISE(ABORT, 'events are never removed'); END;"
+    "CREATE TABLE task(id INTEGER PRIMARY KEY, task BLOB NOT NULL UNIQUE CHECK(length(task) = 32),"
+    " client BLOB NOT NULL CHECK(length(client) = 32), status TEXT NOT NULL,"
+    " position INTEGER NOT NULL, stakes INTEGER NOT NULL, job BLOB NOT NULL,"
+    " state BLOB NOT NULL) STRICT;"
+    "CREATE INDEX task_open ON task(id) WHERE status NOT IN ('settled', 'refunded');"
+    "CREATE TABLE outbox(id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " task BLOB NOT NULL CHECK(length(task) = 32), kind BLOB NOT NULL CHECK(length(kind) = 16),"
+    " body BLOB NOT NULL) STRICT;"
+    "PRAGMA application_id = 0x56455244;"
+    "PRAGMA user_version = 1;";
+
+typedef enum {
+    Q_BEGIN, Q_COMMIT, Q_ROLLBACK, Q_HEAD, Q_HEAD_PUT, Q_SIGNER, Q_SIGNER_PUT, Q_LAST,
+    Q_ACCOUNT_NEW, Q_ACCOUNT, Q_MOVE, Q_MOVED, Q_TOTAL, Q_APPEND, Q_EVENT_AT, Q_EVENTS,
+    Q_NUMBERED, Q_TASK_NEW, Q_TASK_PUT, Q_TASKS, Q_TASK, Q_POST, Q_NOTICES, Q_TAKEN, Q_COUNT
+} query;
+
+#define TASK_COLUMNS "SELECT task, client, status, position, stakes, job, state FROM task "
+#define EVENT_COLUMNS "SELECT position, stamp, task, number, kind, head, body FROM event "
+static const char *const queries[Q_COUNT] = {
+    [Q_BEGIN] = "BEGIN IMMEDIATE",
+    [Q_COMMIT] = "COMMIT",
+    [Q_ROLLBACK] = "ROLLBACK",
+    [Q_HEAD] = "SELECT position, head, signature FROM head WHERE id = 1",
+    [Q_HEAD_PUT] = "INSERT INTO head(id, position, head, signature) VALUES(1, ?1, ?2, ?3) ON "
+                   "CONFLICT(id) DO UPDATE SET position = ?1, head = ?2, signature = ?3",
+    [Q_SIGNER] = "SELECT key FROM signer WHERE id = 1",
+    [Q_SIGNER_PUT] = "INSERT INTO signer(id, key) VALUES(1, ?1)",
+    [Q_LAST] = "SELECT position, head FROM event ORDER BY position DESC LIMIT 1",
+    [Q_ACCOUNT_NEW] = "INSERT INTO account(kind, owner, task) VALUES(?1, ?2, ?3) "
+                      "ON CONFLICT DO NOTHING",
+    [Q_ACCOUNT] = "SELECT id, balance FROM account WHERE kind = ?1 AND owner = ?2 AND task = ?3",
+    [Q_MOVE] = "INSERT INTO transfer(scope, key, debit, credit, amount) VALUES(?1, ?2, ?3, ?4, ?5)",
+    [Q_MOVED] = "SELECT amount FROM transfer WHERE scope = ?1 AND key = ?2",
+    [Q_TOTAL] = "SELECT sum(CASE WHEN kind = 'mint' THEN 0 ELSE balance END),"
+                " sum(balance) FROM account",
+    [Q_APPEND] = "INSERT INTO event(position, stamp, task, number, kind, body, head) "
+                 "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [Q_EVENT_AT] = EVENT_COLUMNS "WHERE position = ?1",
+    [Q_EVENTS] = EVENT_COLUMNS "WHERE task = ?1 AND position >= ?2 ORDER BY position",
+    [Q_NUMBERED] = EVENT_COLUMNS "WHERE task = ?1 AND number = ?2 ORDER BY position LIMIT 1",
+    [Q_TASK_NEW] = "INSERT INTO task(task, client, status, position, stakes, job, state) "
+                   "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [Q_TASK_PUT] = "UPDATE task SET status = ?2, position = ?3, stakes = ?4, state = ?5 "
+                   "WHERE task = ?1 AND status NOT IN ('settled', 'refunded')",
+    [Q_TASKS] = TASK_COLUMNS "WHERE status NOT IN ('settled', 'refunded') ORDER BY id",
+    [Q_TASK] = TASK_COLUMNS "WHERE task = ?1",
+    [Q_POST] = "INSERT INTO outbox(task, kind, body) VALUES(?1, ?2, ?3)",
+    [Q_NOTICES] = "SELECT id, task, kind, body FROM outbox ORDER BY id",
+    [Q_TAKEN] = "DELETE FROM outbox WHERE id = ?1",
+};
+
+struct sv_ledger {
+    sqlite3 *db;
+    sqlite3_stmt *statement[Q_COUNT];
+    const vd_key *key;
+    int heads;           /* descriptor of the file, which is the lock too */
+    uint64_t slot;       /* written next */
+    uint64_t position;   /* of the next event */
+    vd_digest head;
+    uint64_t begun_position; /* as they were when the transaction was begun */
+    vd_digest begun_head;
+    int begun, broken, failed; /* failed: the transaction can only be undone */
+};
+
+const char *sv_account_name(sv_account_kind k)
+{
+    static const char *const names[SV_ACCOUNTS] = {"free",     "held", "escrow",
+                                                   "treasury", "burn", "mint"};
+    RO_ASSERT((unsigned)k < SV_ACCOUNTS);
+    return names[k];
+}
+
+/* ---- statements ------------------------------------------------------------------------- */
+
+static ro_status database_failed(sqlite3 *db, const char *what, ro_err *err)
+{
+    int code = sqlite3_errcode(db) & 0xff;
+    ro_status st = code == SQLITE_NOMEM                               ? RO_ENOMEM
+                   : code == SQLITE_NOTADB || code == SQLITE_CORRUPT ? RO_EFORMAT
+                                                                     : RO_EIO;
+    return RO_FAIL(err, st, "the ledger cannot %s: %s", what, sqlite3_errmsg(db));
+}
+
+/* Bound values: d digest, k kind (16 bytes), i int64, u uint64 (below 2^63, or any bits), t text,
+ * b bytes and size. */
+static int bind(sqlite3_stmt *s, const char *format, va_list list)
+{
+    int bad = SQLITE_OK;
+    for (int n = 1; *format && bad == SQLITE_OK; format++, n++) {
+        const void *bytes;
+        switch (*format) {
+        case 'd':
+            bad = sqlite3_bind_blob64(s, n, va_arg(list, const void *), VD_DIGEST, NULL);
+            break;
+        case 'k':
+            bad = sqlite3_bind_blob64(s, n, va_arg(list, const void *), SV_KIND_BYTES, NULL);
+            break;
+        case 'i': bad = sqlite3_bind_int64(s, n, va_arg(list, int64_t)); break;
+        case 'u': bad = sqlite3_bind_int64(s, n, (int64_t)va_arg(list, uint64_t)); break;
+        case 't': bad = sqlite3_bind_text(s, n, va_arg(list, const char *), -1, NULL); break;
+        default:
+            RO_ASSERT(*format == 'b');
+            bytes = va_arg(list, const void *);
+            /* a NULL pointer would be SQL's NULL */
+            bad = sqlite3_bind_blob64(s, n, bytes ? bytes : "", va_arg(list, uint64_t), NULL);
+        }
+    }
+    return bad;
+}
+
+/* Start a statement: *out is ready to be stepped, and to be reset by who steps it. */
+static ro_status ask(sv_ledger *l, query q, sqlite3_stmt **out, ro_err *err, const char *format,
+                     ...)
+{
+    va_list list;
+    int bad = SQLITE_OK;
+    if (!l->statement[q])
+        bad = sqlite3_prepare_v3(l->db, queries[q], -1, SQLITE_PREPARE_PERSISTENT,
+                                 &l->statement[q], NULL);
+    *out = l->statement[q];
+    if (bad == SQLITE_OK) {
+        va_start(list, format);
+        bad = bind(*out, format, list);
+        va_end(list);
+    }
+    if (bad == SQLITE_OK) return RO_OK;
+    l->failed = 1;
+    return database_failed(l->db, "prepare a statement", err);
+}
+
+/* *row: there is one. Without one the statement is reset. */
+static ro_status step(sv_ledger *l, sqlite3_stmt *s, int *row, ro_err *err)
+{
+    int got = sqlite3_step(s);
+    *row = got == SQLITE_ROW;
+    if (got == SQLITE_ROW) return RO_OK;
+    ro_status st = got == SQLITE_DONE ? RO_OK : database_failed(l->db, "be used", err);
+    if (st) l->failed = 1;
+    sqlite3_reset(s);
+    sqlite3_clear_bindings(s);
+    return st;
+}
+
+static void done(sqlite3_stmt *s)
+{
+    sqlite3_reset(s);
+    sqlite3_clear_bindings(s);
+}
+
+/* A statement that has no rows to give. */
+static ro_status finish(sv_ledger *l, sqlite3_stmt *s, ro_err *err)
+{
+    int row;
+    RO_TRY(step(l, s, &row, err));
+    RO_ASSERT(!row);
+    return RO_OK;
+}
+
+/* What has another size than our tables allow is zeros, and fails the checks of heads. */
+static void column(sqlite3_stmt *s, int n, void *to, size_t size)
+{
+    memset(to, 0, size);
+    if (sqlite3_column_bytes(s, n) == (int)size) memcpy(to, sqlite3_column_blob(s, n), size);
+}
+
+/* ---- heads ------------------------------------------------------------------------------ */
+
+vd_digest sv_event_head(const vd_digest *before, const sv_event *e)
+{
+    uint8_t bytes[2 * VD_DIGEST + 24 + SV_KIND_BYTES];
+    vd_digest d;
+    vd_out o = {bytes, 0};
+    vd_out_bytes(&o, before->b, VD_DIGEST);
+    vd_out_u64(&o, e->position);
+    vd_out_u64(&o, e->stamp_ms);
+    vd_out_bytes(&o, e->task.b, VD_DIGEST);
+    vd_out_u64(&o, e->number);
+    vd_out_bytes(&o, e->kind, SV_KIND_BYTES);
+    vd_tagged_hash_two("verde/1 service event", bytes, o.n, e->body, e->size, d.b);
+    return d;
+}
+
+/* Heads are signed under a tag of their own: no message begins with it. */
+static void head_digest(uint64_t position, const vd_digest *head, vd_digest *d)
+{
+    uint8_t bytes[8 + VD_DIGEST];
+    vd_put_le(bytes, position, 8);
+    memcpy(bytes + 8, head->b, VD_DIGEST);
+    vd_tagged_hash("verde/1 service head", bytes, sizeof bytes, d->b);
+}
+
+typedef struct { uint64_t position; vd_digest head; int there; } anchor;
+
+static ro_status read_slot(sv_ledger *l, uint64_t slot, anchor *a, ro_err *err)
+{
+    uint8_t bytes[SLOT_BYTES];
+    uint64_t size;
+    vd_digest d;
+    anchor x = {0, {{0}}, 1};
+    RO_TRY(vd_fs_size(l->heads, &size, HEADS_NAME, err));
+    if (size < (slot + 1) * SLOT_BYTES) return RO_OK;
+    RO_TRY(vd_fs_read(l->heads, bytes, SLOT_BYTES, slot * SLOT_BYTES, HEADS_NAME, err));
+    x.position = vd_get_u64(bytes);
+    memcpy(x.head.b, bytes + 8, VD_DIGEST);
+    head_digest(x.position, &x.head, &d);
+    ro_err why = {RO_OK, {0}};
+    ro_status st = vd_check_signature(vd_key_public(l->key), d.b, VD_DIGEST, bytes + 8 + VD_DIGEST,
+                                      &why);
+    if (st == RO_ENOMEM) return RO_FAIL(err, RO_ENOMEM, "%s", why.msg);
+    if (st) return RO_OK; /* torn */
+    if (a->there && a->position > x.position) return RO_OK;
+    *a = x;
+    l->slot = 1 - slot;
+    return RO_OK;
+}
+
+static ro_status write_anchor(sv_ledger *l, const uint8_t signature[64], ro_err *err)
+{
+    uint8_t bytes[SLOT_BYTES] = {0};
+    vd_put_le(bytes, l->position, 8);
+    memcpy(bytes + 8, l->head.b, VD_DIGEST);
+    memcpy(bytes + 8 + VD_DIGEST, signature, 64);
+    RO_TRY(vd_fs_write(l->heads, bytes, SLOT_BYTES, l->slot * SLOT_BYTES, HEADS_NAME, err));
+    RO_TRY(vd_fs_sync(l->heads, HEADS_NAME, err));
+    l->slot = 1 - l->slot;
+    return RO_OK;
+}
+
+void sv_ledger_head(const sv_ledger *l, uint64_t *position, vd_digest *head)
+{
+    *position = l->position;
+    *head = l->head;
+}
+
+/* ---- opening ---------------------------------------------------------------------------- */
+
+/* Text of ours alone: the schema and settings. */
+static ro_status run_text(sqlite3 *db, const char *text, ro_err *err)
+{
+    while (*text) {
+        sqlite3_stmt *s = NULL;
+        int got = sqlite3_prepare_v2(db, text, -1, &s, &text);
+        if (got != SQLITE_OK) return database_failed(db, "be set up", err);
+        if (!s) continue; /* the end of the text */
+        do got = sqlite3_step(s);
+        while (got == SQLITE_ROW);
+        ro_status st = got == SQLITE_DONE ? RO_OK : database_failed(db, "be set up", err);
+        sqlite3_finalize(s);
+        RO_TRY(st);
+    }
+    return RO_OK;
+}
+
+static ro_status pragma_value(sqlite3 *db, const char *text, int64_t *value, ro_err *err)
+{
+    sqlite3_stmt *s = NULL;
+    if (sqlite3_prepare_v2(db, text, -1, &s, NULL) != SQLITE_OK || sqlite3_step(s) != SQLITE_ROW) {
+        sqlite3_finalize(s);
+        return database_failed(db, "be read", err);
+    }
+    *value = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    return RO_OK;
+}
+
+static ro_status set_up(sv_ledger *l, ro_err *err)
+{
+    int64_t application, version, tables;
+    RO_TRY(run_text(l->db, "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;", err));
+    RO_TRY(pragma_value(l->db, "PRAGMA application_id", &application, err));
+    RO_TRY(pragma_value(l->db, "PRAGMA user_version", &version, err));
+    RO_TRY(pragma_value(l->db, "SELECT count(*) FROM sqlite_schema", &tables, err));
+    if (tables && (application != APPLICATION_ID || version != SCHEMA_VERSION))
+        return RO_FAIL(err, RO_EFORMAT, "the database is not a ledger of version %d, but has "
+                       "application %lld and version %lld", SCHEMA_VERSION,
+                       (long long)application, (long long)version);
+    RO_TRY(run_text(l->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;", err));
+    if (tables) return RO_OK;
+    sqlite3_stmt *s;
+    RO_TRY(run_text(l->db, "BEGIN IMMEDIATE;", err));
+    RO_TRY(run_text(l->db, schema, err));
+    RO_TRY(ask(l, Q_SIGNER_PUT, &s, err, "d", vd_key_public(l->key)));
+    RO_TRY(finish(l, s, err));
+    return run_text(l->db, "COMMIT;", err);
+}
+
+static ro_status check_signer(sv_ledger *l, ro_err *err)
+{
+    sqlite3_stmt *s;
+    int row;
+    RO_TRY(ask(l, Q_SIGNER, &s, err, ""));
+    RO_TRY(step(l, s, &row, err));
+    uint8_t key[32] = {0};
+    if (row) column(s, 0, key, sizeof key);
+    if (row) done(s);
+    int same = memcmp(key, vd_key_public(l->key), sizeof key) == 0;
+    return same ? RO_OK : RO_FAIL(err, RO_EDIFFER, "the ledger is signed by another key");
+}
+
+/* The last event and the signed head must be one. */
+static ro_status check_head(sv_ledger *l, ro_err *err)
+{
+    sqlite3_stmt *s;
+    int row;
+    uint64_t claimed = 0;
+    vd_digest head = {{0}}, d;
+    uint8_t signature[64];
+    RO_TRY(ask(l, Q_LAST, &s, err, ""));
+    RO_TRY(step(l, s, &row, err));
+    if (row) {
+        l->position = (uint64_t)sqlite3_column_int64(s, 0) + 1;
+        column(s, 1, l->head.b, VD_DIGEST);
+        done(s);
+    }
+    RO_TRY(ask(l, Q_HEAD, &s, err, ""));
+    RO_TRY(step(l, s, &row, err));
+    if (!row && !l->position) return RO_OK;
+    if (row) {
+        claimed = (uint64_t)sqlite3_column_int64(s, 0);
+        column(s, 1, head.b, VD_DIGEST);
+        column(s, 2, signature, sizeof signature);
+        done(s);
+    }
+    if (!row || claimed != l->position || !vd_digest_equal(&head, &l->head))
+        return RO_FAIL(err, RO_EDIFFER, "the log has %llu events; its signed head is of %llu",
+                       (unsigned long long)l->position, (unsigned long long)claimed);
+    head_digest(claimed, &head, &d);
+    RO_TRY(vd_check_signature(vd_key_public(l->key), d.b, VD_DIGEST, signature, err));
+    return RO_OK;
+}
+
+/* The database must have the event before the place that the file names, under that head. */
+static ro_status check_anchor(sv_ledger *l, int older, ro_err *err)
+{
+    anchor a = {0, {{0}}, 0};
+    sqlite3_stmt *s;
+    int row, same = 0;
+    for (uint64_t k = 0; k < 2; k++) RO_TRY(read_slot(l, k, &a, err));
+    if (!a.there || !a.position) return RO_OK;
+    if (a.position <= l->position) {
+        RO_TRY(ask(l, Q_EVENT_AT, &s, err, "u", a.position - 1));
+        RO_TRY(step(l, s, &row, err));
+        if (row) {
+            vd_digest head;
+            column(s, 5, head.b, VD_DIGEST);
+            same = vd_digest_equal(&head, &a.head);
+            done(s);
+        }
+    }
+    if (same) return RO_OK;
+    if (older) return vd_fs_truncate(l->heads, 0, HEADS_NAME, err);
+    return RO_FAIL(err, RO_EDIFFER, "the database is an older copy: its log has %llu events and "
+                   "%llu were signed; messages that were receipted are missing from it",
+                   (unsigned long long)l->position, (unsigned long long)a.position);
+}
+
+static ro_status open_database(sv_ledger *l, const char *dir, ro_err *err)
+{
+    char path[VD_FS_NAME_MAX];
+    int n = snprintf(path, sizeof path, "%s/ledger.db", dir);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return RO_FAIL(err, RO_ELIMIT, "the folder's path has more than %u bytes",
+                       VD_FS_NAME_MAX - 12);
+    int got = sqlite3_open_v2(path, &l->db,
+                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW |
+                                  SQLITE_OPEN_FULLMUTEX,
+                              NULL);
+    if (!l->db) return RO_FAIL(err, RO_ENOMEM, "no memory for the ledger");
+    if (got != SQLITE_OK) return database_failed(l->db, "be opened", err);
+    sqlite3_busy_timeout(l->db, 5000);
+    return RO_OK;
+}
+
+static ro_status open_all(sv_ledger *l, const char *dir, int older, ro_err *err)
+{
+    int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) return vd_fs_failed("open", dir, err);
+    ro_status st = vd_fs_lock(folder, HEADS_NAME, HEADS_NAME, 0, &l->heads, NULL, err);
+    if (st == RO_OK) st = vd_fs_sync(folder, dir, err);
+    close(folder);
+    RO_TRY(st);
+    RO_TRY(open_database(l, dir, err));
+    RO_TRY(set_up(l, err));
+    RO_TRY(check_signer(l, err));
+    RO_TRY(check_head(l, err));
+    return check_anchor(l, older, err);
+}
+
+ro_status sv_ledger_open(const char *dir, const vd_key *key, int older, sv_ledger **out,
+                         ro_err *err)
+{
+    sv_ledger *l = ro_alloc_zero(sizeof *l);
+    if (!l) return RO_FAIL(err, RO_ENOMEM, "no memory for the ledger");
+    l->key = key;
+    l->heads = -1;
+    ro_status st = open_all(l, dir, older, err);
+    if (st) {
+        sv_ledger_close(l);
+        return st;
+    }
+    *out = l;
+    return RO_OK;
+}
+
+void sv_ledger_close(sv_ledger *l)
+{
+    if (!l) return;
+    if (l->begun) sv_ledger_rollback(l);
+    for (int q = 0; q < Q_COUNT; q++) sqlite3_finalize(l->statement[q]);
+    sqlite3_close(l->db);
+    if (l->heads >= 0) close(l->heads);
+    ro_free(l);
+}
+
+/* ---- transactions ----------------------------------------------------------------------- */
+
+static ro_status usable(const sv_ledger *l, ro_err *err)
+{
+    if (l->broken)
+        return RO_FAIL(err, RO_EIO, "a commit has failed; the ledger must be opened again");
+    if (l->failed) return RO_FAIL(err, RO_EIO, "the transaction has failed; it must be undone");
+    return RO_OK;
+}
+
+int sv_ledger_broken(const sv_ledger *l) { return l->broken; }
+
+ro_status sv_ledger_begin(sv_ledger *l, ro_err *err)
+{
+    sqlite3_stmt *s;
+    RO_ASSERT(!l->begun);
+    RO_TRY(usable(l, err));
+    ro_status st = ask(l, Q_BEGIN, &s, err, "");
+    if (st == RO_OK) st = finish(l, s, err);
+    if (st) {
+        l->failed = 0; /* nothing was begun, so there is nothing to undo */
+        return st;
+    }
+    l->begun = 1;
+    l->begun_position = l->position;
+    l->begun_head = l->head;
+    return RO_OK;
+}
+
+static ro_status commit(sv_ledger *l, uint8_t signature[64], ro_err *err)
+{
+    sqlite3_stmt *s;
+    vd_digest d;
+    RO_TRY(usable(l, err));
+    if (l->position != l->begun_position) {
+        head_digest(l->position, &l->head, &d);
+        RO_TRY(vd_sign(l->key, d.b, VD_DIGEST, signature, err));
+        RO_TRY(ask(l, Q_HEAD_PUT, &s, err, "udb", l->position, &l->head, signature,
+                   (uint64_t)64));
+        RO_TRY(finish(l, s, err));
+    }
+    RO_TRY(ask(l, Q_COMMIT, &s, err, ""));
+    ro_status st = finish(l, s, err);
+    if (st) l->broken = 1; /* its frames may be on the disk: recovery would find them */
+    return st;
+}
+
+ro_status sv_ledger_commit(sv_ledger *l, ro_err *err)
+{
+    uint8_t signature[64];
+    RO_ASSERT(l->begun);
+    int grown = l->position != l->begun_position;
+    ro_status st = commit(l, signature, err);
+    if (st) {
+        sv_ledger_rollback(l);
+        return st;
+    }
+    l->begun = 0;
+    if (!grown) return RO_OK;
+    st = write_anchor(l, signature, err);
+    if (st) l->broken = 1;
+    return st;
+}
+
+void sv_ledger_rollback(sv_ledger *l)
+{
+    RO_ASSERT(l->begun);
+    ro_err err = {RO_OK, {0}};
+    sqlite3_stmt *s;
+    if (!sqlite3_get_autocommit(l->db) &&
+        (ask(l, Q_ROLLBACK, &s, &err, "") || finish(l, s, &err)))
+        l->broken = 1;
+    l->begun = l->failed = 0;
+    l->position = l->begun_position;
+    l->head = l->begun_head;
+}
+
+/* ---- money ------------------------------------------------------------------------------ */
+
+static ro_status account(sv_ledger *l, const sv_account *a, int make, int64_t *id, int64_t *balance,
+                         ro_err *err)
+{
+    sqlite3_stmt *s;
+    int row;
+    if (make) {
+        RO_TRY(ask(l, Q_ACCOUNT_NEW, &s, err, "tdd", sv_account_name(a->kind), &a->owner,
+                   &a->task));
+        RO_TRY(finish(l, s, err));
+    }
+    RO_TRY(ask(l, Q_ACCOUNT, &s, err, "tdd", sv_account_name(a->kind), &a->owner, &a->task));
+    RO_TRY(step(l, s, &row, err));
+    *id = row ? sqlite3_column_int64(s, 0) : 0;
+    *balance = row ? sqlite3_column_int64(s, 1) : 0;
+    if (row) done(s);
+    return RO_OK;
+}
+
+ro_status sv_ledger_balance(sv_ledger *l, const sv_account *a, int64_t *balance, ro_err *err)
+{
+    int64_t id;
+    RO_ASSERT(l->begun);
+    RO_TRY(usable(l, err));
+    return account(l, a, 0, &id, balance, err);
+}
+
+ro_status sv_ledger_moved(sv_ledger *l, const sv_transfer_key *k, int64_t *amount, ro_err *err)
+{
+    sqlite3_stmt *s;
+    int row;
+    RO_ASSERT(l->begun);
+    RO_TRY(usable(l, err));
+    RO_TRY(ask(l, Q_MOVED, &s, err, "du", &k->scope, k->key));
+    RO_TRY(step(l, s, &row, err));
+    *amount = row ? sqlite3_column_int64(s, 0) : 0;
+    if (row) done(s);
+    return RO_OK;
+}
+
+ro_status sv_ledger_move(sv_ledger *l, const sv_transfer_key *k, const sv_account *from,
+                         const sv_account *to, int64_t amount, ro_err *err)
+{
+    int64_t debit, credit, has, other, before;
+    sqlite3_stmt *s;
+    RO_ASSERT(l->begun && amount > 0);
+    RO_TRY(sv_ledger_moved(l, k, &before, err));
+    if (before) return RO_FAIL(err, RO_EDIFFER, "this transfer was booked before");
+    RO_TRY(account(l, from, 1, &debit, &has, err));
+    RO_TRY(account(l, to, 1, &credit, &other, err));
+    RO_ASSERT(debit != credit);
+    if (from->kind == SV_MINT) {
+        int64_t supply = -has;
+        RO_TRY(rf_money_add(&supply, amount, err));
+    } else if (has < amount) {
+        return RO_FAIL(err, RO_ELIMIT, "the account %s has %lld; %lld are needed",
+                       sv_account_name(from->kind), (long long)has, (long long)amount);
+    }
+    RO_TRY(ask(l, Q_MOVE, &s, err, "duiii", &k->scope, k->key, debit, credit, amount));
+    return finish(l, s, err);
+}
+
+ro_status sv_ledger_total(sv_ledger *l, int64_t *total, ro_err *err)
+{
+    sqlite3_stmt *s;
+    int row;
+    RO_ASSERT(l->begun);
+    RO_TRY(usable(l, err));
+    RO_TRY(ask(l, Q_TOTAL, &s, err, ""));
+    RO_TRY(step(l, s, &row, err));
+    RO_ASSERT(row);
+    *total = sqlite3_column_int64(s, 0);
+    int64_t rest = sqlite3_column_int64(s, 1);
+    done(s);
+    if (!rest) return RO_OK;
+    return RO_FAIL(err, RO_EDIFFER, "the accounts add up to %lld, not to 0", (long long)rest);
+}
+
+/* ---- the log ---------------------------------------------------------------------------- */
+
+ro_status sv_ledger_append(sv_ledger *l, sv_event *e, ro_err *err)
+{
+    sqlite3_stmt *s;
+    RO_ASSERT(l->begun);
+    RO_TRY(usable(l, err));
+    if (e->size > SV_BODY_MAX)
+        return RO_FAIL(err, RO_ELIMIT, "an event has %llu bytes; %llu are allowed",
+                       (unsigned long long)e->size, (unsigned long long)SV_BODY_MAX);
+    e->position = l->position;
+    e->head = sv_event_head(&l->head, e);
+    RO_TRY(ask(l, Q_APPEND, &s, err, "uudukbd", e->position, e->stamp_ms, &e->task, e->number,
+               e->kind, e->body, e->size, &e->head));
+    RO_TRY(finish(l, s, err));
+    l->position++;
+    l->head = e->head;
+    return RO_OK;
+}
+
+static void event_row(sqlite3_stmt *s, sv_event *e)
+{
+    memset(e, 0, sizeof *e);
+    e->position = (uint64_t)sqlite3_column_int64(s, 0);
+    e->stamp_ms = (uint64_t)sqlite3_column_int64(s, 1);
+    column(s, 2, e->task.b, VD_DIGEST);
+    e->number = (uint64_t)sqlite3_column_int64(s, 3);
+    column(s, 4, e->kind, SV_KIND_BYTES);
+    column(s, 5, e->head.b, VD_DIGEST);
+    e->body = sqlite3_column_blob(s, 6);
+    e->size = (uint64_t)sqlite3_column_bytes(s, 6);
+}
+
+ro_status sv_ledger_events(sv_ledger *l, const vd_digest *task, uint64_t from, sv_event_row *row,
+                           void *ctx, ro_err *err)
+{
+    sqlite3_stmt *s;
+    sv_event e;
+    int there;
+    RO_ASSERT(l->begun);
+    RO_TRY(usable(l, err));
+    RO_TRY(ask(l, Q_EVENTS, &s, err, "du", task, from));
+    for (;;) {
+        RO_TRY(step(l, s, &there, err));
+        if (!there) return RO_OK;
+        event_row(s, &e);
+        ro_status st = row(ctx, &e, err);
+        if (st) {
+            done(s);
+            return st;
+        }
+    }
+}
+
+ro_status sv_ledger_numbered(sv_ledger *l, const vd_digest *task, uint64_t number, sv_event *e,
+                             ro_err *err)
+{
+    sqlite3_stmt *s;
+    int there;
+    RO_ASSERT(l->begun);
+    RO_TRY(usable(l, err));
+    RO_TRY(ask(l, Q_NUMBERED, &s, err, "du", task, number));
+    RO_TRY(step(l, s, &there, err));
+    if (!there) return RO_FAIL(err, RO_ENOTFOUND, "the task has no event of that number");
+    event_row(s, e);
+    e->body = NULL;
+    e->size = 0;
+    done(s);
+    return RO_OK;
+}
+
+/* ---- tasks ------------------------------------------------------------------------------ */
+
+ro_status sv_ledger_keep(sv_ledger *l, const sv_task_record *r, ro_err *err)
+{
+    sqlite3_stmt *s;
+    RO_ASSERT(l->begun);
+    RO_TRY(usable(l, err));
+    if (r->state_size > SV_STATE_MAX)
+        return RO_FAIL(err, RO_ELIMIT, "a task's state has %llu bytes; %llu are allowed",
+                       (unsigned long long)r->state_size, (unsigned long long)SV_STATE_MAX);
+    if (r->job) {
+        RO_TRY(ask(l, Q_TASK_NEW, &s, err, "ddtuubb", &r->task, &r->client, r->status,
+                   r->position, r->stakes, r->job, r->job_size, r->state, r->state_size));
+        return finish(l, s, err);
+    }
+    RO_TRY(ask(l, Q_TASK_PUT, &s, err, "dtuub", &r->task, r->status, r->position, r->stakes,
+               r->state, r->state_size));
+    RO_TRY(finish(l, s, err));
+    if (sqlite3_changes(l->db) == 1) return RO_OK;
+    l->failed = 1;
+    return RO_FAIL(err, RO_EDIFFER, "the task has ended, or is none; it takes no other state");
+}
+
+static ro_status task_rows(sv_ledger *l, sqlite3_stmt *s, sv_task_row *row, void *ctx,
+                           uint64_t *count, ro_err *err)
+{
+    sv_task_record r;
+    int there;
+    for (;; ++*count) {
+        RO_TRY(step(l, s, &there, err));
+        if (!there) return RO_OK;
+        memset(&r, 0, sizeof r);
+        column(s, 0, r.task.b, VD_DIGEST);
+        column(s, 1, r.client.b, VD_DIGEST);
+        r.status = (const char *)sqlite3_column_text(s, 2);
+        r.position = (uint64_t)sqlite3_column_int64(s, 3);
+        r.stakes = (uint64_t)sqlite3_column_int64(s, 4);
+        r.job = sqlite3_column_blob(s, 5);
+        r.job_size = (uint64_t)sqlite3_column_bytes(s, 5);
+        r.state = sqlite3_column_blob(s, 6);
+        r.state_size = (uint64_t)sqlite3_column_bytes(s, 6);
+        ro_status st = row(ctx, &r, err);
+        if (st) {
+            done(s);
+            return st;
+        }
+    }
+}
+
+ro_status sv_ledger_open_tasks(sv_ledger *l, sv_task_row *row, void *ctx, ro_err *err)
+{
+    sqlite3_stmt *s;
+    uint64_t count = 0;
+    RO_ASSERT(l->begun);
+    RO_TRY(usable(l, err));
+    RO_TRY(ask(l, Q_TASKS, &s, err, ""));
+    return task_rows(l, s, row, ctx, &count, err);
+}
+
+ro_status sv_ledger_find(sv_ledger *l, const vd_digest *task, sv_task_row *row, void *ctx,
+                         ro_err *err)
+{
+    sqlite3_stmt *s;
+    uint64_t count = 0;
+    RO_ASSERT(l->begun);
+    RO_TRY(usable(l, err));
+    RO_TRY(ask(l, Q_TASK, &s, err, "d", task));
+    RO_TRY(task_rows(l, s, row, ctx, &count, err));
+    return count ? RO_OK : RO_FAIL(err, RO_ENOTFOUND, "there is no such task");
+}
+
+/* ---- the outbox ------------------------------------------------------------------------- */
+
+ro_status sv_ledger_post(sv_ledger *l, const sv_notice *n, ro_err *err)
+{
+    sqlite3_stmt *s;
+    RO_ASSERT(l->begun);
+    RO_TRY(usable(l, err));
+    if (n->size > SV_BODY_MAX)
+        return RO_FAIL(err, RO_ELIMIT, "a notice has %llu bytes; %llu are allowed",
+                       (unsigned long long)n->size, (unsigned long long)SV_BODY_MAX);
+    RO_TRY(ask(l, Q_POST, &s, err, "dkb", &n->task, n->kind, n->body, n->size));
+    return finish(l, s, err);
+}
+
+ro_status sv_ledger_notices(sv_ledger *l, sv_notice_row *row, void *ctx, ro_err *err)
+{
+    sqlite3_stmt *s;
+    sv_notice n;
+    int there;
+    RO_ASSERT(l->begun);
+    RO_TRY(usable(l, err));
+    RO_TRY(ask(l, Q_NOTICES, &s, err, ""));
+    for (;;) {
+        RO_TRY(step(l, s, &there, err));
+        if (!there) return RO_OK;
+        n.id = (uint64_t)sqlite3_column_int64(s, 0);
+        column(s, 1, n.task.b, VD_DIGEST);
+        column(s, 2, n.kind, SV_KIND_BYTES);
+        n.body = sqlite3_column_blob(s, 3);
+        n.size = (uint64_t)sqlite3_column_bytes(s, 3);
+        ro_status st = row(ctx, &n, err);
+        if (st) {
+            done(s);
+            return st;
+        }
+    }
+}
+
+ro_status sv_ledger_taken(sv_ledger *l, uint64_t id, ro_err *err)
+{
+    sqlite3_stmt *s;
+    RO_ASSERT(l->begun);
+    RO_TRY(usable(l, err));
+    RO_TRY(ask(l, Q_TAKEN, &s, err, "u", id));
+    return finish(l, s, err);
+}
