@@ -59,7 +59,7 @@ static const char schema[] =
     " SELECT RAISE(ABORT, 'events are never removed'); END;"
     "CREATE TABLE task(id INTEGER PRIMARY KEY, task BLOB NOT NULL UNIQUE CHECK(length(task) = 32),"
     " client BLOB NOT NULL CHECK(length(client) = 32), status TEXT NOT NULL,"
-    " position INTEGER NOT NULL, stakes INTEGER NOT NULL, job BLOB NOT NULL,"
+    " position INTEGER NOT NULL, stakes INTEGER NOT NULL, opened BLOB NOT NULL,"
     " state BLOB NOT NULL) STRICT;"
     "CREATE INDEX task_open ON task(id) WHERE status NOT IN ('settled', 'refunded');"
     "CREATE TABLE outbox(id INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -74,7 +74,7 @@ typedef enum {
     Q_NUMBERED, Q_TASK_NEW, Q_TASK_PUT, Q_TASKS, Q_TASK, Q_POST, Q_NOTICES, Q_TAKEN, Q_COUNT
 } query;
 
-#define TASK_COLUMNS "SELECT task, client, status, position, stakes, job, state FROM task "
+#define TASK_COLUMNS "SELECT task, client, status, position, stakes, opened, state FROM task "
 #define EVENT_COLUMNS "SELECT position, stamp, task, number, kind, head, body FROM event "
 static const char *const queries[Q_COUNT] = {
     [Q_BEGIN] = "BEGIN IMMEDIATE",
@@ -85,7 +85,7 @@ static const char *const queries[Q_COUNT] = {
                    "CONFLICT(id) DO UPDATE SET position = ?1, head = ?2, signature = ?3",
     [Q_SIGNER] = "SELECT key FROM signer WHERE id = 1",
     [Q_SIGNER_PUT] = "INSERT INTO signer(id, key) VALUES(1, ?1)",
-    [Q_LAST] = "SELECT position, head FROM event ORDER BY position DESC LIMIT 1",
+    [Q_LAST] = "SELECT position, head, stamp FROM event ORDER BY position DESC LIMIT 1",
     [Q_ACCOUNT_NEW] = "INSERT INTO account(kind, owner, task) VALUES(?1, ?2, ?3) "
                       "ON CONFLICT DO NOTHING",
     [Q_ACCOUNT] = "SELECT id, balance FROM account WHERE kind = ?1 AND owner = ?2 AND task = ?3",
@@ -98,7 +98,7 @@ static const char *const queries[Q_COUNT] = {
     [Q_EVENT_AT] = EVENT_COLUMNS "WHERE position = ?1",
     [Q_EVENTS] = EVENT_COLUMNS "WHERE task = ?1 AND position >= ?2 ORDER BY position",
     [Q_NUMBERED] = EVENT_COLUMNS "WHERE task = ?1 AND number = ?2 ORDER BY position LIMIT 1",
-    [Q_TASK_NEW] = "INSERT INTO task(task, client, status, position, stakes, job, state) "
+    [Q_TASK_NEW] = "INSERT INTO task(task, client, status, position, stakes, opened, state) "
                    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [Q_TASK_PUT] = "UPDATE task SET status = ?2, position = ?3, stakes = ?4, state = ?5 "
                    "WHERE task = ?1 AND status NOT IN ('settled', 'refunded')",
@@ -116,6 +116,7 @@ struct sv_ledger {
     int heads;           /* descriptor of the file, which is the lock too */
     uint64_t slot;       /* written next */
     uint64_t position;   /* of the next event */
+    uint64_t stamp;      /* of the last event, or of one that was undone */
     vd_digest head;
     uint64_t begun_position; /* as they were when the transaction was begun */
     vd_digest begun_head;
@@ -292,6 +293,8 @@ void sv_ledger_head(const sv_ledger *l, uint64_t *position, vd_digest *head)
     *head = l->head;
 }
 
+uint64_t sv_ledger_stamp(const sv_ledger *l) { return l->stamp; }
+
 /* ---- opening ---------------------------------------------------------------------------- */
 
 /* Text of ours alone: the schema and settings. */
@@ -370,6 +373,7 @@ static ro_status check_head(sv_ledger *l, ro_err *err)
     if (row) {
         l->position = (uint64_t)sqlite3_column_int64(s, 0) + 1;
         column(s, 1, l->head.b, VD_DIGEST);
+        l->stamp = (uint64_t)sqlite3_column_int64(s, 2);
         done(s);
     }
     RO_TRY(ask(l, Q_HEAD, &s, err, ""));
@@ -645,6 +649,7 @@ ro_status sv_ledger_append(sv_ledger *l, sv_event *e, ro_err *err)
     RO_TRY(finish(l, s, err));
     l->position++;
     l->head = e->head;
+    l->stamp = e->stamp_ms;
     return RO_OK;
 }
 
@@ -709,9 +714,9 @@ ro_status sv_ledger_keep(sv_ledger *l, const sv_task_record *r, ro_err *err)
     if (r->state_size > SV_STATE_MAX)
         return RO_FAIL(err, RO_ELIMIT, "a task's state has %llu bytes; %llu are allowed",
                        (unsigned long long)r->state_size, (unsigned long long)SV_STATE_MAX);
-    if (r->job) {
+    if (r->order) {
         RO_TRY(ask(l, Q_TASK_NEW, &s, err, "ddtuubb", &r->task, &r->client, r->status,
-                   r->position, r->stakes, r->job, r->job_size, r->state, r->state_size));
+                   r->position, r->stakes, r->order, r->order_size, r->state, r->state_size));
         return finish(l, s, err);
     }
     RO_TRY(ask(l, Q_TASK_PUT, &s, err, "dtuub", &r->task, r->status, r->position, r->stakes,
@@ -736,8 +741,8 @@ static ro_status task_rows(sv_ledger *l, sqlite3_stmt *s, sv_task_row *row, void
         r.status = (const char *)sqlite3_column_text(s, 2);
         r.position = (uint64_t)sqlite3_column_int64(s, 3);
         r.stakes = (uint64_t)sqlite3_column_int64(s, 4);
-        r.job = sqlite3_column_blob(s, 5);
-        r.job_size = (uint64_t)sqlite3_column_bytes(s, 5);
+        r.order = sqlite3_column_blob(s, 5);
+        r.order_size = (uint64_t)sqlite3_column_bytes(s, 5);
         r.state = sqlite3_column_blob(s, 6);
         r.state_size = (uint64_t)sqlite3_column_bytes(s, 6);
         ro_status st = row(ctx, &r, err);

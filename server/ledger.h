@@ -94,11 +94,12 @@ ro_status sv_ledger_total(sv_ledger *l, int64_t *total, ro_err *err) RO_CHECKED;
 
 /* ---- the log ---------------------------------------------------------------------------- */
 
+#define SV_NO_NUMBER UINT64_MAX
 typedef struct {
     uint64_t position; /* in the log of the service, from 0: given by sv_ledger_append          */
     uint64_t stamp_ms;
     vd_digest task;
-    uint64_t number;   /* the task's own position of it; what receipts name                     */
+    uint64_t number;   /* the task's own position of it, which receipts name; SV_NO_NUMBER      */
     char kind[SV_KIND_BYTES];
     const void *body;
     uint64_t size;
@@ -108,6 +109,8 @@ typedef struct {
 ro_status sv_ledger_append(sv_ledger *l, sv_event *e, ro_err *err) RO_CHECKED;
 /* The next position, and the head before it (0 for the first). */
 void sv_ledger_head(const sv_ledger *l, uint64_t *position, vd_digest *head);
+/* The stamp of the last event, 0 before the first: who stamps the next takes no earlier one. */
+uint64_t sv_ledger_stamp(const sv_ledger *l);
 /* What head an event with these fields has after `before`. */
 vd_digest sv_event_head(const vd_digest *before, const sv_event *e);
 
@@ -127,11 +130,11 @@ typedef struct {
     vd_digest task, client;
     const char *status;  /* rf_task_state_name                                                  */
     uint64_t position;   /* events of the log below it are in the state                         */
-    const void *job, *state;
-    uint64_t job_size, state_size;
+    const void *order, *state; /* what it was opened with, for good; its state              */
+    uint64_t order_size, state_size;
     uint64_t stakes;     /* put aside so far                                                    */
 } sv_task_record;
-/* Keep a task: a new one, or another state of one. job NULL: as it was. */
+/* Keep a task: a new one, or another state of one. order NULL: as it was. */
 ro_status sv_ledger_keep(sv_ledger *l, const sv_task_record *r, ro_err *err) RO_CHECKED;
 typedef ro_status sv_task_row(void *ctx, const sv_task_record *r, ro_err *err);
 /* All that are neither settled nor refunded, in the order in which they came. */

@@ -194,10 +194,10 @@ Test(ledger, a_task_that_has_ended_takes_no_other_state)
     ro_err err = {RO_OK, {0}};
     kept k = {0};
     sv_task_record r = {.task = made_up(5, 2, 2), .client = made_up(1, 1, 1), .status = "open",
-                        .job = "job", .job_size = 3, .state = "s", .state_size = 1};
+                        .order = "job", .order_size = 3, .state = "s", .state_size = 1};
     must(sv_ledger_begin(w.l, &err), &err);
     must(sv_ledger_keep(w.l, &r, &err), &err);
-    r.job = NULL;
+    r.order = NULL;
     r.status = "commit";
     r.state = "later";
     r.state_size = 5;
@@ -386,7 +386,7 @@ static void fill(world *w)
 {
     ro_err err = {RO_OK, {0}};
     sv_task_record r = {.task = made_up(5, 2, 2), .client = made_up(1, 1, 1), .status = "open",
-                        .job = "job", .job_size = 3, .state = "s", .state_size = 1};
+                        .order = "job", .order_size = 3, .state = "s", .state_size = 1};
     must(move(w, 1, mint, free_of(1), 100, &err), &err);
     must(move(w, 2, free_of(1), held_of(1, 5), 60, &err), &err);
     must(sv_ledger_begin(w->l, &err), &err);

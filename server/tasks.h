@@ -1,0 +1,76 @@
+/* tasks.h - tasks that outlive the process: the state machine of referee/task.h over a ledger.
+ *
+ * What this file decides: in which order an event is stamped, applied, logged, booked and answered;
+ * what money is moved before a task ends; how a task comes back after a crash.
+ *
+ * Invariants
+ *   1. An event, the transfers and notices that follow from it, and the state it leads to, are one
+ *      transaction; nobody is told anything of it before that is durable.
+ *   2. The log alone gives a task again: its first event is the setup, the others are replayed in
+ *      order. A saved state only makes that shorter.
+ *   3. When a transaction fails the task in memory is given up and read again.
+ *   4. A stake is held from the message that claims a slot on, and the escrow from the submission
+ *      on; a task is opened only while the treasury holds an audit for every open one.
+ *   5. Stamps never go down, whatever the clock does.
+ *   6. For one place of a task's log there is one receipt, however often its message comes. */
+#ifndef SV_TASKS_H
+#define SV_TASKS_H
+#include "../referee/task.h"
+#include "ledger.h"
+
+#define SV_TASKS_MAX 65536u       /* open at a time */
+#define SV_JOB_MAX (UINT64_C(1) << 26) /* bytes of a job */
+#define SV_REPLAY_MAX 32u         /* events after which a task's state is saved again */
+
+typedef struct sv_tasks sv_tasks;
+
+/* Take up all tasks of a ledger that have not ended.
+ *   l, key    kept; key is the referee's
+ *   returns   RO_OK; RO_EFORMAT, RO_EDIFFER a task that does not come back as it was; RO_EIO;
+ *             RO_ENOMEM
+ *   thread    one at a time, as all of this file                                               */
+ro_status sv_tasks_open(sv_ledger *l, const vd_key *key, sv_tasks **out, ro_err *err) RO_CHECKED;
+void sv_tasks_close(sv_tasks *s);
+uint32_t sv_tasks_count(const sv_tasks *s); /* open */
+
+typedef struct {
+    vd_digest task;    /* its id: one that was never used                                       */
+    vd_digest client;  /* whose free account pays                                               */
+    vd_digest secret;  /* sealed until the task is resolved: nobody else may know or guess it   */
+    rf_params params;
+    const void *job;   /* canonical bytes; borrowed                                             */
+    uint64_t job_size;
+} sv_order;
+/* Open a task: the escrow is put aside.
+ *   returns   RO_OK; RO_ELIMIT the client has less than the escrow, or the treasury less than an
+ *             audit of every open task, or too many are open, or rf_task_new refuses; RO_EDIFFER
+ *             the id is taken; what vd_job_decode returns; RO_EIO; RO_ENOMEM                   */
+ro_status sv_tasks_submit(sv_tasks *s, const sv_order *o, uint64_t now_ms, ro_err *err) RO_CHECKED;
+
+/* The task while it is open; NULL: it has ended, or never was. What it is asked leaves it as it is
+ * (rf_task_pending and reading); events go through this file. Valid until the next event. */
+rf_task *sv_tasks_find(sv_tasks *s, const vd_digest *task);
+
+/* Apply an event of the host's own, or a message that it has opened.
+ *   returns   RO_OK: durable, and rf_task_effects of sv_tasks_find has its effects, unless that
+ *             ended the task; RO_ENOTFOUND no such task is open; RO_ELIMIT the account cannot pay
+ *             the stake of a slot, and nothing was logged; RO_EIO, RO_ENOMEM: nothing happened, but
+ *             see sv_ledger_commit                                                              */
+ro_status sv_tasks_event(sv_tasks *s, const vd_digest *task, const rf_event *e, uint64_t now_ms,
+                         ro_err *err) RO_CHECKED;
+
+/* Take in what came from outside and answer it.
+ *   bytes, payload  of any origin; borrowed
+ *   account   who pays the stake if this claims a slot
+ *   answer    out: RF_MESSAGE_MAX; a receipt or a refusal, signed
+ *   returns   RO_OK: what the answer says is durable; RO_EIO, RO_ENOMEM: there is none          */
+ro_status sv_tasks_message(sv_tasks *s, const void *bytes, size_t n, const void *payload,
+                           size_t payload_size, const vd_digest *account, uint64_t now_ms,
+                           uint8_t answer[RF_MESSAGE_MAX], size_t *answer_size, ro_err *err)
+    RO_CHECKED;
+
+/* When time alone will change something next; UINT64_MAX: never. Tick all that are due. */
+uint64_t sv_tasks_deadline(const sv_tasks *s);
+ro_status sv_tasks_tick(sv_tasks *s, uint64_t now_ms, ro_err *err) RO_CHECKED;
+
+#endif
