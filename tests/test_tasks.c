@@ -6,6 +6,7 @@
  * goes on where the log ends. */
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,7 +31,137 @@ static struct {
     uint64_t seen;  /* of this playing */
     int out;        /* where durable events are told; -1: nowhere */
     uint64_t reopen_every; /* 0: never */
+    int faults;     /* writes fail: what was not durable is said again */
 } mirror;
+
+/* ---- a disk that fails --------------------------------------------------------------------- */
+
+/* Of every `period` writes, truncations and syncs one fails, of the database and of the file beside
+ * it: at once, after half of a write, or with a full disk. */
+typedef enum { FAIL, TEAR, FULL, FAULT_MODES } fault_mode;
+static struct {
+    int armed;
+    fault_mode mode;
+    uint64_t period, offset, count, failed;
+    uint64_t broken, durable; /* ledgers that were opened again; with what nobody was told */
+    sqlite3_vfs shim, *real;
+    sqlite3_io_methods methods;
+} disk;
+typedef struct { sqlite3_file base; sqlite3_file *real; } disk_file;
+
+static int fails(void)
+{
+    int now = disk.armed && disk.count++ % disk.period == disk.offset;
+    disk.failed += (uint64_t)now;
+    return now;
+}
+
+static sqlite3_file *real_of(sqlite3_file *f) { return ((disk_file *)(void *)f)->real; }
+
+static int disk_close(sqlite3_file *f)
+{
+    sqlite3_file *r = real_of(f);
+    return r->pMethods->xClose(r);
+}
+static int disk_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
+{
+    return real_of(f)->pMethods->xRead(real_of(f), to, n, at);
+}
+static int disk_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
+{
+    sqlite3_file *r = real_of(f);
+    if (!fails()) return r->pMethods->xWrite(r, from, n, at);
+    if (disk.mode == TEAR) (void)r->pMethods->xWrite(r, from, n / 2, at);
+    return disk.mode == FULL ? SQLITE_FULL : SQLITE_IOERR_WRITE;
+}
+static int disk_truncate(sqlite3_file *f, sqlite3_int64 n)
+{
+    return fails() ? SQLITE_IOERR_TRUNCATE : real_of(f)->pMethods->xTruncate(real_of(f), n);
+}
+static int disk_sync(sqlite3_file *f, int flags)
+{
+    return fails() ? SQLITE_IOERR_FSYNC : real_of(f)->pMethods->xSync(real_of(f), flags);
+}
+static int disk_size(sqlite3_file *f, sqlite3_int64 *n)
+{
+    return real_of(f)->pMethods->xFileSize(real_of(f), n);
+}
+static int disk_lock(sqlite3_file *f, int k) { return real_of(f)->pMethods->xLock(real_of(f), k); }
+static int disk_unlock(sqlite3_file *f, int k)
+{
+    return real_of(f)->pMethods->xUnlock(real_of(f), k);
+}
+static int disk_reserved(sqlite3_file *f, int *out)
+{
+    return real_of(f)->pMethods->xCheckReservedLock(real_of(f), out);
+}
+static int disk_control(sqlite3_file *f, int op, void *arg)
+{
+    return real_of(f)->pMethods->xFileControl(real_of(f), op, arg);
+}
+static int disk_sector(sqlite3_file *f) { return real_of(f)->pMethods->xSectorSize(real_of(f)); }
+static int disk_device(sqlite3_file *f)
+{
+    return real_of(f)->pMethods->xDeviceCharacteristics(real_of(f));
+}
+static int disk_map(sqlite3_file *f, int page, int size, int extend, void volatile **out)
+{
+    return real_of(f)->pMethods->xShmMap(real_of(f), page, size, extend, out);
+}
+static int disk_map_lock(sqlite3_file *f, int offset, int n, int flags)
+{
+    return real_of(f)->pMethods->xShmLock(real_of(f), offset, n, flags);
+}
+static void disk_barrier(sqlite3_file *f) { real_of(f)->pMethods->xShmBarrier(real_of(f)); }
+static int disk_unmap(sqlite3_file *f, int forget)
+{
+    return real_of(f)->pMethods->xShmUnmap(real_of(f), forget);
+}
+
+static int disk_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags, int *got)
+{
+    disk_file *d = (disk_file *)(void *)f;
+    (void)v;
+    d->real = (sqlite3_file *)(void *)(d + 1);
+    int st = disk.real->xOpen(disk.real, name, d->real, flags, got);
+    f->pMethods = st == SQLITE_OK ? &disk.methods : NULL;
+    return st;
+}
+
+static void use_disk(void)
+{
+    if (disk.real) return;
+    disk.real = sqlite3_vfs_find(NULL);
+    disk.shim = *disk.real; /* all but opening is the real one's */
+    disk.shim.zName = "failing";
+    disk.shim.pNext = NULL;
+    disk.shim.szOsFile = (int)sizeof(disk_file) + disk.real->szOsFile;
+    disk.shim.xOpen = disk_open;
+    disk.methods = (sqlite3_io_methods){
+        2, disk_close, disk_read, disk_write, disk_truncate, disk_sync, disk_size, disk_lock,
+        disk_unlock, disk_reserved, disk_control, disk_sector, disk_device, disk_map,
+        disk_map_lock, disk_barrier, disk_unmap, NULL, NULL};
+    cr_assert_eq(sqlite3_vfs_register(&disk.shim, 1), SQLITE_OK);
+}
+
+/* The file of heads is written by these. */
+ro_status __real_vd_fs_write(int fd, const void *bytes, uint64_t n, uint64_t at, const char *shown,
+                             ro_err *err);
+ro_status __wrap_vd_fs_write(int fd, const void *bytes, uint64_t n, uint64_t at, const char *shown,
+                             ro_err *err);
+ro_status __wrap_vd_fs_write(int fd, const void *bytes, uint64_t n, uint64_t at, const char *shown,
+                             ro_err *err)
+{
+    if (!fails()) return __real_vd_fs_write(fd, bytes, n, at, shown, err);
+    if (disk.mode == TEAR) RO_TRY(__real_vd_fs_write(fd, bytes, n / 2, at, shown, err));
+    return RO_FAIL(err, RO_EIO, "a planted fault");
+}
+ro_status __real_vd_fs_sync(int fd, const char *shown, ro_err *err);
+ro_status __wrap_vd_fs_sync(int fd, const char *shown, ro_err *err);
+ro_status __wrap_vd_fs_sync(int fd, const char *shown, ro_err *err)
+{
+    return fails() ? RO_FAIL(err, RO_EIO, "a planted fault") : __real_vd_fs_sync(fd, shown, err);
+}
 
 static const vd_digest nobody = {{0}};
 static const sv_account mint = {SV_MINT, {{0}}, {{0}}}, treasury = {SV_TREASURY, {{0}}, {{0}}};
@@ -127,16 +258,44 @@ static void same_effects(const rf_task *a, const rf_task *b)
                   vd_digest_equal(&x[k].asked, &y[k].asked));
 }
 
+static uint64_t logged(house *h);
+
+/* While the disk fails: what is not in the log is said again, from the same process where the ledger
+ * allows it. */
+static void insist(const rf_event *e, uint64_t now)
+{
+    ro_err err = {RO_OK, {0}};
+    disk.armed = 1;
+    ro_status st = sv_tasks_event(mirror.h->s, &mirror.task, e, now, &err);
+    disk.armed = 0;
+    if (!st) return;
+    cr_assert_eq(st, RO_EIO, "%s", err.msg);
+    const int broken = sv_ledger_broken(mirror.h->l);
+    disk.broken += (uint64_t)broken;
+    if (broken) reopen(mirror.h);
+    uint64_t n = logged(mirror.h);
+    balanced(mirror.h);
+    if (broken && n == mirror.seen) { /* nobody was told, and it is there: no harm */
+        disk.durable++;
+        return;
+    }
+    cr_assert_eq(n, mirror.seen - 1);
+    memset(&err, 0, sizeof err);
+    must(sv_tasks_event(mirror.h->s, &mirror.task, e, now, &err), &err);
+}
+
 static ro_status mirrored_event(rf_task *t, const rf_event *e, uint64_t now, ro_err *err)
 {
     RO_TRY(rf_task_event(t, e, now, err));
     if (mirror.seen++ < mirror.done) return RO_OK; /* it is in the log */
     if (mirror.reopen_every && mirror.seen % mirror.reopen_every == 0) reopen(mirror.h);
-    must(sv_tasks_event(mirror.h->s, &mirror.task, e, now, err), err);
+    if (mirror.faults) insist(e, now);
+    else must(sv_tasks_event(mirror.h->s, &mirror.task, e, now, err), err);
     rf_task_state s = rf_task_get_state(t);
     rf_task *kept = sv_tasks_find(mirror.h->s, &mirror.task);
     cr_assert_eq(kept == NULL, s == RF_T_SETTLED || s == RF_T_REFUNDED);
-    if (kept) same_effects(t, kept);
+    /* read again, it has the state but not the last effects */
+    if (kept && !mirror.faults) same_effects(t, kept);
     if (mirror.out >= 0 && write(mirror.out, &mirror.seen, sizeof mirror.seen) < 0) _exit(1);
     return RO_OK;
 }
@@ -284,6 +443,44 @@ Test(tasks, V009_killed_over_commit_reveal_and_settle, .timeout = 240)
         leave(&h);
         tw_free(w);
     }
+    tw_truth_free(t);
+}
+
+/* ---- writes that fail ---------------------------------------------------------------------- */
+
+#define PERIOD 24u /* every write of a life fails in one of as many lives */
+
+static uint64_t live_with_faults(tw_truth *t, fault_mode mode, uint64_t offset, int cheat)
+{
+    tw_side *honest = tw_honest(t), *liar = tw_liar(t, 4, 0, TW_OUTPUT, 4);
+    tw *w = tw_world(t, 3, (tw_side *[]){honest, cheat ? liar : honest, honest}, honest);
+    house h = found(3);
+    disk.mode = mode;
+    disk.period = PERIOD;
+    disk.offset = offset;
+    disk.count = disk.failed = 0;
+    mirror.out = -1;
+    mirror.reopen_every = 0;
+    mirror.faults = 1;
+    play(&h, w);
+    cr_assert_eq(rf_task_get_state(w->task), RF_T_SETTLED);
+    check_end(&h, 3, cheat);
+    leave(&h);
+    tw_free(w);
+    return disk.failed;
+}
+
+Test(tasks, V009_each_write_and_sync_fails_once, .timeout = 240)
+{
+    tw_truth *t = tw_truth_small(6, 0);
+    use_disk();
+    uint64_t failed = 0;
+    for (uint64_t k = 0; k < PERIOD; k++)
+        failed += live_with_faults(t, (fault_mode)(k % FAULT_MODES), k, k % 2 == 1);
+    /* SQLite writes within COMMIT: whether it is durable is known when it was opened again */
+    cr_assert_gt(failed, 4 * PERIOD);
+    cr_assert_gt(disk.broken, PERIOD);
+    cr_assert_gt(disk.durable, 0);
     tw_truth_free(t);
 }
 
