@@ -260,8 +260,7 @@ static void same_effects(const rf_task *a, const rf_task *b)
 
 static uint64_t logged(house *h);
 
-/* While the disk fails: what is not in the log is said again, from the same process where the ledger
- * allows it. */
+/* While the disk fails: what is not in the log is said again. */
 static void insist(const rf_event *e, uint64_t now)
 {
     ro_err err = {RO_OK, {0}};
