@@ -425,10 +425,12 @@ static ro_status open_database(sv_ledger *l, const char *dir, ro_err *err)
     if (n < 0 || (size_t)n >= sizeof path)
         return RO_FAIL(err, RO_ELIMIT, "the folder's path has more than %u bytes",
                        VD_FS_NAME_MAX - 12);
+    /* Sealed secrets and reveals are in it. What SQLite makes beside it has its mode. */
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return vd_fs_failed("open", path, err);
+    close(fd);
     int got = sqlite3_open_v2(path, &l->db,
-                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW |
-                                  SQLITE_OPEN_FULLMUTEX,
-                              NULL);
+                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX, NULL);
     if (!l->db) return RO_FAIL(err, RO_ENOMEM, "no memory for the ledger");
     if (got != SQLITE_OK) return database_failed(l->db, "be opened", err);
     sqlite3_busy_timeout(l->db, 5000);

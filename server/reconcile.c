@@ -19,7 +19,7 @@ typedef struct {
     sqlite3 *db;
     char *why; /* 256 bytes; [0] 0 while nothing is wrong */
     uint64_t events, transfers, accounts, tasks;
-    int64_t money;
+    __int128 money;
     uint8_t key[32], chain[32]; /* chain: the head of the events read so far */
     int has_head;
 } pass;
@@ -68,7 +68,7 @@ static void account_row(pass *p, sqlite3_stmt *s)
     if (balance < -RF_SUPPLY_MAX || balance > RF_SUPPLY_MAX)
         WRONG(p, "account %lld (%s) has %lld; all money is at most %lld", id, kind, balance,
               (long long)RF_SUPPLY_MAX);
-    if (!p->why[0]) p->money += balance;
+    p->money += balance;
 }
 
 static void transfer_row(pass *p, sqlite3_stmt *s)
@@ -228,7 +228,7 @@ ro_status sv_reconcile(const char *dir, int *balanced, char why[256], FILE *say,
         return RO_FAIL(err, RO_ELIMIT, "the folder's path has more than 500 bytes");
     if (access(path, R_OK) != 0)
         return RO_FAIL(err, errno == ENOENT ? RO_ENOTFOUND : RO_EIO, "%.160s cannot be read", path);
-    int got = sqlite3_open_v2(path, &p.db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW, NULL);
+    int got = sqlite3_open_v2(path, &p.db, SQLITE_OPEN_READONLY, NULL);
     if (!p.db) return RO_FAIL(err, RO_ENOMEM, "no memory for the ledger");
     sqlite3_busy_timeout(p.db, 5000);
     ro_status st = got == SQLITE_OK ? read_all(&p, err) : unreadable(p.db, err);

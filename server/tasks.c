@@ -641,7 +641,7 @@ static ro_status screen(sv_tasks *s, const rf_message *m, const void *payload, s
     if (st) return RO_FAIL(err, st, "%s", why.msg);
     *reason = RF_R_UNKNOWN;
     if (m->type != RF_M_WORK && rf_task_find((*t)->state, m->key) == RF_NONE) return RO_OK;
-    *reason = rf_payload_check(m, payload, n, &why) ? RF_R_CONTENT : -1;
+    *reason = n > RF_PAYLOAD_MAX || rf_payload_check(m, payload, n, &why) ? RF_R_CONTENT : -1;
     return RO_OK;
 }
 
@@ -661,9 +661,16 @@ static ro_status answer_effects(sv_tasks *s, const entry *t, answering *a, const
 /* One transaction: the event, its money, the answer's place in the log. */
 static ro_status take_message(sv_tasks *s, entry *t, answering *a, const rf_event *e, ro_err *err)
 {
+    ro_err poor = {RO_OK, {0}};
     RO_TRY(sv_ledger_begin(s->ledger, err));
+    ro_status st = can_pay(s, t, e, &poor);
+    if (st) {
+        sv_ledger_rollback(s->ledger);
+        if (st == RO_ELIMIT) return refuse(s, a, RF_R_UNKNOWN, NULL, err); /* no stake, no place */
+        return RO_FAIL(err, st, "%s", poor.msg);
+    }
     RO_TRY(take(s, t, e, a->now, err));
-    ro_status st = answer_effects(s, t, a, e->message, err);
+    st = answer_effects(s, t, a, e->message, err);
     if (st) sv_ledger_rollback(s->ledger);
     else st = sv_ledger_commit(s->ledger, err);
     if (st) forget_state(t);
@@ -695,9 +702,7 @@ ro_status sv_tasks_message(sv_tasks *s, const void *bytes, size_t n, const void 
     e.bytes = payload;
     e.size = payload_size;
     e.account = *account;
-    st = take_message(s, t, &a, &e, &why);
-    if (st == RO_ELIMIT) return refuse(s, &a, RF_R_UNKNOWN, NULL, err); /* no stake, no place */
-    return st ? RO_FAIL(err, st, "%s", why.msg) : RO_OK;
+    return take_message(s, t, &a, &e, err);
 }
 
 /* ---- time ------------------------------------------------------------------------------- */
@@ -716,15 +721,18 @@ uint64_t sv_tasks_deadline(const sv_tasks *s)
 ro_status sv_tasks_tick(sv_tasks *s, uint64_t now_ms, ro_err *err)
 {
     const uint64_t now = stamp(s, now_ms);
+    ro_status first = RO_OK;
     rf_event tick;
     memset(&tick, 0, sizeof tick);
-    for (uint32_t k = 0; k < s->count;) {
+    for (uint32_t k = 0; k < s->count && !sv_ledger_broken(s->ledger);) {
         entry *t;
+        ro_err why = {RO_OK, {0}};
         const uint32_t before = s->count;
-        RO_TRY(find(s, &s->list[k]->task, &t, err));
-        if (rf_expired(now, rf_task_deadline(t->state)))
-            RO_TRY(sv_tasks_event(s, &t->task, &tick, now, err));
+        ro_status st = find(s, &s->list[k]->task, &t, &why);
+        if (st == RO_OK && rf_expired(now, rf_task_deadline(t->state)))
+            st = sv_tasks_event(s, &t->task, &tick, now, &why);
+        if (st && !first) first = RO_FAIL(err, st, "%s", why.msg);
         k += s->count == before; /* an ended one has given its place to the last */
     }
-    return RO_OK;
+    return first;
 }

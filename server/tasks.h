@@ -47,8 +47,9 @@ typedef struct {
  *             the id is taken; what vd_job_decode returns; RO_EIO; RO_ENOMEM                   */
 ro_status sv_tasks_submit(sv_tasks *s, const sv_order *o, uint64_t now_ms, ro_err *err) RO_CHECKED;
 
-/* The task while it is open; NULL: it has ended, or never was. What it is asked leaves it as it is
- * (rf_task_pending and reading); events go through this file. Valid until the next event. */
+/* The task while it is open; NULL: it has ended, never was, or cannot be read now. What it is asked
+ * leaves it as it is (rf_task_pending and reading); events go through this file. Valid until the
+ * next event. */
 rf_task *sv_tasks_find(sv_tasks *s, const vd_digest *task);
 
 /* Apply an event of the host's own, or a message that it has opened.
@@ -69,8 +70,10 @@ ro_status sv_tasks_message(sv_tasks *s, const void *bytes, size_t n, const void 
                            uint8_t answer[RF_MESSAGE_MAX], size_t *answer_size, ro_err *err)
     RO_CHECKED;
 
-/* When time alone will change something next; UINT64_MAX: never. Tick all that are due. */
+/* When time alone will change something next; UINT64_MAX: never. */
 uint64_t sv_tasks_deadline(const sv_tasks *s);
+/* Tick all that are due. One that fails keeps no other from its tick: the first failure is
+ * returned. cost: a look at every open task. */
 ro_status sv_tasks_tick(sv_tasks *s, uint64_t now_ms, ro_err *err) RO_CHECKED;
 
 #endif

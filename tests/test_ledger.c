@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -319,6 +320,21 @@ Test(ledger, an_older_copy_is_not_opened_unless_it_is_asked_for)
     cr_assert_eq(unlink(now), 0); /* none at all is older too */
     memset(&err, 0, sizeof err);
     cr_assert_eq(sv_ledger_open(w.dir, w.key, 0, &w.l, &err), RO_EDIFFER);
+    end(&w);
+}
+
+Test(ledger, nobody_else_reads_it)
+{
+    static const char *const names[] = {"ledger.db", "ledger.db-wal"};
+    world w = begin();
+    char path[128];
+    struct stat s;
+    log_one(&w, 0);
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        path_of(&w, names[k], path);
+        cr_assert_eq(stat(path, &s), 0);
+        cr_assert_eq(s.st_mode & 0777, 0600);
+    }
     end(&w);
 }
 

@@ -211,6 +211,17 @@ static house found(uint32_t members)
     return h;
 }
 
+static int64_t has(house *h, const sv_account *a);
+static void move_all(house *h, const sv_account *from, const sv_account *to)
+{
+    ro_err err = {RO_OK, {0}};
+    sv_transfer_key k = {made_up(3, 3, 4), 0};
+    int64_t amount = has(h, from);
+    must(sv_ledger_begin(h->l, &err), &err);
+    must(sv_ledger_move(h->l, &k, from, to, amount, &err), &err);
+    must(sv_ledger_commit(h->l, &err), &err);
+}
+
 static void leave(house *h)
 {
     static const char *const names[] = {"ledger.db", "ledger.db-wal", "ledger.db-shm", "heads"};
@@ -529,6 +540,43 @@ Test(tasks, what_cannot_be_paid_is_not_opened)
     tw_truth_free(t);
 }
 
+/* ---- time ---------------------------------------------------------------------------------- */
+
+Test(tasks, a_tick_ends_what_nobody_claimed)
+{
+    ro_err err = {RO_OK, {0}};
+    tw_truth *t = tw_truth_small(6, 0);
+    tw_side *honest = tw_honest(t);
+    tw *w = tw_world(t, 1, (tw_side *[]){honest}, honest);
+    house h = found(1);
+    ro_arena *a = ro_arena_new();
+    sv_order o = order_of(w, &h, a);
+    const sv_account client = {SV_FREE, client_id(), {{0}}};
+    must(sv_tasks_submit(h.s, &o, 1000, &err), &err);
+    o.task = made_up(44, 5, 6);
+    must(sv_tasks_submit(h.s, &o, 2000, &err), &err);
+    rf_event ready = {.kind = RF_EV_READY};
+    must(sv_tasks_event(h.s, &w->setup.task, &ready, 2001, &err), &err);
+    must(sv_tasks_event(h.s, &o.task, &ready, 2001, &err), &err);
+    cr_assert_lt(has(&h, &client), MONEY);
+    reopen(&h);
+    cr_assert_eq(sv_tasks_count(h.s), 2);
+    for (uint32_t k = 0; sv_tasks_count(h.s); k++) {
+        uint64_t at = sv_tasks_deadline(h.s);
+        cr_assert(k < 100 && at != UINT64_MAX);
+        must(sv_tasks_tick(h.s, at - 1, &err), &err); /* nothing is due yet */
+        cr_assert_eq(sv_tasks_deadline(h.s), at);
+        must(sv_tasks_tick(h.s, at, &err), &err);
+    }
+    cr_assert_eq(sv_tasks_deadline(h.s), UINT64_MAX);
+    cr_assert_eq(has(&h, &client), MONEY); /* all of it came back */
+    balanced(&h);
+    ro_arena_free(a);
+    leave(&h);
+    tw_free(w);
+    tw_truth_free(t);
+}
+
 /* ---- messages as they come ----------------------------------------------------------------- */
 
 typedef struct { uint8_t bytes[RF_MESSAGE_MAX]; size_t size; rf_message m; } said;
@@ -575,6 +623,12 @@ Test(tasks, T67_one_place_of_the_log_has_one_receipt)
     no = say(&h, bytes, n, 1001);
     cr_assert_eq(no.m.claim.refusal.reason, RF_R_SIGNATURE);
     bytes[n - 1] ^= 1;
+    sv_account all = {SV_FREE, made_up(0, 1, 1), {{0}}}; /* who has nothing gets no place */
+    move_all(&h, &all, &treasury);
+    no = say(&h, bytes, n, 1001);
+    cr_assert_eq(no.m.claim.refusal.reason, RF_R_UNKNOWN);
+    cr_assert_eq(logged(&h), 0);
+    pay_in(&h, 9, &all, MONEY);
     said first = say(&h, bytes, n, 1002);
     cr_assert_eq(first.m.type, RF_M_RECEIPT);
     reopen(&h);
