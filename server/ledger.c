@@ -434,6 +434,8 @@ static ro_status open_database(sv_ledger *l, const char *dir, ro_err *err)
     if (!l->db) return RO_FAIL(err, RO_ENOMEM, "no memory for the ledger");
     if (got != SQLITE_OK) return database_failed(l->db, "be opened", err);
     sqlite3_busy_timeout(l->db, 5000);
+    if (sqlite3_db_config(l->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) != SQLITE_OK)
+        return database_failed(l->db, "be opened defensively", err);
     return RO_OK;
 }
 

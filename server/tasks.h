@@ -62,7 +62,8 @@ ro_status sv_tasks_event(sv_tasks *s, const vd_digest *task, const rf_event *e, 
 
 /* Take in what came from outside and answer it.
  *   bytes, payload  of any origin; borrowed
- *   account   who pays the stake if this claims a slot
+ *   account   that the key of the message belongs to, not whoever brought it: it pays the stake
+ *             if this claims a slot, and is paid in the end
  *   answer    out: RF_MESSAGE_MAX; a receipt or a refusal, signed
  *   returns   RO_OK: what the answer says is durable; RO_EIO, RO_ENOMEM: there is none          */
 ro_status sv_tasks_message(sv_tasks *s, const void *bytes, size_t n, const void *payload,

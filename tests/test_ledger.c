@@ -189,7 +189,7 @@ static ro_status notice_row(void *ctx, const sv_notice *n, ro_err *err)
     return RO_OK;
 }
 
-Test(ledger, a_task_that_has_ended_takes_no_other_state)
+Test(ledger, T38_a_task_that_has_ended_takes_no_other_state)
 {
     world w = begin();
     ro_err err = {RO_OK, {0}};
@@ -292,7 +292,7 @@ static void copy(const char *from, const char *to)
     close(b);
 }
 
-Test(ledger, an_older_copy_is_not_opened_unless_it_is_asked_for)
+Test(ledger, T58_an_older_copy_is_not_opened_unless_it_is_asked_for)
 {
     world w = begin();
     ro_err err = {RO_OK, {0}};

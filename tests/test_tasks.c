@@ -428,7 +428,7 @@ static int play_and_kill(house *h, tw *w, useconds_t patience, uint64_t *told)
     return !WIFSIGNALED(status);
 }
 
-Test(tasks, V009_killed_over_commit_reveal_and_settle, .timeout = 240)
+Test(tasks, T37_V009_killed_over_commit_reveal_and_settle, .timeout = 240)
 {
     tw_truth *t = tw_truth_small(6, 0);
     tw_side *honest = tw_honest(t), *liar = tw_liar(t, 4, 0, TW_OUTPUT, 4);
@@ -480,7 +480,7 @@ static uint64_t live_with_faults(tw_truth *t, fault_mode mode, uint64_t offset, 
     return disk.failed;
 }
 
-Test(tasks, V009_each_write_and_sync_fails_once, .timeout = 240)
+Test(tasks, T57_V009_each_write_and_sync_fails_once, .timeout = 240)
 {
     tw_truth *t = tw_truth_small(6, 0);
     use_disk();
@@ -496,7 +496,7 @@ Test(tasks, V009_each_write_and_sync_fails_once, .timeout = 240)
 
 /* ---- submitting ---------------------------------------------------------------------------- */
 
-Test(tasks, what_cannot_be_paid_is_not_opened)
+Test(tasks, T41_what_cannot_be_paid_is_not_opened)
 {
     ro_err err = {RO_OK, {0}};
     tw_truth *t = tw_truth_small(6, 0);

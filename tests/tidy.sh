@@ -93,6 +93,7 @@ wanted malloc && { search "(^|[^_A-Za-z0-9.>])($memory)\(" $sources |
   grep -v '^repops/base\.c:' | place | rule malloc || failed=1; }
 wanted libm && { search "(^|[^_A-Za-z0-9.>])($libm)[fl]?\(" $sources |
   grep -v '^repops/arith\.h' | place | rule libm || failed=1; }
+# T51: statements are prepared, values bound; nothing makes SQL of text.
 wanted sql && { search '\bsqlite3_(exec|get_table|mprintf|vmprintf|snprintf)\(' $sources | place |
   rule sql || failed=1; }
 wanted libraries && { search '\b(curl_|MHD_|sqlite3_)[a-z]' $sources | grep -v '^server/' | place |
