@@ -156,6 +156,14 @@ typedef ro_status sv_notice_row(void *ctx, const sv_notice *n, ro_err *err);
 ro_status sv_ledger_notices(sv_ledger *l, sv_notice_row *row, void *ctx, ro_err *err) RO_CHECKED;
 ro_status sv_ledger_taken(sv_ledger *l, uint64_t id, ro_err *err) RO_CHECKED;
 
+/* ---- a copy (backup.c) ------------------------------------------------------------------ */
+
+/* Copy a ledger into a folder that has none, also while a service has it open.
+ *   to        exists; borrowed
+ *   returns   RO_OK: the copy is whole and durable; RO_EUSAGE there is a ledger already;
+ *             RO_ENOTFOUND, RO_EIO; RO_ENOMEM                                                  */
+ro_status sv_backup(const char *dir, const char *to, ro_err *err) RO_CHECKED;
+
 /* ---- the reconciler (reconcile.c: shares no code with the ledger) ------------------------ */
 
 /* Read a ledger again from its rows alone: balances from transfers, heads from events, what is left

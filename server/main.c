@@ -10,8 +10,10 @@
 
 static const char usage[] =
     "usage: verded reconcile --data DIR\n"
+    "       verded backup --data DIR --to FOLDER\n"
     "\n"
-    "  reconcile  read the ledger of DIR again, from its rows alone: exit 0 balanced, 1 not\n";
+    "  reconcile  read the ledger of DIR again, from its rows alone: exit 0 balanced, 1 not\n"
+    "  backup     copy the ledger of DIR into FOLDER, which has none\n";
 
 static ro_status reconcile(int argc, char **argv, int *exit_code, ro_err *err)
 {
@@ -27,6 +29,26 @@ static ro_status reconcile(int argc, char **argv, int *exit_code, ro_err *err)
     return RO_OK;
 }
 
+static ro_status backup(int argc, char **argv, int *exit_code, ro_err *err)
+{
+    cli_option options[] = {{.name = "--data", .has_value = 1}, {.name = "--to", .has_value = 1},
+                            {.name = NULL}};
+    cli_args a = {.options = options};
+    (void)exit_code;
+    RO_TRY(cli_parse(argc, argv, &a, 0, 0, err));
+    if (!cli_value(&a, "--data") || !cli_value(&a, "--to"))
+        return RO_FAIL(err, RO_EUSAGE, "verded backup needs --data DIR and --to FOLDER");
+    return sv_backup(cli_value(&a, "--data"), cli_value(&a, "--to"), err);
+}
+
+static ro_status run(int argc, char **argv, int *exit_code, ro_err *err)
+{
+    const char *name = argc > 1 ? argv[1] : "nothing";
+    if (strcmp(name, "reconcile") == 0) return reconcile(argc - 2, argv + 2, exit_code, err);
+    if (strcmp(name, "backup") == 0) return backup(argc - 2, argv + 2, exit_code, err);
+    return RO_FAIL(err, RO_EUSAGE, "%.60s is no command of verded; see verded --help", name);
+}
+
 int main(int argc, char **argv)
 {
     ro_err err = {RO_OK, {0}};
@@ -35,10 +57,7 @@ int main(int argc, char **argv)
         fputs(usage, stdout);
         return 0;
     }
-    ro_status st = argc > 1 && strcmp(argv[1], "reconcile") == 0
-                       ? reconcile(argc - 2, argv + 2, &exit_code, &err)
-                       : RO_FAIL(&err, RO_EUSAGE, "%s is no command of verded; see verded --help",
-                                 argc > 1 ? argv[1] : "nothing");
+    ro_status st = run(argc, argv, &exit_code, &err);
     if (!st && (fflush(stdout) != 0 || ferror(stdout)))
         st = RO_FAIL(&err, RO_EIO, "the output cannot be written");
     if (!st) return exit_code;

@@ -476,6 +476,36 @@ Test(ledger, verded_reconcile_says_it_with_its_exit_code)
     end(&w);
 }
 
+Test(ledger, a_copy_is_made_while_it_is_in_use)
+{
+    world w = begin();
+    ro_err err = {RO_OK, {0}};
+    char why[256], path[128], command[384];
+    world other = {"/tmp/verde-ledger-XXXXXX", NULL, NULL};
+    cr_assert(mkdtemp(other.dir));
+    fill(&w);
+    must(sv_ledger_begin(w.l, &err), &err); /* what is not committed is not copied */
+    must(append(&w, 9, "tick", "", &err), &err);
+    snprintf(command, sizeof command, "%s/verded backup --data %s --to %s 2>/dev/null",
+             VERDE_BIN_DIR, w.dir, other.dir);
+    cr_assert_eq(WEXITSTATUS(system(command)), 0);
+    cr_assert_eq(WEXITSTATUS(system(command)), 2); /* none is overwritten */
+    must(sv_ledger_commit(w.l, &err), &err);
+    cr_assert(balanced(&other, why), "%s", why);
+    path_of(&other, "ledger.db.partial", path);
+    cr_assert_neq(access(path, F_OK), 0);
+    must(vd_key_from_seed(seed, &other.key, &err), &err);
+    reopen(&other, 0);
+    uint64_t position;
+    vd_digest head;
+    sv_ledger_head(other.l, &position, &head);
+    cr_assert_eq(position, 3);
+    cr_assert_eq(balance(&other, mint), -100);
+    end(&other);
+    cr_assert_eq(sv_backup(w.dir, other.dir, &err), RO_ENOTFOUND); /* no such folder any more */
+    end(&w);
+}
+
 /* ---- kill -9 ------------------------------------------------------------------------------- */
 
 /* A child that books without end, and says the number of each transaction when it is durable. */
