@@ -68,8 +68,8 @@ void sv_ledger_close(sv_ledger *l); /* an open transaction is undone */
 /* Everything below happens in a transaction, one at a time (asserted). After a failure it can only
  * be undone. */
 ro_status sv_ledger_begin(sv_ledger *l, ro_err *err) RO_CHECKED;
-/* RO_OK: all of it is durable, and the head signed. Else nothing of it happened, but when the
- * status is RO_EIO and sv_ledger_broken: then nobody knows before it is opened again. */
+/* RO_OK: all of it is durable, and the head signed. Else the transaction is over and nothing of it
+ * happened; but when sv_ledger_broken nobody knows before it is opened again. */
 ro_status sv_ledger_commit(sv_ledger *l, ro_err *err) RO_CHECKED;
 void sv_ledger_rollback(sv_ledger *l);
 /* 1: a commit has failed half way; every later call fails until it is opened again. */
