@@ -120,6 +120,7 @@ struct sv_ledger {
     vd_digest head;
     uint64_t begun_position; /* as they were when the transaction was begun */
     vd_digest begun_head;
+    int moved; /* money, in this transaction */
     int begun, broken, failed; /* failed: the transaction can only be undone */
 };
 
@@ -393,6 +394,18 @@ static ro_status check_head(sv_ledger *l, ro_err *err)
     return RO_OK;
 }
 
+/* From here on this is the last head. */
+static ro_status begin_anchor(sv_ledger *l, ro_err *err)
+{
+    uint8_t signature[64];
+    vd_digest d;
+    head_digest(l->position, &l->head, &d);
+    RO_TRY(vd_sign(l->key, d.b, VD_DIGEST, signature, err));
+    RO_TRY(vd_fs_truncate(l->heads, 0, HEADS_NAME, err));
+    l->slot = 0;
+    return write_anchor(l, signature, err);
+}
+
 /* The database must have the event before the place that the file names, under that head. */
 static ro_status check_anchor(sv_ledger *l, int older, ro_err *err)
 {
@@ -400,8 +413,9 @@ static ro_status check_anchor(sv_ledger *l, int older, ro_err *err)
     sqlite3_stmt *s;
     int row, same = 0;
     for (uint64_t k = 0; k < 2; k++) RO_TRY(read_slot(l, k, &a, err));
-    if (!a.there || !a.position) return RO_OK;
-    if (a.position <= l->position) {
+    if (!a.there && !l->position) return begin_anchor(l, err);
+    if (a.there && !a.position) return RO_OK;
+    if (a.there && a.position <= l->position) {
         RO_TRY(ask(l, Q_EVENT_AT, &s, err, "u", a.position - 1));
         RO_TRY(step(l, s, &row, err));
         if (row) {
@@ -412,7 +426,10 @@ static ro_status check_anchor(sv_ledger *l, int older, ro_err *err)
         }
     }
     if (same) return RO_OK;
-    if (older) return vd_fs_truncate(l->heads, 0, HEADS_NAME, err);
+    if (older) return begin_anchor(l, err);
+    if (!a.there)
+        return RO_FAIL(err, RO_EDIFFER, "the file %s has no head that the ledger's key signed; "
+                       "whether the database is an older copy cannot be told", HEADS_NAME);
     return RO_FAIL(err, RO_EDIFFER, "the database is an older copy: its log has %llu events and "
                    "%llu were signed; messages that were receipted are missing from it",
                    (unsigned long long)l->position, (unsigned long long)a.position);
@@ -504,6 +521,7 @@ ro_status sv_ledger_begin(sv_ledger *l, ro_err *err)
         return st;
     }
     l->begun = 1;
+    l->moved = 0;
     l->begun_position = l->position;
     l->begun_head = l->head;
     return RO_OK;
@@ -530,8 +548,8 @@ static ro_status commit(sv_ledger *l, uint8_t signature[64], ro_err *err)
 ro_status sv_ledger_commit(sv_ledger *l, ro_err *err)
 {
     uint8_t signature[64];
-    RO_ASSERT(l->begun);
     int grown = l->position != l->begun_position;
+    RO_ASSERT(l->begun && (grown || !l->moved));
     ro_status st = commit(l, signature, err);
     if (st) {
         sv_ledger_rollback(l);
@@ -617,7 +635,32 @@ ro_status sv_ledger_move(sv_ledger *l, const sv_transfer_key *k, const sv_accoun
                        sv_account_name(from->kind), (long long)has, (long long)amount);
     }
     RO_TRY(ask(l, Q_MOVE, &s, err, "duiii", &k->scope, k->key, debit, credit, amount));
+    l->moved = 1;
     return finish(l, s, err);
+}
+
+ro_status sv_ledger_deposit(sv_ledger *l, const vd_digest *request, const sv_account *to,
+                            int64_t amount, uint64_t stamp_ms, ro_err *err)
+{
+    static const sv_account mint = {SV_MINT, {{0}}, {{0}}};
+    const sv_transfer_key k = {*request, SV_KEY_DEPOSIT};
+    uint8_t body[SV_KIND_BYTES + 2 * VD_DIGEST + 8] = {0};
+    const char *name = sv_account_name(to->kind);
+    sv_event e;
+    memset(&e, 0, sizeof e);
+    memcpy(body, name, strlen(name));
+    vd_out o = {body, SV_KIND_BYTES};
+    vd_out_bytes(&o, to->owner.b, VD_DIGEST);
+    vd_out_bytes(&o, to->task.b, VD_DIGEST);
+    vd_out_u64(&o, (uint64_t)amount);
+    e.task = *request;
+    e.number = SV_NO_NUMBER;
+    e.stamp_ms = stamp_ms;
+    memcpy(e.kind, "deposit", sizeof "deposit");
+    e.body = body;
+    e.size = o.n;
+    RO_TRY(sv_ledger_append(l, &e, err));
+    return sv_ledger_move(l, &k, &mint, to, amount, err);
 }
 
 ro_status sv_ledger_total(sv_ledger *l, int64_t *total, ro_err *err)
@@ -646,6 +689,7 @@ ro_status sv_ledger_append(sv_ledger *l, sv_event *e, ro_err *err)
     if (e->size > SV_BODY_MAX)
         return RO_FAIL(err, RO_ELIMIT, "an event has %llu bytes; %llu are allowed",
                        (unsigned long long)e->size, (unsigned long long)SV_BODY_MAX);
+    if (e->stamp_ms < l->stamp) e->stamp_ms = l->stamp;
     e->position = l->position;
     e->head = sv_event_head(&l->head, e);
     RO_TRY(ask(l, Q_APPEND, &s, err, "uudukbd", e->position, e->stamp_ms, &e->task, e->number,

@@ -14,7 +14,8 @@
  *      of it, or nothing of it is.
  *   5. The last signed head lies outside of the database too. A database that lacks what it names
  *      is an older copy, and is not opened unless the caller says so.
- *   6. One process has a ledger open for writing. */
+ *   6. Money moves with an event: so what 5 says of events it says of money.
+ *   7. One process has a ledger open for writing. */
 #ifndef SV_LEDGER_H
 #define SV_LEDGER_H
 #include "../referee/money.h"
@@ -50,7 +51,7 @@ typedef struct {
 #define SV_KEY_ESCROW (UINT64_C(0x80) << 56)
 #define SV_KEY_STAKE (UINT64_C(0x81) << 56)   /* + how many stakes were put aside before it     */
 #define SV_KEY_RELEASE (UINT64_C(0x82) << 56) /* + member                                       */
-#define SV_KEY_DEPOSIT (UINT64_C(0x83) << 56)
+#define SV_KEY_DEPOSIT (UINT64_C(0x83) << 56) /* sv_ledger_deposit                               */
 
 typedef struct sv_ledger sv_ledger;
 
@@ -77,12 +78,17 @@ int sv_ledger_broken(const sv_ledger *l);
 
 /* ---- money ------------------------------------------------------------------------------ */
 
-/* Move an amount.
+/* Move an amount, in a transaction that appends an event too (asserted when it is committed).
  *   amount    > 0
  *   returns   RO_OK; RO_ELIMIT the account has less, with a sentence that names both, or more
  *             money than RF_SUPPLY_MAX would be; RO_EDIFFER the key was booked before; RO_EIO   */
 ro_status sv_ledger_move(sv_ledger *l, const sv_transfer_key *k, const sv_account *from,
                          const sv_account *to, int64_t amount, ro_err *err) RO_CHECKED;
+/* Pay in from outside: a move from the mint, and an event of kind "deposit".
+ *   request   what names it: the same is booked once
+ *   returns   as sv_ledger_move                                                               */
+ro_status sv_ledger_deposit(sv_ledger *l, const vd_digest *request, const sv_account *to,
+                            int64_t amount, uint64_t stamp_ms, ro_err *err) RO_CHECKED;
 /* Whether a key was booked, and what it moved (0: it was not). */
 ro_status sv_ledger_moved(sv_ledger *l, const sv_transfer_key *k, int64_t *amount, ro_err *err)
     RO_CHECKED;
@@ -105,7 +111,8 @@ typedef struct {
     uint64_t size;
     vd_digest head;    /* given by sv_ledger_append                                             */
 } sv_event;
-/* Append an event: position and head are set. RO_ELIMIT a body over SV_BODY_MAX; RO_EIO. */
+/* Append an event: position and head are set, a stamp before the last one is raised to it.
+ * RO_ELIMIT a body over SV_BODY_MAX; RO_EIO. */
 ro_status sv_ledger_append(sv_ledger *l, sv_event *e, ro_err *err) RO_CHECKED;
 /* The next position, and the head before it (0 for the first). */
 void sv_ledger_head(const sv_ledger *l, uint64_t *position, vd_digest *head);

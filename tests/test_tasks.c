@@ -164,7 +164,7 @@ ro_status __wrap_vd_fs_sync(int fd, const char *shown, ro_err *err)
 }
 
 static const vd_digest nobody = {{0}};
-static const sv_account mint = {SV_MINT, {{0}}, {{0}}}, treasury = {SV_TREASURY, {{0}}, {{0}}};
+static const sv_account treasury = {SV_TREASURY, {{0}}, {{0}}};
 static vd_digest client_id(void) { return made_up(77, 1, 1); }
 
 /* ---- the house ----------------------------------------------------------------------------- */
@@ -188,9 +188,9 @@ static void reopen(house *h)
 static void pay_in(house *h, uint64_t key, const sv_account *to, int64_t amount)
 {
     ro_err err = {RO_OK, {0}};
-    sv_transfer_key k = {made_up(3, 3, 3), SV_KEY_DEPOSIT + key};
+    const vd_digest request = made_up(key, 3, 3);
     must(sv_ledger_begin(h->l, &err), &err);
-    must(sv_ledger_move(h->l, &k, &mint, to, amount, &err), &err);
+    must(sv_ledger_deposit(h->l, &request, to, amount, 0, &err), &err);
     must(sv_ledger_commit(h->l, &err), &err);
 }
 
@@ -218,6 +218,8 @@ static void move_all(house *h, const sv_account *from, const sv_account *to)
     sv_transfer_key k = {made_up(3, 3, 4), 0};
     int64_t amount = has(h, from);
     must(sv_ledger_begin(h->l, &err), &err);
+    sv_event e = {.task = k.scope, .number = SV_NO_NUMBER, .kind = "moved"};
+    must(sv_ledger_append(h->l, &e, &err), &err);
     must(sv_ledger_move(h->l, &k, from, to, amount, &err), &err);
     must(sv_ledger_commit(h->l, &err), &err);
 }
