@@ -146,4 +146,15 @@ void write_seeds(const char *folder)
     put_seed(folder, "nested", nested_graphs(2000));
     put_seed(folder, "empty-nodes", empty_nodes(4000));
     put_seed(folder, "doubling", doubling_functions(20));
+    static const char *const ops[] = {
+        "Reshape", "Slice", "Concat", "Split", "Pad", "Tile", "Resize", "Conv", "ConvTranspose",
+        "MaxPool", "Gather", "GatherElements", "OneHot", "Range", "EyeLike", "Trilu", "TopK",
+        "Softmax", "ReduceMin", "GroupNormalization", "DepthToSpace", "Loop", "If", "Clip", "Pow"};
+    for (size_t k = 0; k < sizeof ops / sizeof *ops; k++) {
+        static const int64_t numbers[2] = {1, 2};
+        buf n = node(ops[k], "x,n", "y", NULL);
+        put(&n, 5, int_attribute("axis", 0));
+        put_seed(folder, ops[k], model(with(with(graph("x", "y"), 1, n), 5,
+                                            raw_tensor("n", 7, 2, numbers, sizeof numbers))));
+    }
 }

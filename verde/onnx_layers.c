@@ -24,6 +24,9 @@ static ro_status window_list(vd_use *u, const char *name, uint32_t n, int64_t ot
 enum { NOTSET, SAME_UPPER, SAME_LOWER, VALID };
 static const char *const AUTO_PADS[] = {"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID", NULL};
 
+/* So that no sum of products leaves int64: sizes have at most 2^40. */
+static int in_range(int64_t v, int64_t least) { return v >= least && v <= INT64_C(1) << 20; }
+
 /* Pads of a window by what the model says of them. kernel: where it is not an attribute's. */
 static ro_status window_of(vd_use *u, const ro_type *x, const int64_t *kernel, window *w,
                            uint32_t *automatic)
@@ -43,10 +46,10 @@ static ro_status window_of(vd_use *u, const ro_type *x, const int64_t *kernel, w
     RO_TRY(window_list(u, "pads", 2 * w->axes, 0, &w->pads));
     RO_TRY(vd_use_choice(u, "auto_pad", AUTO_PADS, automatic));
     for (uint32_t a = 0; a < w->axes; a++)
-        if (w->strides.v[a] < 1 || w->dilations.v[a] < 1 || w->kernel.v[a] < 1 ||
-            w->strides.v[a] > INT32_MAX || w->dilations.v[a] > INT32_MAX ||
-            w->kernel.v[a] > INT32_MAX)
-            return vd_use_fail(u, RO_EATTR, "has a window of no size on axis %u", a);
+        if (!in_range(w->strides.v[a], 1) || !in_range(w->dilations.v[a], 1) ||
+            !in_range(w->kernel.v[a], 1) || !in_range(w->pads.v[a], 0) ||
+            !in_range(w->pads.v[w->axes + a], 0))
+            return vd_use_fail(u, RO_EATTR, "has no window on axis %u, or one over 2^20", a);
     return RO_OK;
 }
 
@@ -122,6 +125,8 @@ ro_status vd_lower_conv_transpose(vd_use *u)
     for (uint32_t k = 0; k < w.axes; k++) {
         int64_t s = w.strides.v[k], full = s * (x.dims[2 + k] - 1) + more.v[k] + extent(&w, k);
         int64_t want = has_shape ? shape.v[shape.n - w.axes + k] : s * x.dims[2 + k];
+        if (!in_range(more.v[k], 0) || (want < 0 || (uint64_t)want > RO_ELEMENTS_MAX))
+            return vd_use_fail(u, RO_EATTR, "has a padding or a shape of %lld", (long long)want);
         int told = has_shape || automatic == SAME_UPPER || automatic == SAME_LOWER;
         if (told) share_pads(&w, k, full - want, automatic != SAME_UPPER);
         else if (automatic == VALID) share_pads(&w, k, 0, 0);
@@ -244,7 +249,7 @@ ro_status vd_lower_softmax(vd_use *u)
     vd_attrs a = vd_attrs_of(u->name);
     int cut = l->opset < 13;
     uint32_t axis;
-    int64_t flat[2] = {1, 1};
+    uint64_t sizes[2] = {1, 1};
     if (!vd_use_type(u, 0)) return vd_use_fail(u, RO_EFORMAT, "lacks its input");
     ro_type t = *vd_use_type(u, 0);
     int64_t given = vd_use_int(u, "axis", cut ? 1 : -1);
@@ -252,7 +257,11 @@ ro_status vd_lower_softmax(vd_use *u)
         return vd_use_fail(u, RO_ESHAPE, "has no axis to go along");
     RO_TRY(vd_use_axis(u, given, t.rank, &axis));
     ro_value x = u->in[0];
-    for (uint32_t k = 0; k < t.rank; k++) flat[k >= axis] *= t.dims[k];
+    for (uint32_t k = 0; k < t.rank; k++) /* of what is not 0: it fits, and a 0 comes last */
+        if (t.dims[k]) sizes[k >= axis] *= (uint64_t)t.dims[k];
+    for (uint32_t k = 0; k < t.rank; k++)
+        if (!t.dims[k]) sizes[k >= axis] = 0;
+    const int64_t flat[2] = {(int64_t)sizes[0], (int64_t)sizes[1]};
     if (cut) RO_TRY(vd_lower_reshape(l, x, 2, flat, &x));
     vd_attrs_int(l, &a, "axis", cut ? 1 : axis);
     RO_TRY(vd_lower_node(l, &a, &x, 1, 1, &u->out[0]));
@@ -348,6 +357,7 @@ ro_status vd_lower_group_norm(vd_use *u)
         return vd_use_fail(u, RO_ESHAPE, "has %lld groups that do not fit", (long long)g);
     dims[0] = t.dims[0];
     dims[2] = t.dims[1] / g;
+    if (!ro_type_elements(&t)) return vd_lower_plain(l, "Identity", u->in, 1, &u->out[0]);
     for (uint32_t k = 2; k < t.rank; k++) dims[2] *= t.dims[k];
     RO_TRY(vd_use_only(u, "stash_type", 1));
     RO_TRY(vd_lower_reshape(l, u->in[0], 3, dims, &x));
@@ -503,12 +513,14 @@ static ro_status pad_axis(vd_use *u, uint32_t axis, int64_t before, int64_t afte
 {
     vd_lower *l = u->l;
     ro_type t = *ro_graph_type(l->graph, *x);
-    int64_t n = t.dims[axis], total = n + before + after;
+    const int64_t n = t.dims[axis], most = (int64_t)VD_LOWER_INDICES;
     ro_value part[3];
     uint32_t parts = 0;
-    const int64_t most = (int64_t)VD_LOWER_INDICES;
-    if (total < 0 || total > most || before > most || before < -most)
-        return vd_use_fail(u, RO_ELIMIT, "pads axis %u to %lld positions", axis, (long long)total);
+    int64_t total = before > most || before < -most || after > most || after < -most
+                        ? -1 : n + before + after;
+    if (total < 0 || total > most)
+        return vd_use_fail(u, RO_ELIMIT, "pads axis %u of %lld by %lld and %lld", axis,
+                           (long long)n, (long long)before, (long long)after);
     if (mode || before < 0 || after < 0) {
         int64_t first = before < 0 || mode ? -before : 0;
         int64_t count = mode ? total : n + (before < 0 ? before : 0) + (after < 0 ? after : 0);

@@ -477,11 +477,12 @@ static ro_status tile(vd_use *u)
         return vd_use_fail(u, RO_ESHAPE, "repeats %u of %u axes", times.n, t.rank);
     u->out[0] = u->in[0];
     for (uint32_t k = 0; k < t.rank; k++) {
-        if (times.v[k] < 0 || times.v[k] > (1 << 24))
-            return vd_use_fail(u, RO_ELIMIT, "repeats an axis %lld times", (long long)times.v[k]);
+        uint64_t n;
         if (times.v[k] == 1) continue;
-        uint64_t n = (uint64_t)(t.dims[k] * times.v[k]);
-        if (n > VD_LOWER_INDICES) return vd_use_fail(u, RO_ELIMIT, "gives an axis of over 2^22");
+        if (times.v[k] < 0 || !ro_mul_size((uint64_t)t.dims[k], (uint64_t)times.v[k], &n) ||
+            n > VD_LOWER_INDICES)
+            return vd_use_fail(u, RO_ELIMIT, "repeats axis %u of %lld positions %lld times", k,
+                               (long long)t.dims[k], (long long)times.v[k]);
         int64_t *at = ro_arena_alloc(l->arena, n * sizeof *at);
         if (!at) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
         for (uint64_t i = 0; i < n; i++) at[i] = (int64_t)(i % (uint64_t)t.dims[k]);
@@ -612,7 +613,8 @@ static ro_status gather_elements(vd_use *u)
 {
     vd_lower *l = u->l;
     uint32_t axis;
-    int64_t *base, step[RO_RANK_MAX], one = 1;
+    uint64_t step[RO_RANK_MAX], one = 1;
+    int64_t *base;
     ro_value at, d, zero, low, inside, flat, far;
     RO_TRY(wants(u, 2, 2));
     ro_type x = *vd_use_type(u, 0), i = *vd_use_type(u, 1);
@@ -623,10 +625,11 @@ static ro_status gather_elements(vd_use *u)
         if (k != axis && i.dims[k] > x.dims[k])
             return vd_use_fail(u, RO_ESHAPE, "has more indices than positions on axis %u", k);
     RO_TRY(room_of(u, n, &base));
-    for (uint32_t k = x.rank; k-- > 0; one *= x.dims[k]) step[k] = one;
+    if (!ro_type_elements(&x)) return vd_use_fail(u, RO_ESHAPE, "gathers from no elements");
+    for (uint32_t k = x.rank; k-- > 0; one *= (uint64_t)x.dims[k]) step[k] = one;
     for (uint64_t e = 0; e < n; e++)
         for (uint64_t k = x.rank, rest = e; k-- > 0; rest /= (uint64_t)i.dims[k])
-            if (k != axis) base[e] += (int64_t)(rest % (uint64_t)i.dims[k]) * step[k];
+            if (k != axis) base[e] += (int64_t)(rest % (uint64_t)i.dims[k] * step[k]);
     RO_TRY(cast(l, u->in[1], RO_I64, &at));
     RO_TRY(vd_lower_int64s(l, &x.dims[axis], 0, NULL, &d));
     RO_TRY(vd_lower_int64s(l, (int64_t[]){0}, 0, NULL, &zero));
@@ -635,16 +638,17 @@ static ro_status gather_elements(vd_use *u)
     RO_TRY(where(l, low, far, at, &at));
     RO_TRY(vd_lower_binary(l, "Less", at, d, &inside));
     RO_TRY(vd_lower_binary(l, "Less", at, zero, &low));
-    RO_TRY(vd_lower_int64s(l, &step[axis], 0, NULL, &flat));
+    const int64_t along = (int64_t)step[axis], all = (int64_t)one;
+    RO_TRY(vd_lower_int64s(l, &along, 0, NULL, &flat));
     RO_TRY(vd_lower_binary(l, "Mul", at, flat, &flat));
     RO_TRY(vd_lower_int64s(l, base, i.rank, i.dims, &far));
     RO_TRY(vd_lower_binary(l, "Add", flat, far, &flat));
-    RO_TRY(vd_lower_int64s(l, &one, 0, NULL, &far));
+    RO_TRY(vd_lower_int64s(l, &all, 0, NULL, &far));
     RO_TRY(where(l, inside, flat, far, &flat));
     RO_TRY(where(l, low, far, flat, &flat));
     vd_attrs a = vd_attrs_of("Gather");
     ro_value in[2] = {RO_NO_VALUE, flat};
-    RO_TRY(vd_lower_reshape(l, u->in[0], 1, &one, &in[0]));
+    RO_TRY(vd_lower_reshape(l, u->in[0], 1, &all, &in[0]));
     return vd_lower_node(l, &a, in, 2, 1, &u->out[0]);
 }
 
@@ -670,6 +674,7 @@ static ro_status eye_like(vd_use *u)
     if (d <= 0 || d >= RO_DTYPE_LIMIT)
         return vd_use_fail(u, RO_EOP, "has dtype %lld", (long long)d);
     RO_TRY(room_of(u, ro_type_elements(&t), &v));
+    k = k > t.dims[1] ? t.dims[1] : k < -t.dims[0] ? -t.dims[0] : k;
     for (int64_t r = 0; r < t.dims[0]; r++)
         if (r + k >= 0 && r + k < t.dims[1]) v[r * t.dims[1] + r + k] = 1;
     return made(u, (ro_dtype)d, 2, t.dims, v, &u->out[0]);
@@ -686,7 +691,9 @@ static ro_status trilu(vd_use *u)
     if (t.rank < 2) return vd_use_fail(u, RO_ESHAPE, "takes matrices");
     if (u->count > 1) RO_TRY(vd_use_scalar(u, 1, &real, &k));
     const int64_t *dims = t.dims + t.rank - 2, rows = dims[0], columns = dims[1];
-    RO_TRY(room_of(u, (uint64_t)(rows * columns), &v));
+    uint64_t all;
+    if (!ro_mul_size((uint64_t)rows, (uint64_t)columns, &all)) all = UINT64_MAX;
+    RO_TRY(room_of(u, all, &v));
     k = k > columns ? columns : k < -rows ? -rows : k;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < columns; c++)
@@ -769,7 +776,8 @@ static ro_status depth_space(vd_use *u)
     RO_TRY(vd_use_choice(u, "mode", modes, &mode));
     ro_type t = *vd_use_type(u, 0);
     int64_t b = vd_use_int(u, "blocksize", 0), *d = t.dims;
-    if (t.rank != 4 || b < 1 || (out ? d[1] % (b * b) : d[2] % b || d[3] % b))
+    if (t.rank != 4 || b < 1 || b > 4096 || d[1] > INT64_C(1) << 36 ||
+        (out ? d[1] % (b * b) : d[2] % b || d[3] % b))
         return vd_use_fail(u, RO_ESHAPE, "has blocks of %lld that do not fit", (long long)b);
     int64_t c = out ? d[1] / (b * b) : d[1];
     const int64_t in[2][6] = {{d[0], b, b, c, d[2], d[3]}, {d[0], c, b, b, d[2], d[3]}};
