@@ -1,4 +1,4 @@
-# bash completion for verde, verde-dispute and verde-verdict
+# bash completion for verde, verde-dispute, verde-verdict and verded
 
 _verde_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur"); }
 
@@ -127,6 +127,16 @@ _verde_verdict() {
   if [[ $cur == -* ]]; then _verde_words '--json --help'; else _verde_files .evidence; fi
 }
 
+_verded() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+  COMPREPLY=()
+  case $prev in --data | --to) _verde_folders && return ;; esac
+  if ((COMP_CWORD == 1)); then _verde_words 'reconcile backup --help'
+  elif [[ ${COMP_WORDS[1]} == backup ]]; then _verde_words '--data --to --help'
+  else _verde_words '--data --help'; fi
+}
+
 complete -F _verde verde
 complete -F _verde_dispute verde-dispute
 complete -F _verde_verdict verde-verdict
+complete -F _verded verded
