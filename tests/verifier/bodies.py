@@ -14,6 +14,7 @@ import sys
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(ROOT, "vectors", "gen"))
 import functions as fn  # noqa: E402
+import ops_elementwise  # noqa: E402
 import ops_map  # noqa: E402
 import ops_random  # noqa: E402
 from orders import (BLOCK, CHUNK, GROUP, LANES, SKIP, _added, _lanes, contract, lane_sum, largest,
@@ -927,7 +928,8 @@ def one_element(n, out, i):
             continue
         bits = 0 if k in unread.get((n.op, out), ()) else n.raw(k, n.broadcast(k, i))
         xs.append(Tensor(n.ins[k][0], (), [bits]))
-    return ops_map.OPS[n.op](n.at, xs, len(n.outs))[out].bits[0]
+    oracle = ops_map.OPS.get(n.op) or ops_elementwise.OPS[n.op]
+    return oracle(n.at, xs, len(n.outs))[out].bits[0]
 
 
 def where(n, out, i):
