@@ -355,7 +355,8 @@ RO_FN float ro_softplus_f32(float x)
     ro_dd e = ro_dd_exp(ro_dd_make(ro_neg_f64(ro_capped(x, 120.0f)), 0.0)), f, y;
     int high = e.h > 0x1.a8p-2;
     double k = ro_pick_f64(high, 1.0, 0.0), half = ro_pick_f64(high, 0.5, 1.0);
-    double base = ro_pick_f64(x > 0.0f, (double)x, 0.0);
+    /* By the sign bit: a compiler makes another instruction of a comparison with 0. */
+    double base = ro_pick_f64(!(ro_f32_bits(x) >> 31), (double)x, 0.0);
     float z;
     f = ro_dd_sum(e.h, ro_neg_f64(k));
     f.l = ro_add_f64(f.l, e.l);
