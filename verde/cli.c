@@ -363,6 +363,7 @@ static ro_status build_model(cli_job *j, const char *path, const char *const *na
     ro_status st = vd_onnx_lower(m, in, n, record, segment, j->arena, &j->onnx, err);
     vd_onnx_close(m);
     j->job = j->onnx.job;
+    j->constants = j->onnx.constants;
     return st;
 }
 
@@ -417,11 +418,7 @@ ro_status cli_job_load(cli_job *j, const char *path, const cli_args *a, ro_err *
     j->arena = ro_arena_new();
     if (!j->arena) return RO_FAIL(err, RO_ENOMEM, "no memory for a job");
     RO_TRY(cli_pool(a, &j->pool, err));
-    if (ends_in(path, ".onnx")) {
-        RO_TRY(model_of_options(j, path, record, inputs, err));
-        j->constants = j->onnx.constants;
-        return RO_OK;
-    }
+    if (ends_in(path, ".onnx")) return model_of_options(j, path, record, inputs, err);
     if (inputs && inputs->count)
         return RO_FAIL(err, RO_EUSAGE, "--input is for ONNX models; %.160s does not end in .onnx",
                        path);
@@ -433,10 +430,7 @@ ro_status cli_job_load(cli_job *j, const char *path, const cli_args *a, ro_err *
     } else {
         RO_TRY(build_json(j, path, record, bytes, size, err));
     }
-    if (j->is_model) {
-        j->constants = j->onnx.constants;
-        return RO_OK;
-    }
+    if (j->is_model) return RO_OK;
     j->constants = ro_arena_alloc(j->arena, (j->job->constant_count + 1) * sizeof *j->constants);
     if (!j->constants) return RO_FAIL(err, RO_ENOMEM, "no memory for a job's constants");
     if (j->is_json)

@@ -44,30 +44,32 @@ static ro_status write_npy(const char *path, const ro_type *t, const void *data,
     return st;
 }
 
-/* An output's name as a file's: other characters become _, and what is taken gets its number. */
-static void file_name(const vd_onnx_job *m, uint32_t k, char *out, size_t size)
+/* ---- outputs ------------------------------------------------------------------------------ */
+
+typedef struct { const ro_type *type; void *data; vd_digest digest; char file[200]; } output;
+
+/* Whether an output before it has the file of output k. */
+static int is_taken(const output *list, uint32_t k)
 {
+    for (uint32_t i = 0; i < k; i++)
+        if (strcmp(list[i].file, list[k].file) == 0) return 1;
+    return 0;
+}
+
+/* An output's name as a file's: other characters become _, and what is taken gets its number. */
+static void name_file(const char *name, output *list, uint32_t k)
+{
+    char *out = list[k].file;
     size_t n = 0;
-    for (const char *s = m->outputs[k]; *s && n + 24 < size; s++) {
+    for (const char *s = name; *s && n + 24 < sizeof list[k].file; s++) {
         int plain = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
                     (*s >= '0' && *s <= '9') || *s == '_' || *s == '-' || (*s == '.' && n);
         out[n++] = plain ? *s : '_';
     }
-    out[n] = 0;
-    for (uint32_t i = 0; i < k; i++) {
-        char other[200];
-        file_name(m, i, other, sizeof other);
-        other[strlen(other) - 4] = 0;
-        if (strcmp(other, out) != 0) continue;
-        n += (size_t)snprintf(out + n, size - n, "-%u", k);
-        break;
-    }
-    snprintf(out + n, size - n, ".npy");
+    snprintf(out + n, sizeof list[k].file - n, ".npy");
+    for (uint32_t number = k; is_taken(list, k); number++)
+        snprintf(out + n, sizeof list[k].file - n, "-%u.npy", number);
 }
-
-/* ---- outputs ------------------------------------------------------------------------------ */
-
-typedef struct { const ro_type *type; void *data; vd_digest digest; char file[200]; } output;
 
 /* Run the only step; the outputs in the arena. */
 static ro_status run_once(cli_job *j, const vd_exec_options *e, output *list, vd_digest *outputs,
@@ -140,7 +142,7 @@ ro_status cli_model_outputs(cli_job *j, const vd_exec_options *e, const vd_diges
     if (out && mkdir(out, 0777) < 0 && errno != EEXIST)
         return vd_fs_failed("create the folder", out, err);
     for (uint32_t k = 0; out && k < m->output_count; k++) {
-        file_name(m, k, list[k].file, sizeof list[k].file);
+        name_file(m->outputs[k], list, k);
         if (snprintf(path, sizeof path, "%s/%s", out, list[k].file) >= (int)sizeof path)
             return RO_FAIL(err, RO_EUSAGE, "the folder's path is too long");
         RO_TRY(write_npy(path, list[k].type, list[k].data, err));

@@ -97,6 +97,18 @@ static void print_run(const cli_job *j, const vd_run_result *r, cJSON *o)
     if (r->has_loss && !j->is_model) printf("last loss   %.4f\n", r->loss);
 }
 
+/* How the steps of a job are run, here and by open and replay. faults: room for --inject's. */
+static ro_status exec_options(const cli_args *a, const cli_job *j, vd_fault *faults,
+                              vd_exec_options *e, ro_err *err)
+{
+    memset(e, 0, sizeof *e);
+    e->backend = ro_cpu();
+    e->pool = j->pool;
+    e->constants = j->constants;
+    e->faults = faults;
+    return cli_faults(a, faults, &e->fault_count, err);
+}
+
 static ro_status run_job(const cli_args *a, cli_job *j, vd_run_result *r, ro_err *err)
 {
     vd_fault faults[VD_FAULTS_MAX];
@@ -106,18 +118,13 @@ static ro_status run_job(const cli_args *a, cli_job *j, vd_run_result *r, ro_err
     cli_progress p;
     vd_key *key = NULL;
     int expected;
-    memset(&e, 0, sizeof e);
     memset(&o, 0, sizeof o);
-    e.backend = ro_cpu();
-    e.pool = j->pool;
-    e.constants = j->constants;
-    e.faults = faults;
     o.trace_path = cli_value(a, "--trace");
     o.store = j->store;
     o.interrupted = &interrupted;
     o.progress = cli_progress_step;
     o.ctx = &p;
-    RO_TRY(cli_faults(a, faults, &e.fault_count, err));
+    RO_TRY(exec_options(a, j, faults, &e, err));
     RO_TRY(cli_number(a, "--keep", 1, VD_STEPS_MAX, &o.snapshot, err));
     RO_TRY(cli_number(a, "--steps", 1, VD_STEPS_MAX, &o.stop_after, err));
     RO_TRY(parse_hex(cli_value(a, "--expect"), &expect, &expected, err));
@@ -186,7 +193,7 @@ static ro_status run_traced(const cli_args *a, cli_job *j, vd_run_result *r, tra
     RO_TRY(cli_job_constants(j, err));
     RO_TRY(already_done(a, j, r, &done, err));
     if (!done) RO_TRY(run_job(a, j, r, err));
-    if (!r->finished) return RO_OK;
+    if (!r->finished || !(j->is_model || cli_value(a, "--out"))) return RO_OK;
     RO_TRY(cli_trace_open(cli_value(a, "--trace"), &t, err));
     const vd_digest *outputs = vd_trace_outputs_digest(t, 0);
     end->last_state = vd_trace_get_body(t)->last_state;
@@ -202,12 +209,7 @@ static ro_status show_outputs(const cli_args *a, cli_job *j, const traced_end *e
 {
     vd_fault faults[VD_FAULTS_MAX];
     vd_exec_options e;
-    memset(&e, 0, sizeof e);
-    e.backend = ro_cpu();
-    e.pool = j->pool;
-    e.constants = j->constants;
-    e.faults = faults;
-    RO_TRY(cli_faults(a, faults, &e.fault_count, err));
+    RO_TRY(exec_options(a, j, faults, &e, err));
     return cli_model_outputs(j, &e, end->has_outputs ? &end->outputs : NULL, cli_value(a, "--out"),
                              o, err);
 }
@@ -278,11 +280,7 @@ static ro_status reopen(const cli_args *a, reopened *r, ro_err *err)
         return RO_FAIL(err, RO_EOP, "%s records another job than %s", path, a->words[0]);
     RO_TRY(cli_store(a, path, 1, &r->j.store, err));
     RO_TRY(cli_job_constants(&r->j, err));
-    r->e.backend = ro_cpu();
-    r->e.pool = r->j.pool;
-    r->e.constants = r->j.constants;
-    r->e.faults = r->faults;
-    return cli_faults(a, r->faults, &r->e.fault_count, err);
+    return exec_options(a, &r->j, r->faults, &r->e, err);
 }
 
 static void close_again(reopened *r)
