@@ -497,16 +497,6 @@ typedef struct {
     int explained; /* by parts */
 } operating;
 
-static void whole_reader(const rf_node *n, const void *const *data, ro_reader *r)
-{
-    memset(r, 0, sizeof *r);
-    r->in = n->in;
-    r->out = n->out;
-    r->inputs = n->inputs;
-    r->outputs = n->outputs;
-    r->data = data;
-}
-
 /* What the parts of an element fold to. */
 static ro_status folded(const rf_node *n, const ro_reader *r, const rf_question *q, uint64_t *bits,
                         ro_err *err)
@@ -535,7 +525,7 @@ static ro_status compute_kernel(void *ctx, ro_pool *pool, uint8_t *result, ro_er
         RO_TRY(rf_run_operator(n, b, pool, o->data, NULL, o->q->output, o->q->element, bits, err));
         vd_put_le(result + 8 * k, bits[0], 8);
     }
-    whole_reader(n, o->data, &r);
+    rf_reader_of(n, o->data, &r);
     bits[0] = ro_at(n->node->op, &r, n->node->attrs, o->q->output, o->q->element);
     if (o->explained) RO_TRY(folded(n, &r, o->q, &bits[1], err));
     vd_put_le(result + 8 * o->count, bits[0], 8);
@@ -819,11 +809,7 @@ static uint32_t explanation_levels(const rf_node *n, uint32_t output, uint64_t e
                                    uint64_t *count, uint64_t *total)
 {
     ro_reader r;
-    memset(&r, 0, sizeof r);
-    r.in = n->in;
-    r.out = n->out;
-    r.inputs = n->inputs;
-    r.outputs = n->outputs;
+    rf_reader_of(n, NULL, &r);
     const ro_explain *e = ro_explain_of(n->node->op, &r);
     *total = 0;
     uint32_t levels = e ? e->levels(&r, n->node->attrs, output, element, count) : 0;
@@ -885,7 +871,7 @@ ro_status rf_explanation_put(const char *store, const rf_node *n, const vd_diges
     ro_reader r;
     uint64_t count[RO_LEVELS_MAX], total, *own = NULL;
     char name[96];
-    whole_reader(n, data, &r);
+    rf_reader_of(n, data, &r);
     uint32_t levels = explanation_levels(n, output, element, count, &total);
     if (!parts)
         RO_TRY(ro_explain_all(n->node->op, &r, n->node->attrs, output, element, &levels, count,
@@ -921,7 +907,7 @@ static ro_status compute_parts(void *ctx, ro_pool *pool, uint8_t *result, ro_err
     uint32_t levels;
     uint64_t count[RO_LEVELS_MAX], *parts;
     (void)pool;
-    whole_reader(x->n, x->data, &r);
+    rf_reader_of(x->n, x->data, &r);
     RO_TRY(ro_explain_all(x->n->node->op, &r, x->n->node->attrs, x->q->output, x->q->element,
                           &levels, count, &parts, err));
     for (uint64_t k = 0; k < x->total; k++) vd_put_le(result + 8 * k, parts[k], 8);

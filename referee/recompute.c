@@ -49,18 +49,19 @@ uint64_t rf_element_bytes(const rf_node *n, uint32_t output)
     return sum;
 }
 
-static void reader_init(const rf_node *n, ro_reader *r)
+void rf_reader_of(const rf_node *n, const void *const *data, ro_reader *r)
 {
     memset(r, 0, sizeof *r);
     r->in = n->in;
     r->out = n->out;
     r->inputs = n->inputs;
     r->outputs = n->outputs;
+    r->data = data;
 }
 
 const ro_explain *rf_explain_of(const rf_node *n, ro_reader *r)
 {
-    reader_init(n, r);
+    rf_reader_of(n, NULL, r);
     return ro_explain_of(n->node->op, r);
 }
 
@@ -107,7 +108,7 @@ static uint64_t fetch(const ro_reader *r, uint32_t input, uint64_t element)
 
 static void operands_reader(rf_operands *o, ro_reader *r)
 {
-    reader_init(o->node, r);
+    rf_reader_of(o->node, NULL, r);
     r->fetch = fetch;
     r->ctx = o;
 }
@@ -319,7 +320,7 @@ ro_status rf_parts_hold(const rf_node *n, const rf_question *q, const rf_part *p
     *ok = 0;
     if (q->level != part->level || q->index != part->index) return RO_OK;
     ro_reader r;
-    (void)rf_explain_of(n, &r);
+    rf_reader_of(n, NULL, &r);
     uint32_t count = rf_part_needs(n, q->output, q->element, part, needs, &total);
     if (total > RF_PARTS_MAX || size != total * 8) return RO_OK;
     for (uint32_t k = 0; k < count; k++)

@@ -210,6 +210,8 @@ typedef struct {
     vd_digest digest[RO_INPUTS_MAX]; /* of present inputs, by input number */
     const rf_runner *runner;         /* of the game that asks; NULL: in this process */
 } rf_node;
+/* A reader of the node's inputs, which lie in memory; data NULL: of none yet. */
+void rf_reader_of(const rf_node *n, const void *const *data, ro_reader *r);
 /* present: digests of the present inputs in order, as in a node leaf. */
 void rf_node_init(rf_node *n, const vd_job *j, uint32_t phase, uint32_t node,
                   const vd_digest *present);

@@ -165,6 +165,16 @@ ro_op ro_op_find(const char *name, uint32_t version)
     return RO_OP_COUNT;
 }
 
+ro_op ro_op_newest(const char *name)
+{
+    ro_op best = RO_OP_COUNT;
+    for (int op = 0; op < RO_OP_COUNT; op++)
+        if (ro_ops[op].name[0] == name[0] && strcmp(ro_ops[op].name, name) == 0 &&
+            (best == RO_OP_COUNT || ro_ops[op].version > ro_ops[best].version))
+            best = (ro_op)op;
+    return best;
+}
+
 uint64_t ro_at(ro_op op, const ro_reader *r, const void *attrs, uint32_t out, uint64_t i)
 {
     ro_compute c = r->inputs ? ro_dtypes[r->in[0].dtype].compute : RO_C_F32;

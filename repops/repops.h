@@ -281,6 +281,7 @@ extern const ro_op_desc ro_ops[RO_OP_COUNT];
 
 /* RO_OP_COUNT when there is none of that name and version. */
 ro_op ro_op_find(const char *name, uint32_t version);
+ro_op ro_op_newest(const char *name); /* the highest version of that name, or RO_OP_COUNT */
 #define RO_ATTR_BYTES_MAX 1024u
 /* Canonical little-endian bytes of attributes: fields in order, i/f 4 or 8 bytes, ints a u32
  * count and i64s. Returns the size (<= RO_ATTR_BYTES_MAX). */

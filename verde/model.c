@@ -50,10 +50,8 @@ typedef struct { ro_op op; uint64_t bytes[RO_ATTRS_SIZE_MAX / 8]; } attrs;
 static ro_status attrs_of(const char *name, attrs *a, ro_err *err)
 {
     memset(a, 0, sizeof *a);
-    for (uint32_t version = 64; version > 0; version--) { /* the newest one of that name */
-        a->op = ro_op_find(name, version);
-        if (a->op != RO_OP_COUNT) return RO_OK;
-    }
+    a->op = ro_op_newest(name);
+    if (a->op != RO_OP_COUNT) return RO_OK;
     return RO_FAIL(err, RO_EOP, "this program lacks the operator %s", name);
 }
 

@@ -94,7 +94,7 @@ ro_status vd_lower_conv(vd_use *u)
     same_pads(&w, x, automatic);
     set_window(u->l, &a, &w);
     vd_attrs_int(u->l, &a, "group", vd_use_int(u, "group", 1));
-    return vd_lower_node(u->l, &a, u->in, u->count, 1, &u->out[0]);
+    return vd_lower_emit(u->l, &a, u->in, u->count, 1, &u->out[0]);
 }
 
 /* A value of one number a channel, to meet (N, C, sizes). */
@@ -135,7 +135,7 @@ ro_status vd_lower_conv_transpose(vd_use *u)
     set_window(l, &a, &w);
     vd_attrs_int(l, &a, "group", vd_use_int(u, "group", 1));
     vd_attrs_ints(l, &a, "dims", sizes, w.axes);
-    RO_TRY(vd_lower_node(l, &a, u->in, 2, 1, &u->out[0]));
+    RO_TRY(vd_lower_emit(l, &a, u->in, 2, 1, &u->out[0]));
     if (u->count < 3 || u->in[2] == RO_NO_VALUE) return RO_OK;
     ro_value bias;
     RO_TRY(along_channels(l, u->in[2], x.rank, &bias));
@@ -159,7 +159,7 @@ ro_status vd_lower_pool(vd_use *u)
     if (mean)
         vd_attrs_int(u->l, &a, "count_include_pad", vd_use_int(u, "count_include_pad", 0) != 0);
     if (!mean && u->node->output_count > 1 && u->node->outputs[1].id) outputs = 2;
-    RO_TRY(vd_lower_node(u->l, &a, u->in, 1, outputs, &u->out[0]));
+    RO_TRY(vd_lower_emit(u->l, &a, u->in, 1, outputs, &u->out[0]));
     if (outputs > 1) u->out[1] = u->out[0] + 1;
     return RO_OK;
 }
@@ -172,7 +172,7 @@ static ro_status reduce(vd_lower *l, const char *name, ro_value x, const ro_ints
     vd_attrs a = vd_attrs_of(name);
     vd_attrs_ints(l, &a, "axes", axes->v, axes->n);
     vd_attrs_int(l, &a, "keepdims", keep);
-    return vd_lower_node(l, &a, &x, 1, 1, out);
+    return vd_lower_emit(l, &a, &x, 1, 1, out);
 }
 
 /* What is done to the elements before they are added up, and to the sum. */
@@ -200,7 +200,7 @@ ro_status vd_lower_arg_min(vd_use *u)
     vd_attrs_int(u->l, &a, "axis", vd_use_int(u, "axis", 0));
     vd_attrs_int(u->l, &a, "keepdims", vd_use_int(u, "keepdims", 1) != 0);
     vd_attrs_int(u->l, &a, "select_last_index", vd_use_int(u, "select_last_index", 0) != 0);
-    return vd_lower_node(u->l, &a, &x, 1, 1, &u->out[0]);
+    return vd_lower_emit(u->l, &a, &x, 1, 1, &u->out[0]);
 }
 
 ro_status vd_lower_reduce(vd_use *u)
@@ -264,7 +264,7 @@ ro_status vd_lower_softmax(vd_use *u)
     const int64_t flat[2] = {(int64_t)sizes[0], (int64_t)sizes[1]};
     if (cut) RO_TRY(vd_lower_reshape(l, x, 2, flat, &x));
     vd_attrs_int(l, &a, "axis", cut ? 1 : axis);
-    RO_TRY(vd_lower_node(l, &a, &x, 1, 1, &u->out[0]));
+    RO_TRY(vd_lower_emit(l, &a, &x, 1, 1, &u->out[0]));
     return cut ? vd_lower_reshape(l, u->out[0], t.rank, t.dims, &u->out[0]) : RO_OK;
 }
 
@@ -285,11 +285,11 @@ ro_status vd_lower_hardmax(vd_use *u)
     for (uint32_t k = 0; k < t.rank; k++) dims[k] = k == axis ? t.dims[k] : 1;
     vd_attrs_int(l, &a, "axis", axis);
     vd_attrs_int(l, &a, "keepdims", 1);
-    RO_TRY(vd_lower_node(l, &a, u->in, 1, 1, &at));
+    RO_TRY(vd_lower_emit(l, &a, u->in, 1, 1, &at));
     RO_TRY(vd_lower_int64s(l, v, t.rank, dims, &numbers));
     RO_TRY(vd_lower_binary(l, "Equal", at, numbers, &same));
     vd_attrs_int(l, &c, "to", (int64_t)t.dtype);
-    return vd_lower_node(l, &c, &same, 1, 1, &u->out[0]);
+    return vd_lower_emit(l, &c, &same, 1, 1, &u->out[0]);
 }
 
 /* ---- normalizations ----------------------------------------------------------------------- */
@@ -331,7 +331,7 @@ static ro_status normalize(vd_lower *l, ro_value x, int64_t axis, double epsilon
     vd_attrs a = vd_attrs_of("LayerNormalization");
     vd_attrs_int(l, &a, "axis", axis);
     vd_attrs_real(l, &a, "epsilon", epsilon);
-    return vd_lower_node(l, &a, &x, 1, 1, out);
+    return vd_lower_emit(l, &a, &x, 1, 1, out);
 }
 
 ro_status vd_lower_instance_norm(vd_use *u)
@@ -376,7 +376,7 @@ ro_status vd_lower_layer_norm(vd_use *u)
     vd_attrs_int(u->l, &a, "axis", vd_use_int(u, "axis", -1));
     vd_attrs_real(u->l, &a, "epsilon", vd_use_float(u, "epsilon", 1e-5f));
     while (outputs > 1 && !u->node->outputs[outputs - 1].id) outputs--;
-    RO_TRY(vd_lower_node(u->l, &a, u->in, u->count, outputs, &u->out[0]));
+    RO_TRY(vd_lower_emit(u->l, &a, u->in, u->count, outputs, &u->out[0]));
     for (uint32_t k = 1; k < outputs; k++) u->out[k] = u->out[0] + k;
     return RO_OK;
 }
@@ -415,7 +415,7 @@ ro_status vd_lower_loss(vd_use *u)
     vd_attrs_int(u->l, &a, "reduction", codes[way]);
     vd_attrs_int(u->l, &a, "has_ignore", vd_use_attribute(u, "ignore_index") != NULL);
     vd_attrs_int(u->l, &a, "ignore_index", vd_use_int(u, "ignore_index", 0));
-    RO_TRY(vd_lower_node(u->l, &a, u->in, u->count, outputs, &u->out[0]));
+    RO_TRY(vd_lower_emit(u->l, &a, u->in, u->count, outputs, &u->out[0]));
     if (outputs > 1) u->out[1] = u->out[0] + 1;
     return RO_OK;
 }
@@ -435,7 +435,7 @@ static ro_status is_label(vd_use *u, const ro_type *x, ro_value *out)
         c[k] = k == 1 ? x->dims[1] : 1;
     }
     vd_attrs_int(l, &a, "to", RO_I64);
-    RO_TRY(vd_lower_node(l, &a, &u->in[1], 1, 1, &label));
+    RO_TRY(vd_lower_emit(l, &a, &u->in[1], 1, 1, &label));
     RO_TRY(vd_lower_reshape(l, label, x->rank, dims, &label));
     RO_TRY(vd_lower_int64s(l, v, x->rank, c, &classes));
     RO_TRY(vd_lower_binary(l, "Equal", label, classes, out));
@@ -493,7 +493,7 @@ static ro_status filled(vd_use *u, const ro_type *t, ro_value value, ro_value *o
 {
     vd_attrs a = vd_attrs_of("Expand");
     vd_attrs_ints(u->l, &a, "shape", t->dims, t->rank);
-    return vd_lower_node(u->l, &a, &value, 1, 1, out);
+    return vd_lower_emit(u->l, &a, &value, 1, 1, out);
 }
 
 /* The position of x that position i, counted from its first one, has; mode 1 edge, 2 reflect,

@@ -83,7 +83,7 @@ ro_status vd_lower_int64s(vd_lower *l, const int64_t *v, uint32_t rank, const in
 
 ro_status vd_lower_scalar(vd_lower *l, ro_dtype d, double x, ro_value *out)
 {
-    vd_attrs a = {vd_lower_op("ConstantOfShape"), {0}, RO_OK};
+    vd_attrs a = vd_attrs_of("ConstantOfShape");
     float f = (float)x;
     uint32_t u4;
     uint64_t bits;
@@ -92,9 +92,8 @@ ro_status vd_lower_scalar(vd_lower *l, ro_dtype d, double x, ro_value *out)
     if (d == RO_F32) bits = u4;
     else if (d != RO_F64)
         bits = (uint64_t)(int64_t)x & (UINT64_MAX >> (64 - 8 * ro_dtypes[d].size));
-    RO_TRY(ro_attr_set_int(a.op, a.bytes, "dtype", (int64_t)d, l->err));
-    RO_TRY(ro_attr_set_ints(a.op, a.bytes, "shape", NULL, 0, l->err));
-    RO_TRY(ro_attr_set_int(a.op, a.bytes, "bits", (int64_t)bits, l->err));
+    vd_attrs_int(l, &a, "dtype", (int64_t)d);
+    vd_attrs_int(l, &a, "bits", (int64_t)bits);
     return vd_lower_emit(l, &a, NULL, 0, 1, out);
 }
 
@@ -140,40 +139,40 @@ ro_status vd_lower_tensor(vd_lower *l, const vd_onnx_tensor *t, ro_value *out)
     return model_constant(l, t, 0, out);
 }
 
+/* The field that a message stands in, and its length. */
+static void put_message_head(vd_out *o, uint8_t field, uint64_t length)
+{
+    vd_out_u8(o, field);
+    for (; length > 127; length >>= 7) vd_out_u8(o, (uint8_t)(length & 127) | 128);
+    vd_out_u8(o, (uint8_t)length);
+}
+
 /* A model of nothing but that tensor, which is given a name. */
 ro_status vd_onnx_tensor_parse(const uint8_t *bytes, uint64_t size, const char *name,
                                ro_arena *arena, ro_tensor *out, ro_err *err)
 {
     static const uint8_t head[] = {0x08, 8, 0x42, 2, 0x10, 17}; /* IR version, operator set */
     static const uint8_t graph[] = {0x12, 1, 'g'}, called[] = {0x42, 1, 't'};
-    uint8_t length[2][10];
-    unsigned digits[2] = {0, 0};
-    uint64_t tensor = size + sizeof called, all;
     ro_err why = {RO_OK, {0}};
     vd_onnx *m = NULL;
     if (size > VD_ONNX_FILE_MAX - 64)
         return RO_FAIL(err, RO_ELIMIT, "%s is larger than %llu bytes", name,
                        (unsigned long long)VD_ONNX_FILE_MAX - 64);
-    for (uint64_t v = tensor; digits[0] == 0 || v; v >>= 7)
-        length[0][digits[0]++] = (uint8_t)((v & 127) | (v > 127 ? 128 : 0));
-    all = sizeof graph + 1 + digits[0] + tensor;
-    for (uint64_t v = all; digits[1] == 0 || v; v >>= 7)
-        length[1][digits[1]++] = (uint8_t)((v & 127) | (v > 127 ? 128 : 0));
-    uint8_t *p = ro_alloc(sizeof head + 1 + digits[1] + all), *q = p;
-    if (!p) return RO_FAIL(err, RO_ENOMEM, "no memory to read %s", name);
-    vd_out o = {q, 0};
+    vd_out counted = {NULL, 0};
+    put_message_head(&counted, 0x2a, size + sizeof called);
+    const uint64_t all = sizeof graph + counted.n + size + sizeof called;
+    vd_out o = {ro_alloc(all + 64), 0};
+    if (!o.to) return RO_FAIL(err, RO_ENOMEM, "no memory to read %s", name);
     vd_out_bytes(&o, head, sizeof head);
-    vd_out_u8(&o, 0x3a);
-    vd_out_bytes(&o, length[1], digits[1]);
+    put_message_head(&o, 0x3a, all);
     vd_out_bytes(&o, graph, sizeof graph);
-    vd_out_u8(&o, 0x2a);
-    vd_out_bytes(&o, length[0], digits[0]);
+    put_message_head(&o, 0x2a, size + sizeof called);
     vd_out_bytes(&o, bytes, size);
     vd_out_bytes(&o, called, sizeof called);
-    ro_status st = vd_onnx_read(p, o.n, -1, &m, &why);
+    ro_status st = vd_onnx_read(o.to, o.n, -1, &m, &why);
     if (!st) st = tensor_data(m, &m->graphs[0].initializers[0], arena, out, &why);
     vd_onnx_close(m);
-    ro_free(p);
+    ro_free(o.to);
     return st ? RO_FAIL(err, st, "%.100s: %.150s", name, why.msg) : RO_OK;
 }
 
@@ -254,43 +253,68 @@ ro_status vd_lower_known(vd_lower *l, ro_value v, const void **data)
 
 /* ---- nodes -------------------------------------------------------------------------------- */
 
-ro_op vd_lower_op(const char *name)
+vd_attrs vd_attrs_of(const char *name)
 {
-    for (uint32_t version = 64; version > 0; version--) {
-        ro_op op = ro_op_find(name, version);
-        if (op != RO_OP_COUNT) return op;
-    }
-    return RO_OP_COUNT;
+    vd_attrs a = {ro_op_newest(name), {0}, RO_OK};
+    return a;
+}
+
+static void keep(vd_attrs *a, ro_status st)
+{
+    if (!a->status) a->status = st;
+}
+
+void vd_attrs_int(vd_lower *l, vd_attrs *a, const char *name, int64_t v)
+{
+    if (a->op != RO_OP_COUNT) keep(a, ro_attr_set_int(a->op, a->bytes, name, v, l->err));
+}
+
+void vd_attrs_real(vd_lower *l, vd_attrs *a, const char *name, double v)
+{
+    if (a->op != RO_OP_COUNT) keep(a, ro_attr_set_real(a->op, a->bytes, name, v, l->err));
+}
+
+void vd_attrs_ints(vd_lower *l, vd_attrs *a, const char *name, const int64_t *v, uint32_t n)
+{
+    if (a->op != RO_OP_COUNT) keep(a, ro_attr_set_ints(a->op, a->bytes, name, v, n, l->err));
 }
 
 ro_status vd_lower_emit(vd_lower *l, const vd_attrs *a, const ro_value *in, uint32_t count,
                         uint32_t outputs, ro_value *first)
 {
+    if (a->op == RO_OP_COUNT) return RO_FAIL(l->err, RO_EOP, "this program lacks the operator");
+    if (a->status) return a->status;
     return ro_graph_node(l->graph, a->op, a->bytes, in, count, outputs, first, l->err);
 }
 
 ro_status vd_lower_plain(vd_lower *l, const char *name, const ro_value *in, uint32_t count,
                          ro_value *out)
 {
-    vd_attrs a = {vd_lower_op(name), {0}, RO_OK};
+    const vd_attrs a = vd_attrs_of(name);
     RO_ASSERT(a.op != RO_OP_COUNT);
     return vd_lower_emit(l, &a, in, count, 1, out);
+}
+
+ro_status vd_lower_binary(vd_lower *l, const char *name, ro_value a, ro_value b, ro_value *out)
+{
+    const ro_value in[2] = {a, b};
+    return vd_lower_plain(l, name, in, 2, out);
 }
 
 ro_status vd_lower_reshape(vd_lower *l, ro_value x, uint32_t rank, const int64_t *dims,
                            ro_value *out)
 {
-    vd_attrs a = {vd_lower_op("Reshape"), {0}, RO_OK};
-    RO_TRY(ro_attr_set_ints(a.op, a.bytes, "shape", dims, rank, l->err));
+    vd_attrs a = vd_attrs_of("Reshape");
+    vd_attrs_ints(l, &a, "shape", dims, rank);
     return vd_lower_emit(l, &a, &x, 1, 1, out);
 }
 
 ro_status vd_lower_concat(vd_lower *l, const ro_value *in, uint32_t count, int64_t axis,
                           ro_value *out)
 {
-    vd_attrs a = {vd_lower_op("Concat"), {0}, RO_OK};
+    vd_attrs a = vd_attrs_of("Concat");
     ro_value part[RO_INPUTS_MAX];
-    RO_TRY(ro_attr_set_int(a.op, a.bytes, "axis", axis, l->err));
+    vd_attrs_int(l, &a, "axis", axis);
     if (count <= RO_INPUTS_MAX) return vd_lower_emit(l, &a, in, count, 1, out);
     uint32_t each = (count + RO_INPUTS_MAX - 1) / RO_INPUTS_MAX, n = 0;
     for (uint32_t at = 0; at < count; at += each)

@@ -115,13 +115,20 @@ ro_status vd_lower_int64s(vd_lower *l, const int64_t *v, uint32_t rank, const in
 /* One real number, in a float dtype rounded once, in others a whole one. */
 ro_status vd_lower_scalar(vd_lower *l, ro_dtype d, double x, ro_value *out) RO_CHECKED;
 
-/* Nodes: an operator by name with attributes set one by one. */
+/* Nodes: an operator by name, the newest, with attributes set one by one; that there is none of
+ * that name, or the first attribute that it does not take, is a failure when the node is made. */
 typedef struct { ro_op op; uint64_t bytes[RO_ATTRS_SIZE_MAX / 8]; ro_status status; } vd_attrs;
-ro_op vd_lower_op(const char *name); /* the newest of that name; RO_OP_COUNT: there is none */
+vd_attrs vd_attrs_of(const char *name);
+void vd_attrs_int(vd_lower *l, vd_attrs *a, const char *name, int64_t v);
+void vd_attrs_real(vd_lower *l, vd_attrs *a, const char *name, double v);
+void vd_attrs_ints(vd_lower *l, vd_attrs *a, const char *name, const int64_t *v, uint32_t n);
 ro_status vd_lower_emit(vd_lower *l, const vd_attrs *a, const ro_value *in, uint32_t count,
                         uint32_t outputs, ro_value *first) RO_CHECKED;
+/* Without attributes, of an operator that there is; of two inputs. */
 ro_status vd_lower_plain(vd_lower *l, const char *name, const ro_value *in, uint32_t count,
                          ro_value *out) RO_CHECKED;
+ro_status vd_lower_binary(vd_lower *l, const char *name, ro_value a, ro_value b, ro_value *out)
+    RO_CHECKED;
 ro_status vd_lower_reshape(vd_lower *l, ro_value x, uint32_t rank, const int64_t *dims,
                            ro_value *out) RO_CHECKED;
 ro_status vd_lower_concat(vd_lower *l, const ro_value *in, uint32_t count, int64_t axis,
@@ -133,16 +140,6 @@ int vd_lower_takes(const char *name); /* an operator, in some cases at least */
 
 /* ---- operators (onnx_ops.c has their table; onnx_layers.c the windows and normalizations) - */
 
-/* An attribute of the operator, whatever the node has: a failure is kept in a->status. */
-void vd_attrs_int(vd_lower *l, vd_attrs *a, const char *name, int64_t v);
-void vd_attrs_real(vd_lower *l, vd_attrs *a, const char *name, double v);
-void vd_attrs_ints(vd_lower *l, vd_attrs *a, const char *name, const int64_t *v, uint32_t n);
-vd_attrs vd_attrs_of(const char *name);
-/* A node of what the attributes say; the first of `outputs` values into *first. */
-ro_status vd_lower_node(vd_lower *l, const vd_attrs *a, const ro_value *in, uint32_t count,
-                        uint32_t outputs, ro_value *first) RO_CHECKED;
-ro_status vd_lower_binary(vd_lower *l, const char *name, ro_value a, ro_value b, ro_value *out)
-    RO_CHECKED;
 /* The axis counted from 0; RO_EATTR where it is outside [-rank, rank). */
 ro_status vd_use_axis(const vd_use *u, int64_t axis, uint32_t rank, uint32_t *out) RO_CHECKED;
 /* The text of an attribute is one of a list that ends with NULL; absent: the first. */

@@ -13,46 +13,6 @@
 
 /* ---- small pieces ------------------------------------------------------------------------- */
 
-vd_attrs vd_attrs_of(const char *name)
-{
-    vd_attrs a = {vd_lower_op(name), {0}, RO_OK};
-    return a;
-}
-
-static void keep(vd_attrs *a, ro_status st)
-{
-    if (!a->status) a->status = st;
-}
-
-void vd_attrs_int(vd_lower *l, vd_attrs *a, const char *name, int64_t v)
-{
-    if (a->op != RO_OP_COUNT) keep(a, ro_attr_set_int(a->op, a->bytes, name, v, l->err));
-}
-
-void vd_attrs_real(vd_lower *l, vd_attrs *a, const char *name, double v)
-{
-    if (a->op != RO_OP_COUNT) keep(a, ro_attr_set_real(a->op, a->bytes, name, v, l->err));
-}
-
-void vd_attrs_ints(vd_lower *l, vd_attrs *a, const char *name, const int64_t *v, uint32_t n)
-{
-    if (a->op != RO_OP_COUNT) keep(a, ro_attr_set_ints(a->op, a->bytes, name, v, n, l->err));
-}
-
-ro_status vd_lower_node(vd_lower *l, const vd_attrs *a, const ro_value *in, uint32_t count,
-                        uint32_t outputs, ro_value *first)
-{
-    if (a->op == RO_OP_COUNT) return RO_FAIL(l->err, RO_EOP, "this program lacks the operator");
-    if (a->status) return a->status;
-    return vd_lower_emit(l, a, in, count, outputs, first);
-}
-
-ro_status vd_lower_binary(vd_lower *l, const char *name, ro_value a, ro_value b, ro_value *out)
-{
-    const ro_value in[2] = {a, b};
-    return vd_lower_plain(l, name, in, 2, out);
-}
-
 ro_status vd_use_axis(const vd_use *u, int64_t axis, uint32_t rank, uint32_t *out)
 {
     *out = 0;
@@ -105,14 +65,14 @@ ro_status vd_lower_take(vd_lower *l, ro_value x, uint32_t axis, const int64_t *a
     int64_t dims[1] = {(int64_t)n};
     RO_TRY(vd_lower_int64s(l, at, 1, dims, &in[1]));
     vd_attrs_int(l, &a, "axis", axis);
-    return vd_lower_node(l, &a, in, 2, 1, out);
+    return vd_lower_emit(l, &a, in, 2, 1, out);
 }
 
 static ro_status cast(vd_lower *l, ro_value x, ro_dtype to, ro_value *out)
 {
     vd_attrs a = vd_attrs_of("Cast");
     vd_attrs_int(l, &a, "to", (int64_t)to);
-    return vd_lower_node(l, &a, &x, 1, 1, out);
+    return vd_lower_emit(l, &a, &x, 1, 1, out);
 }
 
 static ro_status where(vd_lower *l, ro_value c, ro_value x, ro_value y, ro_value *out)
@@ -175,7 +135,7 @@ static int is_own(const char *name)
 
 static int is_plain(const char *name)
 {
-    return vd_lower_op(name) != RO_OP_COUNT && !is_own(name);
+    return ro_op_newest(name) != RO_OP_COUNT && !is_own(name);
 }
 
 static ro_status plain(vd_use *u)
@@ -201,7 +161,7 @@ static ro_status plain(vd_use *u)
         RO_TRY(copy_attribute(u, &a, text, kind, x));
     }
     while (outputs > 1 && !u->node->outputs[outputs - 1].id) outputs--;
-    RO_TRY(vd_lower_node(u->l, &a, u->in, u->count, outputs, &u->out[0]));
+    RO_TRY(vd_lower_emit(u->l, &a, u->in, u->count, outputs, &u->out[0]));
     for (uint32_t k = 1; k < outputs; k++) u->out[k] = u->out[0] + k;
     return RO_OK;
 }
@@ -259,7 +219,7 @@ static ro_status bit_shift(vd_use *u)
     RO_TRY(wants(u, 2, 2));
     RO_TRY(vd_use_choice(u, "direction", ways, &way));
     vd_attrs_int(u->l, &a, "direction", way);
-    return vd_lower_node(u->l, &a, u->in, 2, 1, &u->out[0]);
+    return vd_lower_emit(u->l, &a, u->in, 2, 1, &u->out[0]);
 }
 
 /* Bounds were attributes before version 11, of which one that is not there bounds nothing. */
@@ -291,7 +251,7 @@ static ro_status gelu(vd_use *u)
     RO_TRY(wants(u, 1, 1));
     RO_TRY(vd_use_choice(u, "approximate", forms, &form));
     vd_attrs_int(u->l, &a, "approximate", form);
-    return vd_lower_node(u->l, &a, u->in, 1, 1, &u->out[0]);
+    return vd_lower_emit(u->l, &a, u->in, 1, 1, &u->out[0]);
 }
 
 static ro_status gemm(vd_use *u)
@@ -302,7 +262,7 @@ static ro_status gemm(vd_use *u)
     vd_attrs_int(u->l, &a, "transB", vd_use_int(u, "transB", 0) != 0);
     vd_attrs_real(u->l, &a, "alpha", vd_use_float(u, "alpha", 1));
     vd_attrs_real(u->l, &a, "beta", vd_use_float(u, "beta", 1));
-    return vd_lower_node(u->l, &a, u->in, u->count, 1, &u->out[0]);
+    return vd_lower_emit(u->l, &a, u->in, u->count, 1, &u->out[0]);
 }
 
 /* ---- constants and shapes ----------------------------------------------------------------- */
@@ -358,7 +318,7 @@ static ro_status constant_of_shape(vd_use *u)
     vd_attrs_int(u->l, &a, "dtype", (int64_t)d);
     vd_attrs_ints(u->l, &a, "shape", shape.v, shape.n);
     vd_attrs_int(u->l, &a, "bits", (int64_t)bits);
-    return vd_lower_node(u->l, &a, NULL, 0, 1, &u->out[0]);
+    return vd_lower_emit(u->l, &a, NULL, 0, 1, &u->out[0]);
 }
 
 static int64_t bound(int64_t v, int64_t rank)
@@ -461,7 +421,7 @@ static ro_status expand(vd_use *u)
     RO_TRY(wants(u, 2, 2));
     RO_TRY(vd_use_ints(u, 1, NULL, &s, &given));
     vd_attrs_ints(u->l, &a, "shape", s.v, s.n);
-    return vd_lower_node(u->l, &a, u->in, 1, 1, &u->out[0]);
+    return vd_lower_emit(u->l, &a, u->in, 1, 1, &u->out[0]);
 }
 
 /* Each axis with one of size 1 before it, which is stretched. */
@@ -501,7 +461,7 @@ static ro_status transpose(vd_use *u)
     RO_TRY(vd_use_ints(u, RO_INPUTS_MAX, "perm", &perm, &given));
     for (uint32_t k = 0; !given && k < rank; k++) perm.v[perm.n++] = rank - 1 - k;
     vd_attrs_ints(u->l, &a, "perm", perm.v, perm.n);
-    return vd_lower_node(u->l, &a, u->in, 1, 1, &u->out[0]);
+    return vd_lower_emit(u->l, &a, u->in, 1, 1, &u->out[0]);
 }
 
 static ro_status concat(vd_use *u)
@@ -525,7 +485,7 @@ static ro_status slice(vd_use *u)
     for (uint32_t k = 0; !given[2] && k < list[0].n; k++) list[2].v[list[2].n++] = k;
     for (uint32_t k = 0; !given[3] && k < list[0].n; k++) list[3].v[list[3].n++] = 1;
     for (uint32_t k = 0; k < 4; k++) vd_attrs_ints(u->l, &a, names[k], list[k].v, list[k].n);
-    return vd_lower_node(u->l, &a, u->in, 1, 1, &u->out[0]);
+    return vd_lower_emit(u->l, &a, u->in, 1, 1, &u->out[0]);
 }
 
 static ro_status split(vd_use *u)
@@ -549,7 +509,7 @@ static ro_status split(vd_use *u)
     }
     vd_attrs_int(u->l, &a, "axis", axis);
     vd_attrs_ints(u->l, &a, "split", parts.v, parts.n);
-    RO_TRY(vd_lower_node(u->l, &a, u->in, 1, n, &u->out[0]));
+    RO_TRY(vd_lower_emit(u->l, &a, u->in, 1, n, &u->out[0]));
     for (uint32_t k = 1; k < n; k++) u->out[k] = u->out[0] + k;
     return RO_OK;
 }
@@ -588,7 +548,7 @@ static ro_status dropout(vd_use *u)
     vd_attrs_int(l, &a, "dtype", RO_BOOL);
     vd_attrs_ints(l, &a, "shape", t.dims, t.rank);
     vd_attrs_int(l, &a, "bits", 1);
-    return vd_lower_node(l, &a, NULL, 0, 1, &u->out[1]);
+    return vd_lower_emit(l, &a, NULL, 0, 1, &u->out[1]);
 }
 
 static ro_status gather(vd_use *u)
@@ -596,7 +556,7 @@ static ro_status gather(vd_use *u)
     vd_attrs a = vd_attrs_of("Gather");
     RO_TRY(wants(u, 2, 2));
     vd_attrs_int(u->l, &a, "axis", vd_use_int(u, "axis", 0));
-    return vd_lower_node(u->l, &a, u->in, 2, 1, &u->out[0]);
+    return vd_lower_emit(u->l, &a, u->in, 2, 1, &u->out[0]);
 }
 
 static ro_status room_of(vd_use *u, uint64_t n, int64_t **v)
@@ -649,7 +609,7 @@ static ro_status gather_elements(vd_use *u)
     vd_attrs a = vd_attrs_of("Gather");
     ro_value in[2] = {RO_NO_VALUE, flat};
     RO_TRY(vd_lower_reshape(l, u->in[0], 1, &all, &in[0]));
-    return vd_lower_node(l, &a, in, 2, 1, &u->out[0]);
+    return vd_lower_emit(l, &a, in, 2, 1, &u->out[0]);
 }
 
 /* ---- tensors that are made here ----------------------------------------------------------- */
@@ -787,7 +747,7 @@ static ro_status depth_space(vd_use *u)
                             out ? d[3] * b : d[3] / b};
     RO_TRY(vd_lower_reshape(u->l, u->in[0], 6, out ? in[mode] : space, &x));
     vd_attrs_ints(u->l, &a, "perm", perm[out ? mode : 2], 6);
-    RO_TRY(vd_lower_node(u->l, &a, &x, 1, 1, &x));
+    RO_TRY(vd_lower_emit(u->l, &a, &x, 1, 1, &x));
     return vd_lower_reshape(u->l, x, 4, end, &u->out[0]);
 }
 
