@@ -94,7 +94,7 @@ ro_status vd_lower_conv(vd_use *u)
     same_pads(&w, x, automatic);
     set_window(u->l, &a, &w);
     vd_attrs_int(u->l, &a, "group", vd_use_int(u, "group", 1));
-    return vd_lower_emit(u->l, &a, u->in, u->count, 1, &u->out[0]);
+    return vd_use_emit(u, &a, u->count, 1);
 }
 
 /* A value of one number a channel, to meet (N, C, sizes). */
@@ -135,7 +135,7 @@ ro_status vd_lower_conv_transpose(vd_use *u)
     set_window(l, &a, &w);
     vd_attrs_int(l, &a, "group", vd_use_int(u, "group", 1));
     vd_attrs_ints(l, &a, "dims", sizes, w.axes);
-    RO_TRY(vd_lower_emit(l, &a, u->in, 2, 1, &u->out[0]));
+    RO_TRY(vd_use_emit(u, &a, 2, 1));
     if (u->count < 3 || u->in[2] == RO_NO_VALUE) return RO_OK;
     ro_value bias;
     RO_TRY(along_channels(l, u->in[2], x.rank, &bias));
@@ -146,7 +146,7 @@ ro_status vd_lower_pool(vd_use *u)
 {
     vd_attrs a = vd_attrs_of(u->name);
     window w;
-    uint32_t automatic, outputs = 1;
+    uint32_t automatic;
     int mean = u->name[0] == 'A';
     const ro_type *x = vd_use_type(u, 0);
     if (!x) return vd_use_fail(u, RO_EFORMAT, "lacks its input");
@@ -158,10 +158,7 @@ ro_status vd_lower_pool(vd_use *u)
     vd_attrs_int(u->l, &a, "ceil_mode", vd_use_int(u, "ceil_mode", 0) != 0);
     if (mean)
         vd_attrs_int(u->l, &a, "count_include_pad", vd_use_int(u, "count_include_pad", 0) != 0);
-    if (!mean && u->node->output_count > 1 && u->node->outputs[1].id) outputs = 2;
-    RO_TRY(vd_lower_emit(u->l, &a, u->in, 1, outputs, &u->out[0]));
-    if (outputs > 1) u->out[1] = u->out[0] + 1;
-    return RO_OK;
+    return vd_use_emit(u, &a, 1, mean ? 1 : vd_use_wanted(u, 2));
 }
 
 /* ---- reductions --------------------------------------------------------------------------- */
@@ -275,18 +272,15 @@ ro_status vd_lower_hardmax(vd_use *u)
     vd_attrs a = vd_attrs_of("ArgMax"), c = vd_attrs_of("Cast");
     uint32_t axis;
     ro_value at, numbers, same;
-    int64_t dims[RO_RANK_MAX], v[4096];
     if (!vd_use_type(u, 0)) return vd_use_fail(u, RO_EFORMAT, "lacks its input");
     ro_type t = *vd_use_type(u, 0);
     if (l->opset < 13 && t.rank != 2) return vd_use_fail(u, RO_EOP, "cuts a tensor to a matrix");
     RO_TRY(vd_use_axis(u, vd_use_int(u, "axis", l->opset < 13 ? 1 : -1), t.rank, &axis));
     if (t.dims[axis] > 4096) return vd_use_fail(u, RO_ELIMIT, "goes along over 4,096 positions");
-    for (int64_t k = 0; k < t.dims[axis]; k++) v[k] = k;
-    for (uint32_t k = 0; k < t.rank; k++) dims[k] = k == axis ? t.dims[k] : 1;
     vd_attrs_int(l, &a, "axis", axis);
     vd_attrs_int(l, &a, "keepdims", 1);
     RO_TRY(vd_lower_emit(l, &a, u->in, 1, 1, &at));
-    RO_TRY(vd_lower_int64s(l, v, t.rank, dims, &numbers));
+    RO_TRY(vd_use_numbers(u, t.dims[axis], axis, t.rank, &numbers));
     RO_TRY(vd_lower_binary(l, "Equal", at, numbers, &same));
     vd_attrs_int(l, &c, "to", (int64_t)t.dtype);
     return vd_lower_emit(l, &c, &same, 1, 1, &u->out[0]);
@@ -371,14 +365,10 @@ ro_status vd_lower_group_norm(vd_use *u)
 ro_status vd_lower_layer_norm(vd_use *u)
 {
     vd_attrs a = vd_attrs_of("LayerNormalization");
-    uint32_t outputs = u->node->output_count;
     RO_TRY(vd_use_only(u, "stash_type", 1));
     vd_attrs_int(u->l, &a, "axis", vd_use_int(u, "axis", -1));
     vd_attrs_real(u->l, &a, "epsilon", vd_use_float(u, "epsilon", 1e-5f));
-    while (outputs > 1 && !u->node->outputs[outputs - 1].id) outputs--;
-    RO_TRY(vd_lower_emit(u->l, &a, u->in, u->count, outputs, &u->out[0]));
-    for (uint32_t k = 1; k < outputs; k++) u->out[k] = u->out[0] + k;
-    return RO_OK;
+    return vd_use_emit(u, &a, u->count, vd_use_wanted(u, RO_OUTPUTS_MAX));
 }
 
 /* (x - E[x]) / (sqrt(E[x^2] - E[x]^2) + 1e-9), as ONNX's function body says. */
@@ -410,14 +400,12 @@ ro_status vd_lower_loss(vd_use *u)
     static const char *const ways[] = {"mean", "none", "sum", NULL};
     static const uint32_t codes[] = {2, 0, 1};
     vd_attrs a = vd_attrs_of("SoftmaxCrossEntropyLoss");
-    uint32_t way, outputs = u->node->output_count > 1 && u->node->outputs[1].id ? 2 : 1;
+    uint32_t way;
     RO_TRY(vd_use_choice(u, "reduction", ways, &way));
     vd_attrs_int(u->l, &a, "reduction", codes[way]);
     vd_attrs_int(u->l, &a, "has_ignore", vd_use_attribute(u, "ignore_index") != NULL);
     vd_attrs_int(u->l, &a, "ignore_index", vd_use_int(u, "ignore_index", 0));
-    RO_TRY(vd_lower_emit(u->l, &a, u->in, u->count, outputs, &u->out[0]));
-    if (outputs > 1) u->out[1] = u->out[0] + 1;
-    return RO_OK;
+    return vd_use_emit(u, &a, u->count, vd_use_wanted(u, 2));
 }
 
 /* Where a class is the label: (N, C, sizes), true at most once along C. */
@@ -425,19 +413,13 @@ static ro_status is_label(vd_use *u, const ro_type *x, ro_value *out)
 {
     vd_lower *l = u->l;
     vd_attrs a = vd_attrs_of("Cast");
-    int64_t dims[RO_RANK_MAX] = {0}, c[RO_RANK_MAX] = {0};
+    int64_t dims[RO_RANK_MAX];
     ro_value label, classes;
-    int64_t *v = ro_arena_alloc(l->arena, ((uint64_t)x->dims[1] + 1) * sizeof *v);
-    if (!v) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
-    for (int64_t k = 0; k < x->dims[1]; k++) v[k] = k;
-    for (uint32_t k = 0; k < x->rank; k++) {
-        dims[k] = k == 1 ? 1 : x->dims[k];
-        c[k] = k == 1 ? x->dims[1] : 1;
-    }
+    for (uint32_t k = 0; k < x->rank; k++) dims[k] = k == 1 ? 1 : x->dims[k];
     vd_attrs_int(l, &a, "to", RO_I64);
     RO_TRY(vd_lower_emit(l, &a, &u->in[1], 1, 1, &label));
     RO_TRY(vd_lower_reshape(l, label, x->rank, dims, &label));
-    RO_TRY(vd_lower_int64s(l, v, x->rank, c, &classes));
+    RO_TRY(vd_use_numbers(u, x->dims[1], 1, x->rank, &classes));
     RO_TRY(vd_lower_binary(l, "Equal", label, classes, out));
     if (!vd_use_attribute(u, "ignore_index")) return RO_OK;
     int64_t ignored = vd_use_int(u, "ignore_index", 0);
@@ -526,8 +508,8 @@ static ro_status pad_axis(vd_use *u, uint32_t axis, int64_t before, int64_t afte
         int64_t count = mode ? total : n + (before < 0 ? before : 0) + (after < 0 ? after : 0);
         if (count < 0 || (mode && n == 0))
             return vd_use_fail(u, RO_ESHAPE, "pads axis %u of %lld positions", axis, (long long)n);
-        int64_t *at = ro_arena_alloc(l->arena, ((uint64_t)count + 1) * sizeof *at);
-        if (!at) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+        int64_t *at;
+        RO_TRY(vd_use_list(u, (uint64_t)count, &at));
         for (int64_t k = 0; k < count; k++)
             at[k] = mode ? mirrored(first + k, n, mode) : first + k;
         RO_TRY(vd_lower_take(l, *x, axis, at, (uint64_t)count, x));
@@ -670,8 +652,8 @@ ro_status vd_lower_resize(vd_use *u)
     u->out[0] = u->in[0];
     for (uint32_t k = 0; k < t.rank; k++) {
         if (r.to[k] == t.dims[k] && r.scale[k] == 1) continue;
-        int64_t *at = ro_arena_alloc(l->arena, ((uint64_t)r.to[k] + 1) * sizeof *at);
-        if (!at) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+        int64_t *at;
+        RO_TRY(vd_use_list(u, (uint64_t)r.to[k], &at));
         for (int64_t i = 0; i < r.to[k]; i++) {
             at[i] = rounded(place(r.mode, i, r.scale[k], t.dims[k], r.to[k]), r.nearest);
             at[i] = at[i] < 0 ? 0 : at[i] >= t.dims[k] ? t.dims[k] - 1 : at[i];

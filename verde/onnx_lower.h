@@ -140,6 +140,15 @@ int vd_lower_takes(const char *name); /* an operator, in some cases at least */
 
 /* ---- operators (onnx_ops.c has their table; onnx_layers.c the windows and normalizations) - */
 
+/* The outputs that the node wants, at most so many; at least 1. */
+uint32_t vd_use_wanted(const vd_use *u, uint32_t most);
+/* The node itself on its inputs: u->out is set to so many outputs. */
+ro_status vd_use_emit(vd_use *u, const vd_attrs *a, uint32_t inputs, uint32_t outputs) RO_CHECKED;
+/* Room for a list of whole numbers, all 0; RO_ELIMIT over VD_LOWER_INDICES. */
+ro_status vd_use_list(const vd_use *u, uint64_t n, int64_t **list) RO_CHECKED;
+/* 0, 1, .. n - 1 along an axis of a tensor of so many axes, whose others have size 1. */
+ro_status vd_use_numbers(const vd_use *u, int64_t n, uint32_t axis, uint32_t rank, ro_value *out)
+    RO_CHECKED;
 /* The axis counted from 0; RO_EATTR where it is outside [-rank, rank). */
 ro_status vd_use_axis(const vd_use *u, int64_t axis, uint32_t rank, uint32_t *out) RO_CHECKED;
 /* The text of an attribute is one of a list that ends with NULL; absent: the first. */

@@ -57,6 +57,38 @@ static ro_status wants(const vd_use *u, uint32_t least, uint32_t most)
     return RO_OK;
 }
 
+uint32_t vd_use_wanted(const vd_use *u, uint32_t most)
+{
+    uint32_t n = u->node->output_count < most ? u->node->output_count : most;
+    while (n > 1 && !u->node->outputs[n - 1].id) n--;
+    return n;
+}
+
+ro_status vd_use_emit(vd_use *u, const vd_attrs *a, uint32_t inputs, uint32_t outputs)
+{
+    RO_TRY(vd_lower_emit(u->l, a, u->in, inputs, outputs, &u->out[0]));
+    for (uint32_t k = 1; k < outputs; k++) u->out[k] = u->out[0] + k;
+    return RO_OK;
+}
+
+ro_status vd_use_list(const vd_use *u, uint64_t n, int64_t **list)
+{
+    if (n > VD_LOWER_INDICES)
+        return vd_use_fail(u, RO_ELIMIT, "makes %llu numbers; %llu are allowed",
+                           (unsigned long long)n, (unsigned long long)VD_LOWER_INDICES);
+    *list = ro_arena_alloc(u->l->arena, (n + 1) * sizeof **list);
+    return *list ? RO_OK : RO_FAIL(u->l->err, RO_ENOMEM, "no memory to lower the model");
+}
+
+ro_status vd_use_numbers(const vd_use *u, int64_t n, uint32_t axis, uint32_t rank, ro_value *out)
+{
+    int64_t *list, dims[RO_RANK_MAX] = {1, 1, 1, 1, 1, 1, 1, 1};
+    RO_TRY(vd_use_list(u, (uint64_t)n, &list));
+    for (int64_t k = 0; k < n; k++) list[k] = k;
+    dims[axis] = n;
+    return vd_lower_int64s(u->l, list, rank, dims, out);
+}
+
 ro_status vd_lower_take(vd_lower *l, ro_value x, uint32_t axis, const int64_t *at, uint64_t n,
                         ro_value *out)
 {
@@ -142,7 +174,6 @@ static ro_status plain(vd_use *u)
 {
     vd_attrs a = vd_attrs_of(u->name);
     ro_field_kind kind;
-    uint32_t outputs = u->node->output_count;
     char text[40];
     if (!is_plain(u->name))
         return vd_use_fail(u, RO_EOP, "is of an operator that this program lacks");
@@ -160,10 +191,7 @@ static ro_status plain(vd_use *u)
             return vd_use_fail(u, RO_EOP, "has the attribute %s, which is not taken", text);
         RO_TRY(copy_attribute(u, &a, text, kind, x));
     }
-    while (outputs > 1 && !u->node->outputs[outputs - 1].id) outputs--;
-    RO_TRY(vd_lower_emit(u->l, &a, u->in, u->count, outputs, &u->out[0]));
-    for (uint32_t k = 1; k < outputs; k++) u->out[k] = u->out[0] + k;
-    return RO_OK;
+    return vd_use_emit(u, &a, u->count, vd_use_wanted(u, RO_OUTPUTS_MAX));
 }
 
 /* ---- arithmetic --------------------------------------------------------------------------- */
@@ -219,7 +247,7 @@ static ro_status bit_shift(vd_use *u)
     RO_TRY(wants(u, 2, 2));
     RO_TRY(vd_use_choice(u, "direction", ways, &way));
     vd_attrs_int(u->l, &a, "direction", way);
-    return vd_lower_emit(u->l, &a, u->in, 2, 1, &u->out[0]);
+    return vd_use_emit(u, &a, 2, 1);
 }
 
 /* Bounds were attributes before version 11, of which one that is not there bounds nothing. */
@@ -251,7 +279,7 @@ static ro_status gelu(vd_use *u)
     RO_TRY(wants(u, 1, 1));
     RO_TRY(vd_use_choice(u, "approximate", forms, &form));
     vd_attrs_int(u->l, &a, "approximate", form);
-    return vd_lower_emit(u->l, &a, u->in, 1, 1, &u->out[0]);
+    return vd_use_emit(u, &a, 1, 1);
 }
 
 static ro_status gemm(vd_use *u)
@@ -262,7 +290,7 @@ static ro_status gemm(vd_use *u)
     vd_attrs_int(u->l, &a, "transB", vd_use_int(u, "transB", 0) != 0);
     vd_attrs_real(u->l, &a, "alpha", vd_use_float(u, "alpha", 1));
     vd_attrs_real(u->l, &a, "beta", vd_use_float(u, "beta", 1));
-    return vd_lower_emit(u->l, &a, u->in, u->count, 1, &u->out[0]);
+    return vd_use_emit(u, &a, u->count, 1);
 }
 
 /* ---- constants and shapes ----------------------------------------------------------------- */
@@ -421,7 +449,7 @@ static ro_status expand(vd_use *u)
     RO_TRY(wants(u, 2, 2));
     RO_TRY(vd_use_ints(u, 1, NULL, &s, &given));
     vd_attrs_ints(u->l, &a, "shape", s.v, s.n);
-    return vd_lower_emit(u->l, &a, u->in, 1, 1, &u->out[0]);
+    return vd_use_emit(u, &a, 1, 1);
 }
 
 /* Each axis with one of size 1 before it, which is stretched. */
@@ -438,13 +466,13 @@ static ro_status tile(vd_use *u)
     u->out[0] = u->in[0];
     for (uint32_t k = 0; k < t.rank; k++) {
         uint64_t n;
+        int64_t *at;
         if (times.v[k] == 1) continue;
         if (times.v[k] < 0 || !ro_mul_size((uint64_t)t.dims[k], (uint64_t)times.v[k], &n) ||
             n > VD_LOWER_INDICES)
             return vd_use_fail(u, RO_ELIMIT, "repeats axis %u of %lld positions %lld times", k,
                                (long long)t.dims[k], (long long)times.v[k]);
-        int64_t *at = ro_arena_alloc(l->arena, n * sizeof *at);
-        if (!at) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+        RO_TRY(vd_use_list(u, n, &at));
         for (uint64_t i = 0; i < n; i++) at[i] = (int64_t)(i % (uint64_t)t.dims[k]);
         RO_TRY(vd_lower_take(l, u->out[0], k, at, n, &u->out[0]));
     }
@@ -461,7 +489,7 @@ static ro_status transpose(vd_use *u)
     RO_TRY(vd_use_ints(u, RO_INPUTS_MAX, "perm", &perm, &given));
     for (uint32_t k = 0; !given && k < rank; k++) perm.v[perm.n++] = rank - 1 - k;
     vd_attrs_ints(u->l, &a, "perm", perm.v, perm.n);
-    return vd_lower_emit(u->l, &a, u->in, 1, 1, &u->out[0]);
+    return vd_use_emit(u, &a, 1, 1);
 }
 
 static ro_status concat(vd_use *u)
@@ -485,7 +513,7 @@ static ro_status slice(vd_use *u)
     for (uint32_t k = 0; !given[2] && k < list[0].n; k++) list[2].v[list[2].n++] = k;
     for (uint32_t k = 0; !given[3] && k < list[0].n; k++) list[3].v[list[3].n++] = 1;
     for (uint32_t k = 0; k < 4; k++) vd_attrs_ints(u->l, &a, names[k], list[k].v, list[k].n);
-    return vd_lower_emit(u->l, &a, u->in, 1, 1, &u->out[0]);
+    return vd_use_emit(u, &a, 1, 1);
 }
 
 static ro_status split(vd_use *u)
@@ -509,9 +537,7 @@ static ro_status split(vd_use *u)
     }
     vd_attrs_int(u->l, &a, "axis", axis);
     vd_attrs_ints(u->l, &a, "split", parts.v, parts.n);
-    RO_TRY(vd_lower_emit(u->l, &a, u->in, 1, n, &u->out[0]));
-    for (uint32_t k = 1; k < n; k++) u->out[k] = u->out[0] + k;
-    return RO_OK;
+    return vd_use_emit(u, &a, 1, n);
 }
 
 static ro_status cast_to(vd_use *u)
@@ -556,16 +582,7 @@ static ro_status gather(vd_use *u)
     vd_attrs a = vd_attrs_of("Gather");
     RO_TRY(wants(u, 2, 2));
     vd_attrs_int(u->l, &a, "axis", vd_use_int(u, "axis", 0));
-    return vd_lower_emit(u->l, &a, u->in, 2, 1, &u->out[0]);
-}
-
-static ro_status room_of(vd_use *u, uint64_t n, int64_t **v)
-{
-    if (n > VD_LOWER_INDICES)
-        return vd_use_fail(u, RO_ELIMIT, "makes %llu numbers; %llu are allowed",
-                           (unsigned long long)n, (unsigned long long)VD_LOWER_INDICES);
-    *v = ro_arena_alloc(u->l->arena, (n + 1) * sizeof **v);
-    return *v ? RO_OK : RO_FAIL(u->l->err, RO_ENOMEM, "no memory to lower the model");
+    return vd_use_emit(u, &a, 2, 1);
 }
 
 /* Places in the flat tensor: what is no place gives zeros there, as in Gather. */
@@ -584,7 +601,7 @@ static ro_status gather_elements(vd_use *u)
     for (uint32_t k = 0; k < x.rank; k++)
         if (k != axis && i.dims[k] > x.dims[k])
             return vd_use_fail(u, RO_ESHAPE, "has more indices than positions on axis %u", k);
-    RO_TRY(room_of(u, n, &base));
+    RO_TRY(vd_use_list(u, n, &base));
     if (!ro_type_elements(&x)) return vd_use_fail(u, RO_ESHAPE, "gathers from no elements");
     for (uint32_t k = x.rank; k-- > 0; one *= (uint64_t)x.dims[k]) step[k] = one;
     for (uint64_t e = 0; e < n; e++)
@@ -633,7 +650,7 @@ static ro_status eye_like(vd_use *u)
     if (t.rank != 2) return vd_use_fail(u, RO_ESHAPE, "is like a tensor of %u axes", t.rank);
     if (d <= 0 || d >= RO_DTYPE_LIMIT)
         return vd_use_fail(u, RO_EOP, "has dtype %lld", (long long)d);
-    RO_TRY(room_of(u, ro_type_elements(&t), &v));
+    RO_TRY(vd_use_list(u, ro_type_elements(&t), &v));
     k = k > t.dims[1] ? t.dims[1] : k < -t.dims[0] ? -t.dims[0] : k;
     for (int64_t r = 0; r < t.dims[0]; r++)
         if (r + k >= 0 && r + k < t.dims[1]) v[r * t.dims[1] + r + k] = 1;
@@ -653,7 +670,7 @@ static ro_status trilu(vd_use *u)
     const int64_t *dims = t.dims + t.rank - 2, rows = dims[0], columns = dims[1];
     uint64_t all;
     if (!ro_mul_size((uint64_t)rows, (uint64_t)columns, &all)) all = UINT64_MAX;
-    RO_TRY(room_of(u, all, &v));
+    RO_TRY(vd_use_list(u, all, &v));
     k = k > columns ? columns : k < -rows ? -rows : k;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < columns; c++)
@@ -675,7 +692,7 @@ static ro_status range(vd_use *u)
     count = (real[1] - real[0]) / real[2];
     if (!(count <= VD_LOWER_INDICES)) return vd_use_fail(u, RO_ELIMIT, "makes over 2^22 numbers");
     while (t.dims[0] < count) t.dims[0]++;
-    RO_TRY(room_of(u, (uint64_t)t.dims[0], &v));
+    RO_TRY(vd_use_list(u, (uint64_t)t.dims[0], &v));
     if (!floats) {
         for (int64_t k = 0; k < t.dims[0]; k++)
             v[k] = (int64_t)((uint64_t)whole[0] + (uint64_t)k * (uint64_t)whole[2]);
@@ -693,7 +710,7 @@ static ro_status range(vd_use *u)
 static ro_status one_hot(vd_use *u)
 {
     vd_lower *l = u->l;
-    int64_t *v, depth, dims[RO_RANK_MAX];
+    int64_t depth, dims[RO_RANK_MAX];
     double real;
     uint32_t axis, from = 0;
     ro_value i, zero, d, negative, wrapped, numbers, same, pick[2];
@@ -712,10 +729,7 @@ static ro_status one_hot(vd_use *u)
     RO_TRY(where(l, negative, wrapped, i, &i));
     for (uint32_t k = 0; k <= t.rank; k++) dims[k] = k == axis ? 1 : t.dims[from++];
     RO_TRY(vd_lower_reshape(l, i, t.rank + 1, dims, &i));
-    RO_TRY(room_of(u, (uint64_t)depth, &v));
-    for (int64_t k = 0; k < depth; k++) v[k] = k;
-    for (uint32_t k = 0; k <= t.rank; k++) dims[k] = k == axis ? depth : 1;
-    RO_TRY(vd_lower_int64s(l, v, t.rank + 1, dims, &numbers));
+    RO_TRY(vd_use_numbers(u, depth, axis, t.rank + 1, &numbers));
     RO_TRY(vd_lower_binary(l, "Equal", i, numbers, &same));
     for (int64_t k = 0; k < 2; k++) {
         RO_TRY(vd_lower_take(l, u->in[2], 0, &k, 1, &pick[k]));
