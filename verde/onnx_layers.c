@@ -306,6 +306,8 @@ ro_status vd_lower_batch_norm(vd_use *u)
     ro_value mean, deviation, epsilon, x;
     RO_TRY(vd_use_only(u, "training_mode", 0));
     if (l->opset < 9) RO_TRY(vd_use_only(u, "spatial", 1));
+    if (l->opset < 7 && !vd_use_int(u, "is_test", 0))
+        return vd_use_fail(u, RO_EOP, "has no is_test: it is training, which is not taken");
     for (uint32_t k = 0; k < 5; k++)
         if (!vd_use_type(u, k)) return vd_use_fail(u, RO_EFORMAT, "lacks input %u", k);
     ro_type t = *vd_use_type(u, 0);

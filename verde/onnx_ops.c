@@ -239,15 +239,21 @@ static ro_status power(vd_use *u)
     return vd_lower_binary(u->l, "Pow", u->in[0], u->in[1], &u->out[0]);
 }
 
+/* An operator whose one attribute is a text in ONNX, and here that text's place in a list. */
+static ro_status by_choice(vd_use *u, uint32_t inputs, const char *name, const char *const *list)
+{
+    vd_attrs a = vd_attrs_of(u->name);
+    uint32_t way;
+    RO_TRY(wants(u, inputs, inputs));
+    RO_TRY(vd_use_choice(u, name, list, &way));
+    vd_attrs_int(u->l, &a, name, way);
+    return vd_use_emit(u, &a, inputs, 1);
+}
+
 static ro_status bit_shift(vd_use *u)
 {
     static const char *const ways[] = {"LEFT", "RIGHT", NULL};
-    vd_attrs a = vd_attrs_of("BitShift");
-    uint32_t way;
-    RO_TRY(wants(u, 2, 2));
-    RO_TRY(vd_use_choice(u, "direction", ways, &way));
-    vd_attrs_int(u->l, &a, "direction", way);
-    return vd_use_emit(u, &a, 2, 1);
+    return by_choice(u, 2, "direction", ways);
 }
 
 /* Bounds were attributes before version 11, of which one that is not there bounds nothing. */
@@ -274,12 +280,7 @@ static ro_status clip(vd_use *u)
 static ro_status gelu(vd_use *u)
 {
     static const char *const forms[] = {"none", "tanh", NULL};
-    vd_attrs a = vd_attrs_of("Gelu");
-    uint32_t form;
-    RO_TRY(wants(u, 1, 1));
-    RO_TRY(vd_use_choice(u, "approximate", forms, &form));
-    vd_attrs_int(u->l, &a, "approximate", form);
-    return vd_use_emit(u, &a, 1, 1);
+    return by_choice(u, 1, "approximate", forms);
 }
 
 static ro_status gemm(vd_use *u)
@@ -566,7 +567,7 @@ static ro_status dropout(vd_use *u)
     RO_TRY(wants(u, 1, 3));
     ro_type t = *vd_use_type(u, 0);
     if (u->count > 2) RO_TRY(vd_use_scalar(u, 2, &real, &training));
-    if (l->opset < 7 && vd_use_attribute(u, "is_test")) training = !vd_use_int(u, "is_test", 0);
+    if (l->opset < 7) training = !vd_use_int(u, "is_test", 0);
     if (training)
         return vd_use_fail(u, RO_EOP, "drops at random, as in training");
     RO_TRY(vd_lower_plain(l, "Identity", u->in, 1, &u->out[0]));
@@ -794,6 +795,89 @@ static const struct { const char *name; vd_lower_fn *lower; } OPERATORS[] = {
     {"ReduceLogSum", vd_lower_reduce}, {"ReduceLogSumExp", vd_lower_reduce},
     {"ReduceSumSquare", vd_lower_reduce}, {"Hardmax", vd_lower_hardmax}, {"Pad", vd_lower_pad}};
 
+/* The attributes that each function looks at, and those that change nothing: no other is taken. */
+static const struct { vd_lower_fn *lower; const char *takes; } ATTRIBUTES[] = {
+    {binary, "axis broadcast consumed_inputs"},
+    {p_relu, "consumed_inputs"},
+    {power, "axis broadcast"},
+    {bit_shift, "direction"},
+    {clip, "min max consumed_inputs"},
+    {gelu, "approximate"},
+    {gemm, "alpha beta transA transB broadcast"},
+    {constant,
+     "value value_float value_floats value_int value_ints value_string "
+     "value_strings sparse_value"},
+    {constant_of_shape, "value"},
+    {shape, "start end"},
+    {size, ""},
+    {reshape, "shape allowzero consumed_inputs"},
+    {squeeze, "axes"},
+    {unsqueeze, "axes"},
+    {expand, ""},
+    {tile, ""},
+    {transpose, "perm"},
+    {concat, "axis"},
+    {slice, "starts ends axes"},
+    {split, "axis split num_outputs"},
+    {cast_to, "to saturate"},
+    {identity, ""},
+    {dropout, "ratio seed is_test consumed_inputs"},
+    {gather, "axis"},
+    {gather_elements, "axis"},
+    {vd_lower_arg_min, "axis keepdims select_last_index"},
+    {vd_lower_nll, "reduction ignore_index"},
+    {eye_like, "dtype k"},
+    {trilu, "upper"},
+    {range, ""},
+    {one_hot, "axis"},
+    {depth_space, "blocksize mode"},
+    {vd_lower_conv, "auto_pad dilations group kernel_shape pads strides"},
+    {vd_lower_conv_transpose,
+     "auto_pad dilations group kernel_shape output_padding output_shape pads "
+     "strides"},
+    {vd_lower_pool,
+     "auto_pad ceil_mode count_include_pad dilations kernel_shape pads "
+     "storage_order strides"},
+    {vd_lower_global_max_pool, ""},
+    {vd_lower_batch_norm, "epsilon momentum training_mode spatial is_test consumed_inputs"},
+    {vd_lower_instance_norm, "epsilon consumed_inputs"},
+    {vd_lower_group_norm, "epsilon num_groups stash_type"},
+    {vd_lower_layer_norm, "axis epsilon stash_type"},
+    {vd_lower_mvn, "axes"},
+    {vd_lower_resize,
+     "antialias axes coordinate_transformation_mode cubic_coeff_a "
+     "exclude_outside extrapolation_value keep_aspect_ratio_policy mode "
+     "nearest_mode scales"},
+    {vd_lower_softmax, "axis"},
+    {vd_lower_loss, "reduction ignore_index"},
+    {vd_lower_reduce, "axes keepdims noop_with_empty_axes"},
+    {vd_lower_hardmax, "axis"},
+    {vd_lower_pad, "mode pads paddings value"}};
+
+/* Whether a word is one of a list that blanks divide. */
+static int is_word(const char *list, const char *word, size_t n)
+{
+    for (const char *at = list; (at = strstr(at, word)); at += n) {
+        int begins = at == list || at[-1] == ' ', ends = at[n] == ' ' || !at[n];
+        if (begins && ends) return 1;
+    }
+    return 0;
+}
+
+static ro_status check_attributes(const vd_use *u, vd_lower_fn *lower)
+{
+    size_t f = 0;
+    char name[40];
+    while (ATTRIBUTES[f].lower != lower) f++;
+    for (uint32_t k = 0; k < u->node->attribute_count; k++) {
+        const vd_onnx_text *said = &u->node->attributes[k].name;
+        vd_onnx_show(said, name, sizeof name);
+        if (!said->n || !is_word(ATTRIBUTES[f].takes, name, strlen(name)))
+            return vd_use_fail(u, RO_EOP, "has the attribute %s, which is not taken", name);
+    }
+    return RO_OK;
+}
+
 int vd_lower_takes(const char *name)
 {
     if (strcmp(name, "If") == 0 || strcmp(name, "Loop") == 0) return 1;
@@ -805,6 +889,9 @@ int vd_lower_takes(const char *name)
 ro_status vd_lower_operator(vd_use *u)
 {
     for (size_t k = 0; k < sizeof OPERATORS / sizeof *OPERATORS; k++)
-        if (strcmp(OPERATORS[k].name, u->name) == 0) return OPERATORS[k].lower(u);
+        if (strcmp(OPERATORS[k].name, u->name) == 0) {
+            RO_TRY(check_attributes(u, OPERATORS[k].lower));
+            return OPERATORS[k].lower(u);
+        }
     return plain(u);
 }
