@@ -498,48 +498,62 @@ Test(tasks, T57_V009_each_write_and_sync_fails_once, .timeout = 240)
 
 /* ---- submitting ---------------------------------------------------------------------------- */
 
+/* A task of honest members, the first of whom has money; each test submits it as it likes. */
+typedef struct { tw_truth *truth; tw *w; house h; ro_arena *arena; sv_order order; } fixture;
+
+static fixture set_up(uint32_t members)
+{
+    fixture f = {.truth = tw_truth_small(6, 0), .arena = ro_arena_new()};
+    tw_side *honest = tw_honest(f.truth);
+    f.w = tw_world(f.truth, members, (tw_side *[]){honest, honest}, honest);
+    f.h = found(1);
+    f.order = order_of(f.w, &f.h, f.arena);
+    return f;
+}
+
+static void tear_down(fixture *f)
+{
+    balanced(&f->h);
+    ro_arena_free(f->arena);
+    leave(&f->h);
+    tw_free(f->w);
+    tw_truth_free(f->truth);
+}
+
 Test(tasks, T41_what_cannot_be_paid_is_not_opened)
 {
     ro_err err = {RO_OK, {0}};
-    tw_truth *t = tw_truth_small(6, 0);
-    tw_side *honest = tw_honest(t);
-    tw *w = tw_world(t, 2, (tw_side *[]){honest, honest}, honest);
-    house h = found(1); /* the second member has nothing */
-    ro_arena *a = ro_arena_new();
-    sv_order o = order_of(w, &h, a), poor = o;
+    fixture f = set_up(2); /* the second member has nothing */
+    sv_order o = f.order, poor = o;
     poor.client = made_up(78, 1, 1);
-    cr_assert_eq(sv_tasks_submit(h.s, &poor, 1000, &err), RO_ELIMIT);
+    cr_assert_eq(sv_tasks_submit(f.h.s, &poor, 1000, &err), RO_ELIMIT);
     cr_assert(strstr(err.msg, "free has 0;"), "%s", err.msg);
     memset(&err, 0, sizeof err);
-    cr_assert_eq(sv_tasks_count(h.s), 0);
-    must(sv_tasks_submit(h.s, &o, 1000, &err), &err);
-    cr_assert_eq(sv_tasks_submit(h.s, &o, 1000, &err), RO_EDIFFER);
+    cr_assert_eq(sv_tasks_count(f.h.s), 0);
+    must(sv_tasks_submit(f.h.s, &o, 1000, &err), &err);
+    cr_assert_eq(sv_tasks_submit(f.h.s, &o, 1000, &err), RO_EDIFFER);
     memset(&err, 0, sizeof err);
-    cr_assert_eq(sv_tasks_count(h.s), 1);
+    cr_assert_eq(sv_tasks_count(f.h.s), 1);
     mirror.task = o.task;
-    rf_message m = tw_message(w, 1, RF_M_WORK);
+    rf_message m = tw_message(f.w, 1, RF_M_WORK);
     uint8_t terms[RF_PARAMS_BYTES];
     rf_params_encode(&o.params, terms);
     m.claim.terms = rf_terms_digest(terms, sizeof terms);
     rf_event e = {.kind = RF_EV_MESSAGE, .message = &m, .account = made_up(1, 1, 1)};
-    cr_assert_eq(sv_tasks_event(h.s, &o.task, &e, 1001, &err), RO_ELIMIT);
-    cr_assert_eq(logged(&h), 0);
+    cr_assert_eq(sv_tasks_event(f.h.s, &o.task, &e, 1001, &err), RO_ELIMIT);
+    cr_assert_eq(logged(&f.h), 0);
     e.account = made_up(0, 1, 1);
     memset(&err, 0, sizeof err);
-    must(sv_tasks_event(h.s, &o.task, &e, 1001, &err), &err);
+    must(sv_tasks_event(f.h.s, &o.task, &e, 1001, &err), &err);
     const sv_account held = {SV_HELD, {{0}}, o.task};
     sv_account mine = held;
     memcpy(mine.owner.b, m.key, VD_DIGEST);
-    cr_assert_eq(has(&h, &mine), o.params.stake);
+    cr_assert_eq(has(&f.h, &mine), o.params.stake);
     rf_event freeze = {.kind = RF_EV_ALARM};
-    must(sv_tasks_event(h.s, &o.task, &freeze, 1002, &err), &err);
-    cr_assert_eq(sv_tasks_count(h.s), 0);
-    cr_assert_eq(has(&h, &mine), 0); /* refunded */
-    balanced(&h);
-    ro_arena_free(a);
-    leave(&h);
-    tw_free(w);
-    tw_truth_free(t);
+    must(sv_tasks_event(f.h.s, &o.task, &freeze, 1002, &err), &err);
+    cr_assert_eq(sv_tasks_count(f.h.s), 0);
+    cr_assert_eq(has(&f.h, &mine), 0); /* refunded */
+    tear_down(&f);
 }
 
 /* ---- time ---------------------------------------------------------------------------------- */
@@ -547,36 +561,28 @@ Test(tasks, T41_what_cannot_be_paid_is_not_opened)
 Test(tasks, a_tick_ends_what_nobody_claimed)
 {
     ro_err err = {RO_OK, {0}};
-    tw_truth *t = tw_truth_small(6, 0);
-    tw_side *honest = tw_honest(t);
-    tw *w = tw_world(t, 1, (tw_side *[]){honest}, honest);
-    house h = found(1);
-    ro_arena *a = ro_arena_new();
-    sv_order o = order_of(w, &h, a);
+    fixture f = set_up(1);
+    sv_order o = f.order;
     const sv_account client = {SV_FREE, client_id(), {{0}}};
-    must(sv_tasks_submit(h.s, &o, 1000, &err), &err);
+    must(sv_tasks_submit(f.h.s, &o, 1000, &err), &err);
     o.task = made_up(44, 5, 6);
-    must(sv_tasks_submit(h.s, &o, 2000, &err), &err);
+    must(sv_tasks_submit(f.h.s, &o, 2000, &err), &err);
     rf_event ready = {.kind = RF_EV_READY};
-    must(sv_tasks_event(h.s, &w->setup.task, &ready, 2001, &err), &err);
-    must(sv_tasks_event(h.s, &o.task, &ready, 2001, &err), &err);
-    cr_assert_lt(has(&h, &client), MONEY);
-    reopen(&h);
-    cr_assert_eq(sv_tasks_count(h.s), 2);
-    for (uint32_t k = 0; sv_tasks_count(h.s); k++) {
-        uint64_t at = sv_tasks_deadline(h.s);
+    must(sv_tasks_event(f.h.s, &f.w->setup.task, &ready, 2001, &err), &err);
+    must(sv_tasks_event(f.h.s, &o.task, &ready, 2001, &err), &err);
+    cr_assert_lt(has(&f.h, &client), MONEY);
+    reopen(&f.h);
+    cr_assert_eq(sv_tasks_count(f.h.s), 2);
+    for (uint32_t k = 0; sv_tasks_count(f.h.s); k++) {
+        uint64_t at = sv_tasks_deadline(f.h.s);
         cr_assert(k < 100 && at != UINT64_MAX);
-        must(sv_tasks_tick(h.s, at - 1, &err), &err); /* nothing is due yet */
-        cr_assert_eq(sv_tasks_deadline(h.s), at);
-        must(sv_tasks_tick(h.s, at, &err), &err);
+        must(sv_tasks_tick(f.h.s, at - 1, &err), &err); /* nothing is due yet */
+        cr_assert_eq(sv_tasks_deadline(f.h.s), at);
+        must(sv_tasks_tick(f.h.s, at, &err), &err);
     }
-    cr_assert_eq(sv_tasks_deadline(h.s), UINT64_MAX);
-    cr_assert_eq(has(&h, &client), MONEY); /* all of it came back */
-    balanced(&h);
-    ro_arena_free(a);
-    leave(&h);
-    tw_free(w);
-    tw_truth_free(t);
+    cr_assert_eq(sv_tasks_deadline(f.h.s), UINT64_MAX);
+    cr_assert_eq(has(&f.h, &client), MONEY); /* all of it came back */
+    tear_down(&f);
 }
 
 /* ---- messages as they come ----------------------------------------------------------------- */
@@ -597,44 +603,40 @@ static said say(house *h, const void *bytes, size_t n, uint64_t now)
 Test(tasks, T67_one_place_of_the_log_has_one_receipt)
 {
     ro_err err = {RO_OK, {0}};
-    tw_truth *t = tw_truth_small(6, 0);
-    tw_side *honest = tw_honest(t);
-    tw *w = tw_world(t, 1, (tw_side *[]){honest}, honest);
-    house h = found(1);
-    ro_arena *a = ro_arena_new();
+    fixture f = set_up(1);
     vd_key *key;
     const uint8_t another[32] = {11};
     uint8_t bytes[RF_MESSAGE_MAX], terms[RF_PARAMS_BYTES];
     must(vd_key_from_seed(another, &key, &err), &err);
-    sv_order o = order_of(w, &h, a);
-    must(sv_tasks_submit(h.s, &o, 1000, &err), &err);
+    sv_order o = f.order;
+    must(sv_tasks_submit(f.h.s, &o, 1000, &err), &err);
     mirror.task = o.task;
-    rf_message m = tw_message(w, 0, RF_M_COMMIT);
+    rf_message m = tw_message(f.w, 0, RF_M_COMMIT);
     must(rf_message_sign(&m, key, &err), &err);
-    said no = say(&h, bytes, rf_message_encode(&m, bytes), 1001);
+    said no = say(&f.h, bytes, rf_message_encode(&m, bytes), 1001);
     cr_assert(no.m.type == RF_M_REFUSAL && no.m.claim.refusal.reason == RF_R_UNKNOWN);
-    no = say(&h, "no message", 10, 1001);
+    no = say(&f.h, "no message", 10, 1001);
     cr_assert_eq(no.m.claim.refusal.reason, RF_R_MALFORMED);
-    cr_assert_eq(logged(&h), 0); /* strangers do not make the log grow */
-    m = tw_message(w, 0, RF_M_WORK);
+    cr_assert_eq(logged(&f.h), 0); /* strangers do not make the log grow */
+    m = tw_message(f.w, 0, RF_M_WORK);
     rf_params_encode(&o.params, terms);
     m.claim.terms = rf_terms_digest(terms, sizeof terms);
     must(rf_message_sign(&m, key, &err), &err);
     size_t n = rf_message_encode(&m, bytes);
     bytes[n - 1] ^= 1;
-    no = say(&h, bytes, n, 1001);
+    no = say(&f.h, bytes, n, 1001);
     cr_assert_eq(no.m.claim.refusal.reason, RF_R_SIGNATURE);
     bytes[n - 1] ^= 1;
     sv_account all = {SV_FREE, made_up(0, 1, 1), {{0}}}; /* who has nothing gets no place */
-    move_all(&h, &all, &treasury);
-    no = say(&h, bytes, n, 1001);
+    move_all(&f.h, &all, &treasury);
+    no = say(&f.h, bytes, n, 1001);
     cr_assert_eq(no.m.claim.refusal.reason, RF_R_UNKNOWN);
-    cr_assert_eq(logged(&h), 0);
-    pay_in(&h, 9, &all, MONEY);
-    said first = say(&h, bytes, n, 1002);
+    cr_assert_eq(logged(&f.h), 0);
+    pay_in(&f.h, 9, &all, MONEY);
+    said first = say(&f.h, bytes, n, 1002);
     cr_assert_eq(first.m.type, RF_M_RECEIPT);
-    reopen(&h);
-    said again = say(&h, bytes, n, 900); /* the clock went back, the process was another */
+    reopen(&f.h);
+    said again = say(&f.h, bytes, n, 900); /* the clock went back, the process was another */
     cr_assert_eq(again.m.type, RF_M_RECEIPT);
     cr_assert(!rf_equivocates(&first.m, &again.m));
     vd_digest claims[2] = {rf_claim_digest(&first.m), rf_claim_digest(&again.m)};
@@ -642,11 +644,8 @@ Test(tasks, T67_one_place_of_the_log_has_one_receipt)
     cr_assert_eq(first.m.claim.receipt.logged_ms, 1002);
     sv_account held = {SV_HELD, nobody, o.task};
     memcpy(held.owner.b, vd_key_public(key), VD_DIGEST);
-    cr_assert_eq(has(&h, &held), o.params.stake); /* once */
-    balanced(&h);
+    cr_assert_eq(has(&f.h, &held), o.params.stake); /* once */
+    balanced(&f.h);
     vd_key_free(key);
-    ro_arena_free(a);
-    leave(&h);
-    tw_free(w);
-    tw_truth_free(t);
+    tear_down(&f);
 }
