@@ -69,7 +69,7 @@ ro_status sv_backup(const char *dir, const char *to, ro_err *err)
     int fd = openat(folder, PARTIAL, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     ro_status st = fd < 0 ? vd_fs_failed("create", PARTIAL, err) : copy_into(dir, to, err);
     if (st == RO_OK) st = vd_fs_publish(fd, folder, PARTIAL, "ledger.db", to, err);
-    else if (fd >= 0) unlinkat(folder, PARTIAL, 0);
+    if (st && fd >= 0) (void)unlinkat(folder, PARTIAL, 0);
     if (fd >= 0) close(fd);
     close(folder);
     return st;

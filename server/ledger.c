@@ -190,6 +190,12 @@ static ro_status ask(sv_ledger *l, query q, sqlite3_stmt **out, ro_err *err, con
     return database_failed(l->db, "prepare a statement", err);
 }
 
+static void done(sqlite3_stmt *s)
+{
+    sqlite3_reset(s);
+    sqlite3_clear_bindings(s);
+}
+
 /* *row: there is one. Without one the statement is reset. */
 static ro_status step(sv_ledger *l, sqlite3_stmt *s, int *row, ro_err *err)
 {
@@ -198,15 +204,8 @@ static ro_status step(sv_ledger *l, sqlite3_stmt *s, int *row, ro_err *err)
     if (got == SQLITE_ROW) return RO_OK;
     ro_status st = got == SQLITE_DONE ? RO_OK : database_failed(l->db, "be used", err);
     if (st) l->failed = 1;
-    sqlite3_reset(s);
-    sqlite3_clear_bindings(s);
+    done(s);
     return st;
-}
-
-static void done(sqlite3_stmt *s)
-{
-    sqlite3_reset(s);
-    sqlite3_clear_bindings(s);
 }
 
 /* A statement that has no rows to give. */

@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "onnx.h"
@@ -198,13 +197,6 @@ ro_status cli_progress_init(cli_progress *p, const char *kind, const char *label
         return RO_FAIL(err, RO_EUSAGE,
                        "--progress is \"%.20s\"; it can be auto, plain, json or none", kind);
     return RO_OK;
-}
-
-double cli_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static void draw_bar(cli_progress *p, const vd_progress *v, double eta)

@@ -51,7 +51,6 @@ ro_status cli_progress_init(cli_progress *p, const char *kind, const char *label
     RO_CHECKED;
 void cli_progress_step(void *ctx, const vd_progress *p);
 void cli_progress_end(cli_progress *p);
-double cli_seconds(void); /* of a clock that only goes forward */
 
 /* A job from JSON, canonical bytes or a trace, with what is needed to run it. */
 typedef struct {

@@ -425,12 +425,12 @@ static ro_status run_suite(suite *s, const char *folder, const char *progress, r
     if (!s->verdicts) return RO_FAIL(err, RO_ENOMEM, "no memory for the cases");
     memset(&v, 0, sizeof v);
     v.total = s->count;
-    double start = cli_seconds();
+    double start = vd_seconds();
     for (uint32_t k = 0; k < s->count; k++) {
         RO_TRY(run_case(s->folders[k], &s->verdicts[k], err));
         s->total[s->verdicts[k].result]++;
         v.done = k + 1;
-        v.seconds = cli_seconds() - start;
+        v.seconds = vd_seconds() - start;
         cli_progress_step(&p, &v);
     }
     cli_progress_end(&p);

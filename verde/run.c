@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-static double now_seconds(void)
+double vd_seconds(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -47,10 +47,10 @@ static _Thread_local vd_exec *hashing;
 
 static void timed_hash(const ro_type *type, const void *data, ro_pool *pool, uint8_t digest[32])
 {
-    double t = now_seconds();
+    double t = vd_seconds();
     vd_tensor_root(type, data, pool, hashing->root.b);
     vd_tensor_digest_of_root(type, hashing->root.b, digest);
-    hashing->hash_seconds += now_seconds() - t;
+    hashing->hash_seconds += vd_seconds() - t;
 }
 
 /* The node output whose bytes n's output has in another shape, or RO_NO_VALUE. */
@@ -230,10 +230,10 @@ static ro_status refresh_slots(vd_exec *e, ro_err *err)
 static ro_status state_root(vd_exec *e, vd_digest *root, ro_err *err)
 {
     RO_TRY(refresh_slots(e, err));
-    double t = now_seconds();
+    double t = vd_seconds();
     vd_leaf_hashes(VD_TREE_STATE, e->slots, VD_DIGEST, e->job->slot_count, e->leaves->b);
     vd_tree_root(VD_TREE_STATE, e->leaves->b, e->job->slot_count, root->b);
-    e->hash_seconds += now_seconds() - t;
+    e->hash_seconds += vd_seconds() - t;
     return RO_OK;
 }
 
@@ -486,7 +486,7 @@ static void report(running *r)
 {
     if (!r->o->progress) return;
     vd_progress p = {vd_exec_steps(r->e), r->job->steps,       r->begun,
-                     now_seconds() - r->start, r->loss, r->has_loss};
+                     vd_seconds() - r->start, r->loss, r->has_loss};
     r->o->progress(r->o->ctx, &p);
 }
 
@@ -553,7 +553,7 @@ ro_status vd_run(const vd_job *j, const vd_exec_options *eo, const vd_run_option
     r.job = j;
     r.o = o;
     r.snapshot = choose_snapshot(j, o->snapshot);
-    r.start = now_seconds();
+    r.start = vd_seconds();
     ro_status st = vd_exec_new(j, eo, &r.e, err);
     if (!st) st = vd_writer_open(o->trace_path, j, -1, NULL, &r.w, &done, err);
     if (!st) st = resume(&r, done, err);
@@ -567,7 +567,7 @@ ro_status vd_run(const vd_job *j, const vd_exec_options *eo, const vd_run_option
     if (!st && out->steps == j->steps) st = finish(&r, out, err);
     out->loss = r.loss;
     out->has_loss = r.has_loss;
-    out->seconds = now_seconds() - r.start;
+    out->seconds = vd_seconds() - r.start;
     vd_writer_free(r.w);
     vd_exec_free(r.e);
     return st;

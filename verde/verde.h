@@ -456,7 +456,10 @@ ro_status vd_store_put_snapshot(vd_store *s, const vd_digest *job, uint64_t step
 ro_status vd_store_find_snapshot(vd_store *s, const vd_job *j, uint64_t steps,
                                  uint64_t *steps_found, vd_digest *root, ro_err *err) RO_CHECKED;
 
+
 /* ---- runs (run.c) ------------------------------------------------------------------------ */
+
+double vd_seconds(void); /* of a clock that only goes forward */
 
 /* A bit flipped on purpose, after node `node` of global step `step`: tests and demonstrations. */
 typedef struct { uint64_t step; ro_fault fault; } vd_fault;
