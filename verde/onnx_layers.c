@@ -82,7 +82,7 @@ static void set_window(vd_lower *l, vd_attrs *a, const window *w)
     vd_attrs_ints(l, a, "dilations", w->dilations.v, w->axes);
 }
 
-ro_status vd_lower_conv(vd_use *u)
+static ro_status conv(vd_use *u)
 {
     vd_attrs a = vd_attrs_of("Conv");
     window w;
@@ -106,7 +106,7 @@ static ro_status along_channels(vd_lower *l, ro_value v, uint32_t rank, ro_value
 }
 
 /* It is the gradient of Conv by its input, of which only the size is known. */
-ro_status vd_lower_conv_transpose(vd_use *u)
+static ro_status conv_transpose(vd_use *u)
 {
     vd_lower *l = u->l;
     vd_attrs a = vd_attrs_of("ConvInputGrad");
@@ -142,7 +142,7 @@ ro_status vd_lower_conv_transpose(vd_use *u)
     return vd_lower_binary(l, "Add", u->out[0], bias, &u->out[0]);
 }
 
-ro_status vd_lower_pool(vd_use *u)
+static ro_status pool(vd_use *u)
 {
     vd_attrs a = vd_attrs_of(u->name);
     window w;
@@ -188,7 +188,7 @@ static ro_status opposite(vd_lower *l, ro_value x, ro_value *out)
     return vd_lower_binary(l, "Sub", ones, x, out);
 }
 
-ro_status vd_lower_arg_min(vd_use *u)
+static ro_status arg_min(vd_use *u)
 {
     vd_attrs a = vd_attrs_of("ArgMax");
     ro_value x;
@@ -200,7 +200,7 @@ ro_status vd_lower_arg_min(vd_use *u)
     return vd_lower_emit(u->l, &a, &x, 1, 1, &u->out[0]);
 }
 
-ro_status vd_lower_reduce(vd_use *u)
+static ro_status reduction(vd_use *u)
 {
     vd_lower *l = u->l;
     ro_ints axes;
@@ -230,7 +230,7 @@ ro_status vd_lower_reduce(vd_use *u)
     return reduce(l, u->name, x, &axes, keep, &u->out[0]);
 }
 
-ro_status vd_lower_global_max_pool(vd_use *u)
+static ro_status global_max_pool(vd_use *u)
 {
     ro_ints axes = {0, {0}};
     const ro_type *x = vd_use_type(u, 0);
@@ -240,7 +240,7 @@ ro_status vd_lower_global_max_pool(vd_use *u)
 }
 
 /* Softmax and LogSoftmax. Before version 13 a tensor was a matrix cut at the axis. */
-ro_status vd_lower_softmax(vd_use *u)
+static ro_status softmax(vd_use *u)
 {
     vd_lower *l = u->l;
     vd_attrs a = vd_attrs_of(u->name);
@@ -266,7 +266,7 @@ ro_status vd_lower_softmax(vd_use *u)
 }
 
 /* 1 at the first maximum along the axis, 0 elsewhere. */
-ro_status vd_lower_hardmax(vd_use *u)
+static ro_status hardmax(vd_use *u)
 {
     vd_lower *l = u->l;
     vd_attrs a = vd_attrs_of("ArgMax"), c = vd_attrs_of("Cast");
@@ -300,7 +300,7 @@ static ro_status scale_channels(vd_lower *l, ro_value x, ro_value scale, ro_valu
 }
 
 /* In inference: (x - mean) / sqrt(var + epsilon) * scale + bias, with the statistics given. */
-ro_status vd_lower_batch_norm(vd_use *u)
+static ro_status batch_norm(vd_use *u)
 {
     vd_lower *l = u->l;
     ro_value mean, deviation, epsilon, x;
@@ -330,7 +330,7 @@ static ro_status normalize(vd_lower *l, ro_value x, int64_t axis, double epsilon
     return vd_lower_emit(l, &a, &x, 1, 1, out);
 }
 
-ro_status vd_lower_instance_norm(vd_use *u)
+static ro_status instance_norm(vd_use *u)
 {
     ro_value x;
     for (uint32_t k = 0; k < 3; k++)
@@ -341,7 +341,7 @@ ro_status vd_lower_instance_norm(vd_use *u)
 }
 
 /* Scale and bias are of channels from version 21, before of groups. */
-ro_status vd_lower_group_norm(vd_use *u)
+static ro_status group_norm(vd_use *u)
 {
     vd_lower *l = u->l;
     ro_value x;
@@ -364,7 +364,7 @@ ro_status vd_lower_group_norm(vd_use *u)
     return scale_channels(l, u->out[0], u->in[1], u->in[2], &u->out[0]);
 }
 
-ro_status vd_lower_layer_norm(vd_use *u)
+static ro_status layer_norm(vd_use *u)
 {
     vd_attrs a = vd_attrs_of("LayerNormalization");
     RO_TRY(vd_use_only(u, "stash_type", 1));
@@ -374,7 +374,7 @@ ro_status vd_lower_layer_norm(vd_use *u)
 }
 
 /* (x - E[x]) / (sqrt(E[x^2] - E[x]^2) + 1e-9), as ONNX's function body says. */
-ro_status vd_lower_mvn(vd_use *u)
+static ro_status mvn(vd_use *u)
 {
     vd_lower *l = u->l;
     ro_ints axes;
@@ -397,7 +397,7 @@ ro_status vd_lower_mvn(vd_use *u)
 
 /* ---- losses ------------------------------------------------------------------------------- */
 
-ro_status vd_lower_loss(vd_use *u)
+static ro_status loss(vd_use *u)
 {
     static const char *const ways[] = {"mean", "none", "sum", NULL};
     static const uint32_t codes[] = {2, 0, 1};
@@ -445,7 +445,7 @@ static ro_status at_label(vd_lower *l, ro_value is, ro_value v, ro_value *out)
 }
 
 /* -x at the label, times the label's weight; a label that is no class, or is ignored, counts 0. */
-ro_status vd_lower_nll(vd_use *u)
+static ro_status nll(vd_use *u)
 {
     static const char *const ways[] = {"mean", "none", "sum", NULL};
     const ro_ints all = {0, {0}};
@@ -530,7 +530,7 @@ static ro_status pad_axis(vd_use *u, uint32_t axis, int64_t before, int64_t afte
     return parts > 1 ? vd_lower_concat(l, part, parts, axis, x) : RO_OK;
 }
 
-ro_status vd_lower_pad(vd_use *u)
+static ro_status pad(vd_use *u)
 {
     static const char *const modes[] = {"constant", "edge", "reflect", "wrap", NULL};
     vd_lower *l = u->l;
@@ -629,7 +629,7 @@ static ro_status resize_scales(vd_use *u, const ro_type *t, resizing *r)
     return RO_OK;
 }
 
-ro_status vd_lower_resize(vd_use *u)
+static ro_status resize(vd_use *u)
 {
     static const char *const kinds[] = {"nearest", NULL};
     static const char *const modes[] = {"half_pixel", "pytorch_half_pixel", "align_corners",
@@ -664,3 +664,33 @@ ro_status vd_lower_resize(vd_use *u)
     }
     return u->out[0] != u->in[0] ? RO_OK : vd_lower_plain(l, "Identity", u->in, 1, &u->out[0]);
 }
+
+/* ---- the table ---------------------------------------------------------------------------- */
+
+const vd_lower_row vd_lower_layers[] = {
+    {"ArgMin", arg_min, "axis keepdims select_last_index"},
+    {"NegativeLogLikelihoodLoss", nll, "reduction ignore_index"},
+    {"Conv", conv, "auto_pad dilations group kernel_shape pads strides"},
+    {"ConvTranspose", conv_transpose,
+     "auto_pad dilations group kernel_shape output_padding output_shape pads strides"},
+    {"MaxPool AveragePool", pool,
+     "auto_pad ceil_mode count_include_pad dilations kernel_shape pads storage_order strides"},
+    {"GlobalMaxPool", global_max_pool, ""},
+    {"BatchNormalization", batch_norm,
+     "epsilon momentum training_mode spatial is_test consumed_inputs"},
+    {"InstanceNormalization", instance_norm, "epsilon consumed_inputs"},
+    {"GroupNormalization", group_norm, "epsilon num_groups stash_type"},
+    {"LayerNormalization", layer_norm, "axis epsilon stash_type"},
+    {"MeanVarianceNormalization", mvn, "axes"},
+    {"Resize Upsample", resize,
+     "antialias axes coordinate_transformation_mode cubic_coeff_a exclude_outside "
+     "extrapolation_value keep_aspect_ratio_policy mode nearest_mode scales"},
+    {"Softmax LogSoftmax", softmax, "axis"},
+    {"SoftmaxCrossEntropyLoss", loss, "reduction ignore_index"},
+    {"ReduceSum ReduceMean ReduceMax ReduceMin ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp "
+     "ReduceSumSquare", reduction,
+     "axes keepdims noop_with_empty_axes"},
+    {"Hardmax", hardmax, "axis"},
+    {"Pad", pad, "mode pads paddings value"},
+    {NULL, NULL, NULL},
+};

@@ -138,7 +138,7 @@ ro_status vd_lower_concat(vd_lower *l, const ro_value *in, uint32_t count, int64
 ro_status vd_lower_operator(vd_use *u) RO_CHECKED;
 int vd_lower_takes(const char *name); /* an operator, in some cases at least */
 
-/* ---- operators (onnx_ops.c has their table; onnx_layers.c the windows and normalizations) - */
+/* ---- operators: onnx_ops.c, and onnx_layers.c the windows and normalizations -------------- */
 
 /* The outputs that the node wants, at most so many; at least 1. */
 uint32_t vd_use_wanted(const vd_use *u, uint32_t most);
@@ -160,10 +160,24 @@ ro_status vd_use_only(const vd_use *u, const char *name, int64_t v) RO_CHECKED;
 ro_status vd_lower_take(vd_lower *l, ro_value x, uint32_t axis, const int64_t *at, uint64_t n,
                         ro_value *out) RO_CHECKED;
 
-typedef ro_status vd_lower_fn(vd_use *u);
-vd_lower_fn vd_lower_conv, vd_lower_conv_transpose, vd_lower_pool, vd_lower_global_max_pool,
-    vd_lower_batch_norm, vd_lower_instance_norm, vd_lower_group_norm, vd_lower_layer_norm,
-    vd_lower_mvn, vd_lower_resize, vd_lower_softmax, vd_lower_loss, vd_lower_reduce,
-    vd_lower_hardmax, vd_lower_pad, vd_lower_arg_min, vd_lower_nll;
+/* RO_EFORMAT unless there are at least so many inputs, the first `least` all given, and at most so
+ * many. */
+ro_status vd_use_wants(const vd_use *u, uint32_t least, uint32_t most) RO_CHECKED;
+/* A constant of any dtype from whole numbers. */
+ro_status vd_use_made(vd_use *u, ro_dtype d, uint32_t rank, const int64_t *dims, const int64_t *v,
+                      ro_value *out) RO_CHECKED;
+ro_status vd_lower_cast(vd_lower *l, ro_value x, ro_dtype to, ro_value *out) RO_CHECKED;
+ro_status vd_lower_where(vd_lower *l, ro_value c, ro_value x, ro_value y, ro_value *out)
+    RO_CHECKED;
+
+/* A row of a file's table, which ends with a row without names: operators, blanks between them, the
+ * function that lowers each, and the attributes that it looks at or that change nothing. No other
+ * attribute is taken. */
+typedef struct {
+    const char *names;
+    ro_status (*lower)(vd_use *u);
+    const char *attributes;
+} vd_lower_row;
+extern const vd_lower_row vd_lower_basics[], vd_lower_layers[];
 
 #endif

@@ -47,7 +47,7 @@ ro_status vd_use_only(const vd_use *u, const char *name, int64_t v)
 }
 
 /* The inputs that the operator has to have. */
-static ro_status wants(const vd_use *u, uint32_t least, uint32_t most)
+ro_status vd_use_wants(const vd_use *u, uint32_t least, uint32_t most)
 {
     if (u->count > most || u->count < least)
         return vd_use_fail(u, RO_EFORMAT, "has %u inputs; %u to %u are allowed", u->count, least,
@@ -100,14 +100,14 @@ ro_status vd_lower_take(vd_lower *l, ro_value x, uint32_t axis, const int64_t *a
     return vd_lower_emit(l, &a, in, 2, 1, out);
 }
 
-static ro_status cast(vd_lower *l, ro_value x, ro_dtype to, ro_value *out)
+ro_status vd_lower_cast(vd_lower *l, ro_value x, ro_dtype to, ro_value *out)
 {
     vd_attrs a = vd_attrs_of("Cast");
     vd_attrs_int(l, &a, "to", (int64_t)to);
     return vd_lower_emit(l, &a, &x, 1, 1, out);
 }
 
-static ro_status where(vd_lower *l, ro_value c, ro_value x, ro_value y, ro_value *out)
+ro_status vd_lower_where(vd_lower *l, ro_value c, ro_value x, ro_value y, ro_value *out)
 {
     const ro_value in[3] = {c, x, y};
     return vd_lower_plain(l, "Where", in, 3, out);
@@ -212,7 +212,7 @@ static ro_status stretch(vd_use *u)
 
 static ro_status binary(vd_use *u)
 {
-    RO_TRY(wants(u, 2, 2));
+    RO_TRY(vd_use_wants(u, 2, 2));
     if (u->l->opset < 7) RO_TRY(stretch(u));
     return vd_lower_binary(u->l, u->name, u->in[0], u->in[1], &u->out[0]);
 }
@@ -220,7 +220,7 @@ static ro_status binary(vd_use *u)
 /* Before version 7 a slope was one number a channel. */
 static ro_status p_relu(vd_use *u)
 {
-    RO_TRY(wants(u, 2, 2));
+    RO_TRY(vd_use_wants(u, 2, 2));
     ro_type x = *vd_use_type(u, 0), s = *vd_use_type(u, 1);
     if (u->l->opset < 7 && s.rank == 1 && x.rank > 2 && s.dims[0] == x.dims[1]) {
         int64_t dims[RO_RANK_MAX] = {s.dims[0], 1, 1, 1, 1, 1, 1, 1};
@@ -232,10 +232,10 @@ static ro_status p_relu(vd_use *u)
 /* The exponent may be of another dtype, in which whole numbers are meant. */
 static ro_status power(vd_use *u)
 {
-    RO_TRY(wants(u, 2, 2));
+    RO_TRY(vd_use_wants(u, 2, 2));
     if (u->l->opset < 7) RO_TRY(stretch(u));
     ro_dtype d = vd_use_type(u, 0)->dtype;
-    if (vd_use_type(u, 1)->dtype != d) RO_TRY(cast(u->l, u->in[1], d, &u->in[1]));
+    if (vd_use_type(u, 1)->dtype != d) RO_TRY(vd_lower_cast(u->l, u->in[1], d, &u->in[1]));
     return vd_lower_binary(u->l, "Pow", u->in[0], u->in[1], &u->out[0]);
 }
 
@@ -244,7 +244,7 @@ static ro_status by_choice(vd_use *u, uint32_t inputs, const char *name, const c
 {
     vd_attrs a = vd_attrs_of(u->name);
     uint32_t way;
-    RO_TRY(wants(u, inputs, inputs));
+    RO_TRY(vd_use_wants(u, inputs, inputs));
     RO_TRY(vd_use_choice(u, name, list, &way));
     vd_attrs_int(u->l, &a, name, way);
     return vd_use_emit(u, &a, inputs, 1);
@@ -260,7 +260,7 @@ static ro_status bit_shift(vd_use *u)
 static ro_status clip(vd_use *u)
 {
     vd_lower *l = u->l;
-    RO_TRY(wants(u, 1, 3));
+    RO_TRY(vd_use_wants(u, 1, 3));
     for (uint32_t k = 1; k < 3; k++) {
         const char *name = k == 1 ? "min" : "max";
         if (l->opset < 11) {
@@ -286,7 +286,7 @@ static ro_status gelu(vd_use *u)
 static ro_status gemm(vd_use *u)
 {
     vd_attrs a = vd_attrs_of("Gemm");
-    RO_TRY(wants(u, 2, 3));
+    RO_TRY(vd_use_wants(u, 2, 3));
     vd_attrs_int(u->l, &a, "transA", vd_use_int(u, "transA", 0) != 0);
     vd_attrs_int(u->l, &a, "transB", vd_use_int(u, "transB", 0) != 0);
     vd_attrs_real(u->l, &a, "alpha", vd_use_float(u, "alpha", 1));
@@ -332,7 +332,7 @@ static ro_status constant_of_shape(vd_use *u)
     uint64_t bits = 0;
     ro_dtype d = RO_F32;
     const void *data;
-    RO_TRY(wants(u, 1, 1));
+    RO_TRY(vd_use_wants(u, 1, 1));
     RO_TRY(vd_use_ints(u, 0, NULL, &shape, &given));
     if (v && v->type == VD_A_TENSOR) {
         RO_TRY(vd_lower_tensor(u->l, v->v.tensors, &one));
@@ -358,7 +358,7 @@ static int64_t bound(int64_t v, int64_t rank)
 
 static ro_status shape(vd_use *u)
 {
-    RO_TRY(wants(u, 1, 1));
+    RO_TRY(vd_use_wants(u, 1, 1));
     ro_type t = *vd_use_type(u, 0);
     int64_t from = bound(vd_use_int(u, "start", 0), t.rank);
     int64_t to = bound(vd_use_int(u, "end", t.rank), t.rank);
@@ -368,7 +368,7 @@ static ro_status shape(vd_use *u)
 
 static ro_status size(vd_use *u)
 {
-    RO_TRY(wants(u, 1, 1));
+    RO_TRY(vd_use_wants(u, 1, 1));
     int64_t n = (int64_t)ro_type_elements(vd_use_type(u, 0));
     return vd_lower_int64s(u->l, &n, 0, NULL, &u->out[0]);
 }
@@ -379,7 +379,7 @@ static ro_status reshape(vd_use *u)
     int given;
     uint64_t product = 1;
     uint32_t open = RO_INTS_MAX;
-    RO_TRY(wants(u, 1, 2));
+    RO_TRY(vd_use_wants(u, 1, 2));
     RO_TRY(vd_use_ints(u, 1, "shape", &s, &given));
     ro_type t = *vd_use_type(u, 0);
     if (!given || s.n > RO_RANK_MAX) return vd_use_fail(u, RO_ESHAPE, "has no shape of 8 axes");
@@ -407,7 +407,7 @@ static ro_status squeeze(vd_use *u)
     int given;
     uint32_t gone = 0, rank = 0, axis;
     int64_t dims[RO_RANK_MAX];
-    RO_TRY(wants(u, 1, 2));
+    RO_TRY(vd_use_wants(u, 1, 2));
     RO_TRY(vd_use_ints(u, 1, "axes", &axes, &given));
     ro_type t = *vd_use_type(u, 0);
     for (uint32_t k = 0; k < axes.n; k++) {
@@ -428,7 +428,7 @@ static ro_status unsqueeze(vd_use *u)
     int given;
     uint32_t added = 0, axis, from = 0;
     int64_t dims[RO_RANK_MAX];
-    RO_TRY(wants(u, 1, 2));
+    RO_TRY(vd_use_wants(u, 1, 2));
     RO_TRY(vd_use_ints(u, 1, "axes", &axes, &given));
     ro_type t = *vd_use_type(u, 0);
     uint32_t rank = t.rank + axes.n;
@@ -447,7 +447,7 @@ static ro_status expand(vd_use *u)
     vd_attrs a = vd_attrs_of("Expand");
     ro_ints s;
     int given;
-    RO_TRY(wants(u, 2, 2));
+    RO_TRY(vd_use_wants(u, 2, 2));
     RO_TRY(vd_use_ints(u, 1, NULL, &s, &given));
     vd_attrs_ints(u->l, &a, "shape", s.v, s.n);
     return vd_use_emit(u, &a, 1, 1);
@@ -459,7 +459,7 @@ static ro_status tile(vd_use *u)
     ro_ints times;
     int given;
     vd_lower *l = u->l;
-    RO_TRY(wants(u, 2, 2));
+    RO_TRY(vd_use_wants(u, 2, 2));
     RO_TRY(vd_use_ints(u, 1, NULL, &times, &given));
     ro_type t = *vd_use_type(u, 0);
     if (times.n != t.rank)
@@ -485,7 +485,7 @@ static ro_status transpose(vd_use *u)
     vd_attrs a = vd_attrs_of("Transpose");
     ro_ints perm;
     int given;
-    RO_TRY(wants(u, 1, 1));
+    RO_TRY(vd_use_wants(u, 1, 1));
     uint32_t rank = vd_use_type(u, 0)->rank;
     RO_TRY(vd_use_ints(u, RO_INPUTS_MAX, "perm", &perm, &given));
     for (uint32_t k = 0; !given && k < rank; k++) perm.v[perm.n++] = rank - 1 - k;
@@ -496,7 +496,7 @@ static ro_status transpose(vd_use *u)
 static ro_status concat(vd_use *u)
 {
     uint32_t axis;
-    RO_TRY(wants(u, 1, RO_INPUTS_MAX));
+    RO_TRY(vd_use_wants(u, 1, RO_INPUTS_MAX));
     RO_TRY(vd_use_axis(u, vd_use_int(u, "axis", 1), vd_use_type(u, 0)->rank, &axis));
     return vd_lower_concat(u->l, u->in, u->count, axis, &u->out[0]);
 }
@@ -507,7 +507,7 @@ static ro_status slice(vd_use *u)
     static const char *const names[] = {"starts", "ends", "axes", "steps"};
     ro_ints list[4];
     int given[4], old = u->l->opset < 10;
-    RO_TRY(wants(u, old ? 1 : 3, 5));
+    RO_TRY(vd_use_wants(u, old ? 1 : 3, 5));
     for (uint32_t k = 0; k < 4; k++)
         RO_TRY(vd_use_ints(u, k + 1, old && k < 3 ? names[k] : NULL, &list[k], &given[k]));
     if (!given[0] || !given[1]) return vd_use_fail(u, RO_EFORMAT, "lacks its starts or ends");
@@ -523,7 +523,7 @@ static ro_status split(vd_use *u)
     ro_ints parts;
     int given;
     uint32_t n = u->node->output_count, axis;
-    RO_TRY(wants(u, 1, 2));
+    RO_TRY(vd_use_wants(u, 1, 2));
     ro_type t = *vd_use_type(u, 0);
     RO_TRY(vd_use_axis(u, vd_use_int(u, "axis", 0), t.rank, &axis));
     RO_TRY(vd_use_ints(u, 1, "split", &parts, &given));
@@ -544,17 +544,17 @@ static ro_status split(vd_use *u)
 static ro_status cast_to(vd_use *u)
 {
     int like = strcmp(u->name, "CastLike") == 0;
-    RO_TRY(wants(u, like ? 2 : 1, like ? 2 : 1));
+    RO_TRY(vd_use_wants(u, like ? 2 : 1, like ? 2 : 1));
     int64_t to = like ? (int64_t)vd_use_type(u, 1)->dtype : vd_use_int(u, "to", 0);
     if (to <= 0 || to >= RO_DTYPE_LIMIT)
         return vd_use_fail(u, RO_EOP, "gives the dtype %lld, which is not computed with",
                            (long long)to);
-    return cast(u->l, u->in[0], (ro_dtype)to, &u->out[0]);
+    return vd_lower_cast(u->l, u->in[0], (ro_dtype)to, &u->out[0]);
 }
 
 static ro_status identity(vd_use *u)
 {
-    RO_TRY(wants(u, 1, 1));
+    RO_TRY(vd_use_wants(u, 1, 1));
     return vd_lower_plain(u->l, "Identity", u->in, 1, &u->out[0]);
 }
 
@@ -564,7 +564,7 @@ static ro_status dropout(vd_use *u)
     vd_lower *l = u->l;
     double real;
     int64_t training = 0;
-    RO_TRY(wants(u, 1, 3));
+    RO_TRY(vd_use_wants(u, 1, 3));
     ro_type t = *vd_use_type(u, 0);
     if (u->count > 2) RO_TRY(vd_use_scalar(u, 2, &real, &training));
     if (l->opset < 7) training = !vd_use_int(u, "is_test", 0);
@@ -581,7 +581,7 @@ static ro_status dropout(vd_use *u)
 static ro_status gather(vd_use *u)
 {
     vd_attrs a = vd_attrs_of("Gather");
-    RO_TRY(wants(u, 2, 2));
+    RO_TRY(vd_use_wants(u, 2, 2));
     vd_attrs_int(u->l, &a, "axis", vd_use_int(u, "axis", 0));
     return vd_use_emit(u, &a, 2, 1);
 }
@@ -594,7 +594,7 @@ static ro_status gather_elements(vd_use *u)
     uint64_t step[RO_RANK_MAX], one = 1;
     int64_t *base;
     ro_value at, d, zero, low, inside, flat, far;
-    RO_TRY(wants(u, 2, 2));
+    RO_TRY(vd_use_wants(u, 2, 2));
     ro_type x = *vd_use_type(u, 0), i = *vd_use_type(u, 1);
     uint64_t n = ro_type_elements(&i);
     if (x.rank != i.rank || !x.rank) return vd_use_fail(u, RO_ESHAPE, "takes indices of x's rank");
@@ -608,12 +608,12 @@ static ro_status gather_elements(vd_use *u)
     for (uint64_t e = 0; e < n; e++)
         for (uint64_t k = x.rank, rest = e; k-- > 0; rest /= (uint64_t)i.dims[k])
             if (k != axis) base[e] += (int64_t)(rest % (uint64_t)i.dims[k] * step[k]);
-    RO_TRY(cast(l, u->in[1], RO_I64, &at));
+    RO_TRY(vd_lower_cast(l, u->in[1], RO_I64, &at));
     RO_TRY(vd_lower_int64s(l, &x.dims[axis], 0, NULL, &d));
     RO_TRY(vd_lower_int64s(l, (int64_t[]){0}, 0, NULL, &zero));
     RO_TRY(vd_lower_binary(l, "Greater", zero, at, &low));
     RO_TRY(vd_lower_binary(l, "Add", at, d, &far));
-    RO_TRY(where(l, low, far, at, &at));
+    RO_TRY(vd_lower_where(l, low, far, at, &at));
     RO_TRY(vd_lower_binary(l, "Less", at, d, &inside));
     RO_TRY(vd_lower_binary(l, "Less", at, zero, &low));
     const int64_t along = (int64_t)step[axis], all = (int64_t)one;
@@ -622,8 +622,8 @@ static ro_status gather_elements(vd_use *u)
     RO_TRY(vd_lower_int64s(l, base, i.rank, i.dims, &far));
     RO_TRY(vd_lower_binary(l, "Add", flat, far, &flat));
     RO_TRY(vd_lower_int64s(l, &all, 0, NULL, &far));
-    RO_TRY(where(l, inside, flat, far, &flat));
-    RO_TRY(where(l, low, far, flat, &flat));
+    RO_TRY(vd_lower_where(l, inside, flat, far, &flat));
+    RO_TRY(vd_lower_where(l, low, far, flat, &flat));
     vd_attrs a = vd_attrs_of("Gather");
     ro_value in[2] = {RO_NO_VALUE, flat};
     RO_TRY(vd_lower_reshape(l, u->in[0], 1, &all, &in[0]));
@@ -633,19 +633,19 @@ static ro_status gather_elements(vd_use *u)
 /* ---- tensors that are made here ----------------------------------------------------------- */
 
 /* A constant of whole numbers or bools in any dtype. */
-static ro_status made(vd_use *u, ro_dtype d, uint32_t rank, const int64_t *dims, const int64_t *v,
+ro_status vd_use_made(vd_use *u, ro_dtype d, uint32_t rank, const int64_t *dims, const int64_t *v,
                       ro_value *out)
 {
     ro_value all;
     RO_TRY(vd_lower_int64s(u->l, v, rank, dims, &all));
     if (d == RO_I64) *out = all;
-    return d == RO_I64 ? RO_OK : cast(u->l, all, d, out);
+    return d == RO_I64 ? RO_OK : vd_lower_cast(u->l, all, d, out);
 }
 
 static ro_status eye_like(vd_use *u)
 {
     int64_t *v, k = vd_use_int(u, "k", 0);
-    RO_TRY(wants(u, 1, 1));
+    RO_TRY(vd_use_wants(u, 1, 1));
     ro_type t = *vd_use_type(u, 0);
     int64_t d = vd_use_int(u, "dtype", t.dtype);
     if (t.rank != 2) return vd_use_fail(u, RO_ESHAPE, "is like a tensor of %u axes", t.rank);
@@ -655,7 +655,7 @@ static ro_status eye_like(vd_use *u)
     k = k > t.dims[1] ? t.dims[1] : k < -t.dims[0] ? -t.dims[0] : k;
     for (int64_t r = 0; r < t.dims[0]; r++)
         if (r + k >= 0 && r + k < t.dims[1]) v[r * t.dims[1] + r + k] = 1;
-    return made(u, (ro_dtype)d, 2, t.dims, v, &u->out[0]);
+    return vd_use_made(u, (ro_dtype)d, 2, t.dims, v, &u->out[0]);
 }
 
 static ro_status trilu(vd_use *u)
@@ -664,7 +664,7 @@ static ro_status trilu(vd_use *u)
     int64_t *v, k = 0, upper = vd_use_int(u, "upper", 1);
     double real;
     ro_value mask, zero;
-    RO_TRY(wants(u, 1, 2));
+    RO_TRY(vd_use_wants(u, 1, 2));
     ro_type t = *vd_use_type(u, 0);
     if (t.rank < 2) return vd_use_fail(u, RO_ESHAPE, "takes matrices");
     if (u->count > 1) RO_TRY(vd_use_scalar(u, 1, &real, &k));
@@ -676,16 +676,16 @@ static ro_status trilu(vd_use *u)
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < columns; c++)
             v[r * columns + c] = upper ? c - r >= k : c - r <= k;
-    RO_TRY(made(u, RO_BOOL, 2, dims, v, &mask));
+    RO_TRY(vd_use_made(u, RO_BOOL, 2, dims, v, &mask));
     RO_TRY(vd_lower_scalar(l, t.dtype, 0, &zero));
-    return where(l, mask, u->in[0], zero, &u->out[0]);
+    return vd_lower_where(l, mask, u->in[0], zero, &u->out[0]);
 }
 
 static ro_status range(vd_use *u)
 {
     double real[3], count;
     int64_t whole[3], *v;
-    RO_TRY(wants(u, 3, 3));
+    RO_TRY(vd_use_wants(u, 3, 3));
     ro_type t = ro_type_of(vd_use_type(u, 0)->dtype, 1, (int64_t[]){0});
     for (uint32_t k = 0; k < 3; k++) RO_TRY(vd_use_scalar(u, k, &real[k], &whole[k]));
     int floats = t.dtype == RO_F32 || t.dtype == RO_F64;
@@ -697,7 +697,7 @@ static ro_status range(vd_use *u)
     if (!floats) {
         for (int64_t k = 0; k < t.dims[0]; k++)
             v[k] = (int64_t)((uint64_t)whole[0] + (uint64_t)k * (uint64_t)whole[2]);
-        return made(u, t.dtype, 1, t.dims, v, &u->out[0]);
+        return vd_use_made(u, t.dtype, 1, t.dims, v, &u->out[0]);
     }
     for (int64_t k = 0; k < t.dims[0]; k++) {
         double x = real[0] + (double)k * real[2];
@@ -715,19 +715,19 @@ static ro_status one_hot(vd_use *u)
     double real;
     uint32_t axis, from = 0;
     ro_value i, zero, d, negative, wrapped, numbers, same, pick[2];
-    RO_TRY(wants(u, 3, 3));
+    RO_TRY(vd_use_wants(u, 3, 3));
     ro_type t = *vd_use_type(u, 0);
     if (t.rank == RO_RANK_MAX) return vd_use_fail(u, RO_ELIMIT, "gives 9 axes");
     RO_TRY(vd_use_scalar(u, 1, &real, &depth));
     if (ro_dtypes[vd_use_type(u, 1)->dtype].compute == RO_C_F32) depth = (int64_t)real;
     if (depth < 0) return vd_use_fail(u, RO_ESHAPE, "has the depth %lld", (long long)depth);
     RO_TRY(vd_use_axis(u, vd_use_int(u, "axis", -1), t.rank + 1, &axis));
-    RO_TRY(cast(l, u->in[0], RO_I64, &i));
+    RO_TRY(vd_lower_cast(l, u->in[0], RO_I64, &i));
     RO_TRY(vd_lower_int64s(l, (int64_t[]){0}, 0, NULL, &zero));
     RO_TRY(vd_lower_int64s(l, &depth, 0, NULL, &d));
     RO_TRY(vd_lower_binary(l, "Greater", zero, i, &negative));
     RO_TRY(vd_lower_binary(l, "Add", i, d, &wrapped));
-    RO_TRY(where(l, negative, wrapped, i, &i));
+    RO_TRY(vd_lower_where(l, negative, wrapped, i, &i));
     for (uint32_t k = 0; k <= t.rank; k++) dims[k] = k == axis ? 1 : t.dims[from++];
     RO_TRY(vd_lower_reshape(l, i, t.rank + 1, dims, &i));
     RO_TRY(vd_use_numbers(u, depth, axis, t.rank + 1, &numbers));
@@ -736,7 +736,7 @@ static ro_status one_hot(vd_use *u)
         RO_TRY(vd_lower_take(l, u->in[2], 0, &k, 1, &pick[k]));
         RO_TRY(vd_lower_reshape(l, pick[k], 0, NULL, &pick[k]));
     }
-    return where(l, same, pick[1], pick[0], &u->out[0]);
+    return vd_lower_where(l, same, pick[1], pick[0], &u->out[0]);
 }
 
 /* DepthToSpace, SpaceToDepth: a reshape, a transpose, a reshape. */
@@ -747,7 +747,7 @@ static ro_status depth_space(vd_use *u)
     int out = u->name[0] == 'D';
     uint32_t mode;
     ro_value x;
-    RO_TRY(wants(u, 1, 1));
+    RO_TRY(vd_use_wants(u, 1, 1));
     RO_TRY(vd_use_choice(u, "mode", modes, &mode));
     ro_type t = *vd_use_type(u, 0);
     int64_t b = vd_use_int(u, "blocksize", 0), *d = t.dims;
@@ -768,111 +768,72 @@ static ro_status depth_space(vd_use *u)
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
-static const struct { const char *name; vd_lower_fn *lower; } OPERATORS[] = {
-    {"Add", binary}, {"Sub", binary}, {"Mul", binary}, {"Div", binary}, {"Equal", binary},
-    {"Greater", binary}, {"Less", binary}, {"LessOrEqual", binary}, {"GreaterOrEqual", binary},
-    {"And", binary}, {"Or", binary}, {"Xor", binary},
-    {"PRelu", p_relu}, {"Pow", power}, {"BitShift", bit_shift}, {"Clip", clip}, {"Gelu", gelu},
-    {"Gemm", gemm},
-    {"Constant", constant}, {"ConstantOfShape", constant_of_shape}, {"Shape", shape},
-    {"Size", size}, {"Reshape", reshape}, {"Squeeze", squeeze}, {"Unsqueeze", unsqueeze},
-    {"Expand", expand}, {"Tile", tile}, {"Transpose", transpose}, {"Concat", concat},
-    {"Slice", slice}, {"Split", split}, {"Cast", cast_to}, {"CastLike", cast_to},
-    {"Identity", identity}, {"Dropout", dropout}, {"Gather", gather},
-    {"GatherElements", gather_elements}, {"ArgMin", vd_lower_arg_min},
-    {"NegativeLogLikelihoodLoss", vd_lower_nll}, {"EyeLike", eye_like},
-    {"Trilu", trilu}, {"Range", range}, {"OneHot", one_hot}, {"DepthToSpace", depth_space},
-    {"SpaceToDepth", depth_space}, {"Conv", vd_lower_conv},
-    {"ConvTranspose", vd_lower_conv_transpose}, {"MaxPool", vd_lower_pool},
-    {"AveragePool", vd_lower_pool}, {"GlobalMaxPool", vd_lower_global_max_pool},
-    {"BatchNormalization", vd_lower_batch_norm}, {"InstanceNormalization", vd_lower_instance_norm},
-    {"GroupNormalization", vd_lower_group_norm}, {"LayerNormalization", vd_lower_layer_norm},
-    {"MeanVarianceNormalization", vd_lower_mvn}, {"Resize", vd_lower_resize},
-    {"Upsample", vd_lower_resize}, {"Softmax", vd_lower_softmax}, {"LogSoftmax", vd_lower_softmax},
-    {"SoftmaxCrossEntropyLoss", vd_lower_loss}, {"ReduceSum", vd_lower_reduce},
-    {"ReduceMean", vd_lower_reduce}, {"ReduceMax", vd_lower_reduce}, {"ReduceMin", vd_lower_reduce},
-    {"ReduceL1", vd_lower_reduce}, {"ReduceL2", vd_lower_reduce},
-    {"ReduceLogSum", vd_lower_reduce}, {"ReduceLogSumExp", vd_lower_reduce},
-    {"ReduceSumSquare", vd_lower_reduce}, {"Hardmax", vd_lower_hardmax}, {"Pad", vd_lower_pad}};
+const vd_lower_row vd_lower_basics[] = {
+    {"Add Sub Mul Div Equal Greater Less LessOrEqual GreaterOrEqual And Or Xor", binary,
+     "axis broadcast consumed_inputs"},
+    {"PRelu", p_relu, "consumed_inputs"},
+    {"Pow", power, "axis broadcast"},
+    {"BitShift", bit_shift, "direction"},
+    {"Clip", clip, "min max consumed_inputs"},
+    {"Gelu", gelu, "approximate"},
+    {"Gemm", gemm, "alpha beta transA transB broadcast"},
+    {"Constant", constant,
+     "value value_float value_floats value_int value_ints value_string value_strings "
+     "sparse_value"},
+    {"ConstantOfShape", constant_of_shape, "value"},
+    {"Shape", shape, "start end"},
+    {"Size", size, ""},
+    {"Reshape", reshape, "shape allowzero consumed_inputs"},
+    {"Squeeze", squeeze, "axes"},
+    {"Unsqueeze", unsqueeze, "axes"},
+    {"Expand", expand, ""},
+    {"Tile", tile, ""},
+    {"Transpose", transpose, "perm"},
+    {"Concat", concat, "axis"},
+    {"Slice", slice, "starts ends axes"},
+    {"Split", split, "axis split num_outputs"},
+    {"Cast CastLike", cast_to, "to saturate"},
+    {"Identity", identity, ""},
+    {"Dropout", dropout, "ratio seed is_test consumed_inputs"},
+    {"Gather", gather, "axis"},
+    {"GatherElements", gather_elements, "axis"},
+    {"EyeLike", eye_like, "dtype k"},
+    {"Trilu", trilu, "upper"},
+    {"Range", range, ""},
+    {"OneHot", one_hot, "axis"},
+    {"DepthToSpace SpaceToDepth", depth_space, "blocksize mode"},
+    {NULL, NULL, NULL},
+};
 
-/* The attributes that each function looks at, and those that change nothing: no other is taken. */
-static const struct { vd_lower_fn *lower; const char *takes; } ATTRIBUTES[] = {
-    {binary, "axis broadcast consumed_inputs"},
-    {p_relu, "consumed_inputs"},
-    {power, "axis broadcast"},
-    {bit_shift, "direction"},
-    {clip, "min max consumed_inputs"},
-    {gelu, "approximate"},
-    {gemm, "alpha beta transA transB broadcast"},
-    {constant,
-     "value value_float value_floats value_int value_ints value_string "
-     "value_strings sparse_value"},
-    {constant_of_shape, "value"},
-    {shape, "start end"},
-    {size, ""},
-    {reshape, "shape allowzero consumed_inputs"},
-    {squeeze, "axes"},
-    {unsqueeze, "axes"},
-    {expand, ""},
-    {tile, ""},
-    {transpose, "perm"},
-    {concat, "axis"},
-    {slice, "starts ends axes"},
-    {split, "axis split num_outputs"},
-    {cast_to, "to saturate"},
-    {identity, ""},
-    {dropout, "ratio seed is_test consumed_inputs"},
-    {gather, "axis"},
-    {gather_elements, "axis"},
-    {vd_lower_arg_min, "axis keepdims select_last_index"},
-    {vd_lower_nll, "reduction ignore_index"},
-    {eye_like, "dtype k"},
-    {trilu, "upper"},
-    {range, ""},
-    {one_hot, "axis"},
-    {depth_space, "blocksize mode"},
-    {vd_lower_conv, "auto_pad dilations group kernel_shape pads strides"},
-    {vd_lower_conv_transpose,
-     "auto_pad dilations group kernel_shape output_padding output_shape pads "
-     "strides"},
-    {vd_lower_pool,
-     "auto_pad ceil_mode count_include_pad dilations kernel_shape pads "
-     "storage_order strides"},
-    {vd_lower_global_max_pool, ""},
-    {vd_lower_batch_norm, "epsilon momentum training_mode spatial is_test consumed_inputs"},
-    {vd_lower_instance_norm, "epsilon consumed_inputs"},
-    {vd_lower_group_norm, "epsilon num_groups stash_type"},
-    {vd_lower_layer_norm, "axis epsilon stash_type"},
-    {vd_lower_mvn, "axes"},
-    {vd_lower_resize,
-     "antialias axes coordinate_transformation_mode cubic_coeff_a "
-     "exclude_outside extrapolation_value keep_aspect_ratio_policy mode "
-     "nearest_mode scales"},
-    {vd_lower_softmax, "axis"},
-    {vd_lower_loss, "reduction ignore_index"},
-    {vd_lower_reduce, "axes keepdims noop_with_empty_axes"},
-    {vd_lower_hardmax, "axis"},
-    {vd_lower_pad, "mode pads paddings value"}};
+/* What the other files take. */
+static const vd_lower_row *const TABLES[] = {vd_lower_basics, vd_lower_layers};
 
 /* Whether a word is one of a list that blanks divide. */
-static int is_word(const char *list, const char *word, size_t n)
+static int is_word(const char *list, const char *word)
 {
-    for (const char *at = list; (at = strstr(at, word)); at += n) {
+    size_t n = strlen(word);
+    for (const char *at = list; n && (at = strstr(at, word)); at += n) {
         int begins = at == list || at[-1] == ' ', ends = at[n] == ' ' || !at[n];
         if (begins && ends) return 1;
     }
     return 0;
 }
 
-static ro_status check_attributes(const vd_use *u, vd_lower_fn *lower)
+static const vd_lower_row *row_of(const char *name)
 {
-    size_t f = 0;
+    for (size_t t = 0; t < sizeof TABLES / sizeof *TABLES; t++)
+        for (const vd_lower_row *r = TABLES[t]; r->names; r++)
+            if (is_word(r->names, name)) return r;
+    return NULL;
+}
+
+static ro_status check_attributes(const vd_use *u, const char *takes)
+{
     char name[40];
-    while (ATTRIBUTES[f].lower != lower) f++;
     for (uint32_t k = 0; k < u->node->attribute_count; k++) {
         const vd_onnx_text *said = &u->node->attributes[k].name;
         vd_onnx_show(said, name, sizeof name);
-        if (!said->n || !is_word(ATTRIBUTES[f].takes, name, strlen(name)))
+        if (!is_word(takes, name))
             return vd_use_fail(u, RO_EOP, "has the attribute %s, which is not taken", name);
     }
     return RO_OK;
@@ -880,18 +841,13 @@ static ro_status check_attributes(const vd_use *u, vd_lower_fn *lower)
 
 int vd_lower_takes(const char *name)
 {
-    if (strcmp(name, "If") == 0 || strcmp(name, "Loop") == 0) return 1;
-    for (size_t k = 0; k < sizeof OPERATORS / sizeof *OPERATORS; k++)
-        if (strcmp(OPERATORS[k].name, name) == 0) return 1;
-    return is_plain(name);
+    return strcmp(name, "If") == 0 || strcmp(name, "Loop") == 0 || row_of(name) || is_plain(name);
 }
 
 ro_status vd_lower_operator(vd_use *u)
 {
-    for (size_t k = 0; k < sizeof OPERATORS / sizeof *OPERATORS; k++)
-        if (strcmp(OPERATORS[k].name, u->name) == 0) {
-            RO_TRY(check_attributes(u, OPERATORS[k].lower));
-            return OPERATORS[k].lower(u);
-        }
-    return plain(u);
+    const vd_lower_row *r = row_of(u->name);
+    if (!r) return plain(u);
+    RO_TRY(check_attributes(u, r->attributes));
+    return r->lower(u);
 }
