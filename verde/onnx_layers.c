@@ -161,15 +161,99 @@ static ro_status pool(vd_use *u)
     return vd_use_emit(u, &a, 1, mean ? 1 : vd_use_wanted(u, 2));
 }
 
+#define ROW_CHUNK INT64_C(4096)       /* of a lane sum: ARITHMETIC 2.2                          */
+#define ROW_LONG (INT64_C(1) << 20)   /* elements of a row that one node reduces */
+
 /* ---- reductions --------------------------------------------------------------------------- */
 
-static ro_status reduce(vd_lower *l, const char *name, ro_value x, const ro_ints *axes, int keep,
-                        ro_value *out)
+static ro_status reduce_node(vd_lower *l, const char *name, ro_value x, const ro_ints *axes,
+                             int keep, ro_value *out)
 {
     vd_attrs a = vd_attrs_of(name);
     vd_attrs_ints(l, &a, "axes", axes->v, axes->n);
     vd_attrs_int(l, &a, "keepdims", keep);
     return vd_lower_emit(l, &a, &x, 1, 1, out);
+}
+
+/* Positions [from, to) of axis 1. */
+static ro_status columns(vd_lower *l, ro_value x, int64_t from, int64_t to, ro_value *out)
+{
+    const int64_t axis = 1, step = 1;
+    vd_attrs a = vd_attrs_of("Slice");
+    vd_attrs_ints(l, &a, "starts", &from, 1);
+    vd_attrs_ints(l, &a, "ends", &to, 1);
+    vd_attrs_ints(l, &a, "axes", &axis, 1);
+    vd_attrs_ints(l, &a, "steps", &step, 1);
+    return vd_lower_emit(l, &a, &x, 1, 1, out);
+}
+
+/* x with the reduced axes last and in one: (rows, n). */
+static ro_status rows_of(vd_lower *l, ro_value x, uint32_t mask, int64_t n, ro_value *out)
+{
+    ro_type t = *ro_graph_type(l->graph, x);
+    vd_attrs a = vd_attrs_of("Transpose");
+    int64_t perm[RO_RANK_MAX], dims[2] = {1, n};
+    uint32_t at = 0, moved = 0;
+    for (uint32_t reduced = 0; reduced < 2; reduced++)
+        for (uint32_t k = 0; k < t.rank; k++) {
+            if ((mask >> k & 1) != reduced) continue;
+            if (!reduced) dims[0] *= t.dims[k];
+            moved |= k != at;
+            perm[at++] = k;
+        }
+    vd_attrs_ints(l, &a, "perm", perm, t.rank);
+    if (moved) RO_TRY(vd_lower_emit(l, &a, &x, 1, 1, &x));
+    return vd_lower_reshape(l, x, 2, dims, out);
+}
+
+/* The results of the row's chunks, and what is made of those: the sums and maxima that one node
+ * would have (ARITHMETIC 2.2). */
+static ro_status reduce_chunks(vd_lower *l, const char *name, ro_value x, ro_value *out)
+{
+    const ro_ints last = {1, {2}}, second = {1, {1}};
+    ro_type t = *ro_graph_type(l->graph, x);
+    const int64_t n = t.dims[1], whole = n - n % ROW_CHUNK;
+    const int64_t dims[3] = {t.dims[0], whole / ROW_CHUNK, ROW_CHUNK};
+    ro_value part[2] = {x, x};
+    if (whole < n) {
+        RO_TRY(columns(l, x, whole, n, &part[1]));
+        RO_TRY(reduce_node(l, name, part[1], &second, 1, &part[1]));
+        RO_TRY(columns(l, x, 0, whole, &part[0]));
+    }
+    RO_TRY(vd_lower_reshape(l, part[0], 3, dims, &part[0]));
+    RO_TRY(reduce_node(l, name, part[0], &last, 0, &part[0]));
+    if (whole < n) RO_TRY(vd_lower_concat(l, part, 2, 1, &part[0]));
+    return reduce_node(l, name, part[0], &second, 0, out);
+}
+
+/* A reduction. One of very many elements becomes two, so that an element of either is cheap to
+ * compute alone; the bits are the same. Not so in 16 bits, where the chunks' sums would be
+ * rounded. */
+static ro_status reduce(vd_lower *l, const char *name, ro_value x, const ro_ints *axes, int keep,
+                        ro_value *out)
+{
+    ro_type t = *ro_graph_type(l->graph, x);
+    const int mean = strcmp(name, "ReduceMean") == 0, fits = mean || !strcmp(name, "ReduceSum") ||
+                                                             !strcmp(name, "ReduceMax");
+    uint32_t mask = axes->n ? 0 : (1u << t.rank) - 1, rank = 0;
+    int64_t n = 1, dims[RO_RANK_MAX];
+    for (uint32_t k = 0; k < axes->n; k++)
+        if (axes->v[k] >= -(int64_t)t.rank && axes->v[k] < (int64_t)t.rank)
+            mask |= 1u << (axes->v[k] < 0 ? axes->v[k] + (int64_t)t.rank : axes->v[k]);
+    for (uint32_t k = 0; k < t.rank; k++) {
+        if (mask >> k & 1) n *= t.dims[k];
+        if (keep || !(mask >> k & 1)) dims[rank++] = mask >> k & 1 ? 1 : t.dims[k];
+    }
+    if (!fits || n <= ROW_LONG || ro_dtypes[t.dtype].size == 2)
+        return reduce_node(l, name, x, axes, keep, out);
+    RO_TRY(rows_of(l, x, mask, n, &x));
+    RO_TRY(reduce_chunks(l, mean ? "ReduceSum" : name, x, &x));
+    if (mean) {
+        ro_value count;
+        RO_TRY(vd_lower_scalar(l, t.dtype, (double)n, &count));
+        RO_TRY(vd_lower_binary(l, "Div", x, count, &x));
+    }
+    return vd_lower_reshape(l, x, rank, dims, out);
 }
 
 /* What is done to the elements before they are added up, and to the sum. */
