@@ -94,7 +94,7 @@ _verde() {
     options='--trace --store --segment --out --key --record --threads --inject --input --json'
     files='.json .onnx'
     ;;
-  conformance) options='--progress --json' files=.onnx ;;
+  conformance) options='--progress --threads --json' files=.onnx ;;
   inspect) options='--step --json' files='.trace .onnx' ;;
   verify) options='--store --sample --threads --json' files=.trace ;;
   diff) options='--json' files=.trace ;;

@@ -431,6 +431,26 @@ ro_status cli_job_load(cli_job *j, const char *path, const cli_args *a, ro_err *
     return RO_OK;
 }
 
+ro_status cli_model_run(const cli_job *j, const vd_exec_options *e, ro_tensor *out,
+                        vd_digest *outputs, ro_err *err)
+{
+    vd_exec *x = NULL;
+    vd_step_result r;
+    const ro_graph *g = j->job->phases[0].graph;
+    RO_TRY(vd_exec_new(j->job, e, &x, err));
+    ro_status st = vd_exec_first_state(x, j->store, err);
+    if (!st) st = vd_exec_step(x, 0, 0, &r, err);
+    for (uint32_t k = 0; !st && k < g->output_count; k++) {
+        out[k].type = *ro_graph_type(g, g->outputs[k]);
+        out[k].data = ro_arena_alloc(j->arena, ro_type_bytes(&out[k].type));
+        if (!out[k].data) st = RO_FAIL(err, RO_ENOMEM, "no memory for a model's outputs");
+        if (!st) st = vd_exec_value(x, g->outputs[k], out[k].data, err);
+    }
+    if (!st) *outputs = r.outputs;
+    vd_exec_free(x);
+    return st;
+}
+
 ro_status cli_job_constants(cli_job *j, ro_err *err)
 {
     for (uint32_t k = 0; k < j->job->constant_count; k++)

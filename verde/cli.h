@@ -80,6 +80,10 @@ ro_status cli_trace_open(const char *path, vd_trace **out, ro_err *err) RO_CHECK
 ro_status cli_file_open(const char *path, vd_trace **out, ro_err *err) RO_CHECKED;
 ro_status cli_faults(const cli_args *a, vd_fault *f, uint32_t *count, ro_err *err) RO_CHECKED;
 
+/* Run the only step of a model's job: its outputs, in the job's arena, and what they hash to. */
+ro_status cli_model_run(const cli_job *j, const vd_exec_options *e, ro_tensor *out,
+                        vd_digest *outputs, ro_err *err) RO_CHECKED;
+
 /* Run a model's step once more for its outputs (cmd_model.c): listed on stdout, or in o when that
  * is not NULL, and written to the folder `out` when that is not.
  *   expect    what the step's outputs must hash to, as a trace has it; NULL: none

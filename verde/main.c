@@ -80,7 +80,7 @@ static const command commands[] = {
      "verde keygen FILE [--json]\n\nAn Ed25519 key in PEM, readable by its owner only; never "
      "overwrites.\n\nExample\n  verde keygen me.pem\n"},
     {"conformance", NULL, cmd_conformance, "run a folder of ONNX's backend tests",
-     "verde conformance DIR [--progress auto|plain|json|none] [--json]\n\n"
+     "verde conformance DIR [--threads N] [--progress auto|plain|json|none] [--json]\n\n"
      "Every folder in DIR with a model.onnx and test_data_set_N is a case. Passed: all outputs\n"
      "are within ONNX's tolerance. Refused: said before it is run, with a reason. Wrong: all\n"
      "else. Exit 1 when any is wrong.\n\n"

@@ -558,18 +558,26 @@ static ro_status identity(vd_use *u)
     return vd_lower_plain(u->l, "Identity", u->in, 1, &u->out[0]);
 }
 
-/* In inference nothing is dropped; the mask, where it is wanted, is all true. */
+static ro_status draws(vd_use *u)
+{
+    return vd_use_fail(u, RO_EOP, "draws random numbers, which every library does in its own way");
+}
+
+/* In inference nothing is dropped, nor at the ratio 0; the mask, where it is wanted, is true. */
 static ro_status dropout(vd_use *u)
 {
     vd_lower *l = u->l;
-    double real;
+    double real, ratio = vd_use_float(u, "ratio", 0.5f);
     int64_t training = 0;
     RO_TRY(vd_use_wants(u, 1, 3));
     ro_type t = *vd_use_type(u, 0);
     if (u->count > 2) RO_TRY(vd_use_scalar(u, 2, &real, &training));
     if (l->opset < 7) training = !vd_use_int(u, "is_test", 0);
-    if (training)
-        return vd_use_fail(u, RO_EOP, "drops at random, as in training");
+    if (u->count > 1 && u->in[1] != RO_NO_VALUE) {
+        int64_t whole;
+        RO_TRY(vd_use_scalar(u, 1, &ratio, &whole));
+    }
+    if (training && !(ratio == 0)) return draws(u);
     RO_TRY(vd_lower_plain(l, "Identity", u->in, 1, &u->out[0]));
     vd_attrs a = vd_attrs_of("ConstantOfShape");
     vd_attrs_int(l, &a, "dtype", RO_BOOL);
@@ -805,6 +813,10 @@ const vd_lower_row vd_lower_basics[] = {
     {NULL, NULL, NULL},
 };
 
+/* Whose numbers a library chooses; RepOps's operators of these names draw in one way only. */
+static const char *const RANDOM =
+    "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike";
+
 /* What the other files take. */
 static const vd_lower_row *const TABLES[] = {vd_lower_basics, vd_lower_layers};
 
@@ -847,6 +859,7 @@ int vd_lower_takes(const char *name)
 ro_status vd_lower_operator(vd_use *u)
 {
     const vd_lower_row *r = row_of(u->name);
+    if (is_word(RANDOM, u->name)) return draws(u);
     if (!r) return plain(u);
     RO_TRY(check_attributes(u, r->attributes));
     return r->lower(u);

@@ -1,0 +1,553 @@
+/* conform.c - ONNX's backend tests: the cases in a folder, each run in a child, and the tolerance.
+ *
+ * Invariants
+ *   1. What a case does to its process is its own verdict and nobody else's.
+ *   2. Refused is said before anything runs: all of a case's data sets are lowered first.
+ *   3. A child says what its model is before it lowers it, so of one that crashes that is known. */
+#define _GNU_SOURCE
+#include "conform.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "files.h"
+
+const char *const vd_case_results[VD_CASE_RESULTS] = {"passed", "refused", "wrong"};
+
+/* In this process, whose folder is the case's once it is the child's. */
+static int is_file(const char *path)
+{
+    struct stat s;
+    return stat(path, &s) == 0 && S_ISREG(s.st_mode);
+}
+
+/* ---- ONNX's tolerance --------------------------------------------------------------------- */
+
+typedef struct { double relative, absolute; } tolerance;
+
+/* As ONNX's runner has it, and as the case's own data.json says where there is one. */
+static ro_status read_tolerance(ro_arena *arena, tolerance *t, ro_err *err)
+{
+    uint8_t *bytes;
+    uint64_t size;
+    *t = (tolerance){1e-3, 1e-7};
+    if (!is_file("data.json")) return RO_OK;
+    RO_TRY(vd_file_read("data.json", 1 << 20, arena, &bytes, &size, err));
+    cJSON *o = cJSON_ParseWithLength((const char *)bytes, size);
+    const cJSON *r = cJSON_GetObjectItemCaseSensitive(o, "rtol");
+    const cJSON *a = cJSON_GetObjectItemCaseSensitive(o, "atol");
+    int good = o && (!r || cJSON_IsNumber(r)) && (!a || cJSON_IsNumber(a));
+    if (good && r) t->relative = r->valuedouble;
+    if (good && a) t->absolute = a->valuedouble;
+    cJSON_Delete(o);
+    if (good) return RO_OK;
+    return RO_FAIL(err, RO_EFORMAT, "data.json has an rtol or atol that is no number");
+}
+
+/* A number of a floating format of so many bits for the exponent and the fraction, exactly. */
+static double real_of(uint64_t bits, uint32_t exponent_bits, uint32_t fraction_bits)
+{
+    const uint64_t top = (UINT64_C(1) << exponent_bits) - 1;
+    uint64_t exponent = bits >> fraction_bits & top;
+    uint64_t fraction = bits & ((UINT64_C(1) << fraction_bits) - 1);
+    int negative = (bits >> (exponent_bits + fraction_bits) & 1) != 0;
+    int64_t power = (int64_t)(exponent ? exponent : 1) - (int64_t)(top >> 1) - fraction_bits;
+    const uint64_t scale = exponent == top ? UINT64_C(2047) << 52 : (uint64_t)(1023 + power) << 52;
+    double x;
+    memcpy(&x, &scale, 8); /* an infinity, which no fraction but 0 leaves one */
+    if (exponent == top && fraction) x -= x;
+    else if (exponent != top)
+        x *= (double)(exponent ? fraction | UINT64_C(1) << fraction_bits : fraction);
+    return negative ? -x : x;
+}
+
+/* Element i of data of a floating dtype; 0 where the dtype is of another kind. */
+static int real_at(ro_dtype d, const void *data, uint64_t i, double *x)
+{
+    uint64_t eight;
+    uint32_t four;
+    uint16_t two;
+    switch (d) {
+    case RO_F64:
+        memcpy(&eight, (const uint8_t *)data + 8 * i, 8);
+        memcpy(x, &eight, 8);
+        return 1;
+    case RO_F32:
+        memcpy(&four, (const uint8_t *)data + 4 * i, 4);
+        *x = real_of(four, 8, 23);
+        return 1;
+    case RO_F16: case RO_BF16:
+        memcpy(&two, (const uint8_t *)data + 2 * i, 2);
+        *x = d == RO_F16 ? real_of(two, 5, 10) : real_of(two, 8, 7);
+        return 1;
+    default: return 0;
+    }
+}
+
+/* numpy's assert_allclose for floats: a NaN meets a NaN and an infinity itself. Other elements are
+ * equal, where numpy would let whole numbers over 1,000 differ. */
+static int is_near(const tolerance *t, const ro_type *type, const void *got, const void *want,
+                   uint64_t *first)
+{
+    uint64_t n = ro_type_elements(type);
+    uint32_t size = ro_dtypes[type->dtype].size;
+    double a, b;
+    for (*first = 0; *first < n; ++*first) {
+        uint64_t i = *first;
+        if (!real_at(type->dtype, want, i, &b)) {
+            if (memcmp((const uint8_t *)got + i * size, (const uint8_t *)want + i * size, size))
+                return 0;
+            continue;
+        }
+        (void)real_at(type->dtype, got, i, &a);
+        double apart = a > b ? a - b : b - a, size_of_b = b < 0 ? -b : b;
+        int finite = b - b == 0;
+        if (a == b || (a != a && b != b)) continue;
+        if (!finite || !(apart <= t->absolute + t->relative * size_of_b)) return 0;
+    }
+    return 1;
+}
+
+/* ---- one case, in its child --------------------------------------------------------------- */
+
+#define SETS_MAX 64u
+
+typedef struct { vd_case_result result; char why[256]; } verdict;
+
+static void decide(verdict *v, vd_case_result result, const char *why)
+{
+    v->result = result;
+    snprintf(v->why, sizeof v->why, "%s", why);
+}
+
+typedef struct {
+    cli_job j;
+    tolerance near;
+    ro_tensor *got, *want;
+    uint32_t wanted;
+} data_set;
+
+/* input_0.pb, input_1.pb, ... are the graph's inputs in order, and outputs likewise. */
+static ro_status read_set(const char *folder, const vd_onnx *m, data_set *s, ro_err *err)
+{
+    const vd_onnx_graph *g = &m->graphs[0];
+    char path[80];
+    vd_onnx_input *in = ro_arena_alloc(s->j.arena, (g->input_count + 1) * sizeof *in);
+    s->want = ro_arena_alloc(s->j.arena, (g->output_count + 1) * sizeof *s->want);
+    s->got = ro_arena_alloc(s->j.arena, (g->output_count + 1) * sizeof *s->got);
+    uint32_t n = 0;
+    if (!in || !s->want || !s->got) return RO_FAIL(err, RO_ENOMEM, "no memory for a case");
+    for (; n < g->input_count; n++) {
+        const vd_onnx_value *v = &g->inputs[n];
+        snprintf(path, sizeof path, "%.40s/input_%u.pb", folder, n);
+        if (!is_file(path)) break;
+        if (v->type && v->type->kind != VD_ONNX_TENSOR)
+            return RO_FAIL(err, RO_EOP, "input %u is no tensor; only tensors are taken", n);
+        in[n].name = ro_arena_string(s->j.arena, v->name.p, v->name.n);
+        if (!in[n].name) return RO_FAIL(err, RO_ENOMEM, "no memory for a case");
+        RO_TRY(cli_tensor_load(path, s->j.arena, &in[n].tensor, err));
+    }
+    for (s->wanted = 0; s->wanted < g->output_count; s->wanted++) {
+        const vd_onnx_value *v = &g->outputs[s->wanted];
+        snprintf(path, sizeof path, "%.40s/output_%u.pb", folder, s->wanted);
+        if (!is_file(path)) break;
+        if (v->type && v->type->kind != VD_ONNX_TENSOR)
+            return RO_FAIL(err, RO_EOP, "output %u is no tensor; only tensors are given",
+                           s->wanted);
+        RO_TRY(cli_tensor_load(path, s->j.arena, &s->want[s->wanted], err));
+    }
+    if (s->wanted != g->output_count || !s->wanted)
+        return RO_FAIL(err, RO_EFORMAT, "%.40s expects %u outputs of a model that has %u",
+                       folder, s->wanted, g->output_count);
+    RO_TRY(vd_onnx_lower(m, in, n, VD_RECORD_FULL, 0, s->j.arena, &s->j.onnx, err));
+    s->j.job = s->j.onnx.job;
+    s->j.constants = s->j.onnx.constants;
+    return RO_OK;
+}
+
+static void check_set(data_set *s, verdict *v)
+{
+    vd_exec_options e;
+    vd_digest outputs;
+    ro_err err = {RO_OK, {0}};
+    char why[256], a[96], b[96];
+    memset(&e, 0, sizeof e);
+    e.backend = ro_cpu();
+    e.constants = s->j.constants;
+    if (cli_model_run(&s->j, &e, s->got, &outputs, &err)) {
+        decide(v, VD_CASE_WRONG, err.msg);
+        return;
+    }
+    for (uint32_t k = 0; k < s->wanted; k++) {
+        const ro_type *t = &s->got[k].type;
+        uint64_t at = 0;
+        if (!ro_type_equal(t, &s->want[k].type))
+            snprintf(why, sizeof why, "output %u is %s; %s is expected", k,
+                     ro_type_text(t, a, sizeof a), ro_type_text(&s->want[k].type, b, sizeof b));
+        else if (!is_near(&s->near, t, s->got[k].data, s->want[k].data, &at))
+            snprintf(why, sizeof why, "output %u differs at element %llu of %llu", k,
+                     (unsigned long long)at, (unsigned long long)ro_type_elements(t));
+        else continue;
+        decide(v, VD_CASE_WRONG, why);
+        return;
+    }
+}
+
+static void check_sets(const vd_onnx *m, verdict *v)
+{
+    data_set *s = ro_alloc_zero(SETS_MAX * sizeof *s);
+    ro_err err = {RO_OK, {0}};
+    char path[40];
+    uint32_t n = 0;
+    ro_status st = s ? ro_float_mode(&err) : RO_FAIL(&err, RO_ENOMEM, "no memory for a case");
+    for (; !st && n < SETS_MAX; n++) {
+        struct stat there;
+        snprintf(path, sizeof path, "test_data_set_%u", n);
+        if (stat(path, &there)) break;
+        s[n].j.arena = ro_arena_new();
+        if (!s[n].j.arena) st = RO_FAIL(&err, RO_ENOMEM, "no memory for a case");
+        if (!st) st = read_tolerance(s[n].j.arena, &s[n].near, &err);
+        if (!st) st = read_set(path, m, &s[n], &err);
+    }
+    if (!st && !n) st = RO_FAIL(&err, RO_EFORMAT, "the case has no test_data_set_0");
+    if (st) decide(v, st == RO_ENOMEM || st == RO_EIO ? VD_CASE_WRONG : VD_CASE_REFUSED, err.msg);
+    for (uint32_t k = 0; !st && k < n && v->result == VD_CASE_PASSED; k++) check_set(&s[k], v);
+}
+
+/* ---- what a model is, said by the child --------------------------------------------------- */
+
+/* Texts that end in a byte 0, which no name has: the operator set; operators and an empty one;
+ * dtypes and an empty one; the result by number; why. */
+static void say(FILE *f, const char *p, size_t n)
+{
+    fwrite(p, 1, n, f);
+    fputc(0, f);
+}
+
+/* Names are told apart by their numbers: `seen` has of each whether an operator was called so, and
+ * in a domain that is not ONNX's own every node's is looked at again. */
+static int is_new(const vd_onnx_node *n, uint8_t *seen, const vd_onnx_node **others,
+                  uint32_t *count)
+{
+    if (n->function >= 0) return 0; /* its nodes are looked at */
+    if (!n->domain.n) {
+        int is = !seen[n->op.id];
+        seen[n->op.id] = 1;
+        return is;
+    }
+    for (uint32_t k = 0; k < *count; k++)
+        if (others[k]->op.id == n->op.id && others[k]->domain.id == n->domain.id) return 0;
+    others[(*count)++] = n;
+    return 1;
+}
+
+static void say_operators(FILE *f, const vd_onnx *m, ro_arena *a)
+{
+    uint8_t *seen = ro_arena_alloc(a, m->name_count + (size_t)1);
+    const vd_onnx_node **others =
+        ro_arena_alloc(a, (VD_ONNX_NODES_MAX + (size_t)1) * sizeof *others);
+    uint32_t count = 0;
+    for (uint32_t i = 0; seen && others && i < m->graph_count + m->function_count; i++) {
+        const vd_onnx_graph *g = i < m->graph_count ? &m->graphs[i]
+                                                    : &m->functions[i - m->graph_count].body;
+        for (uint32_t k = 0; k < g->node_count; k++) {
+            const vd_onnx_node *n = &g->nodes[k];
+            if (!is_new(n, seen, others, &count)) continue;
+            if (n->domain.n && !vd_onnx_is(&n->domain, "ai.onnx"))
+                fprintf(f, "%.*s.", (int)n->domain.n, n->domain.p);
+            say(f, n->op.p, n->op.n);
+        }
+    }
+    say(f, "", 0);
+}
+
+static void note_types(const vd_onnx_value *v, uint32_t count, uint8_t *has)
+{
+    for (uint32_t k = 0; k < count; k++)
+        for (const vd_onnx_type *t = v[k].type; t; t = t->element)
+            if (t->dtype < VD_ONNX_DTYPE_LIMIT) has[t->dtype] = 1;
+}
+
+static void say_model(FILE *f, const vd_onnx *m)
+{
+    uint8_t has[VD_ONNX_DTYPE_LIMIT] = {0};
+    ro_arena *a = ro_arena_new();
+    const vd_onnx_graph *g = &m->graphs[0];
+    int64_t opset = m->opset_count ? m->opsets[0].version : 0;
+    for (uint32_t k = 0; k < m->opset_count; k++)
+        if (!m->opsets[k].domain.n || vd_onnx_is(&m->opsets[k].domain, "ai.onnx"))
+            opset = m->opsets[k].version;
+    fprintf(f, "%lld%c", (long long)opset, 0);
+    if (a) say_operators(f, m, a);
+    else say(f, "", 0);
+    note_types(g->inputs, g->input_count, has);
+    note_types(g->outputs, g->output_count, has);
+    for (uint32_t k = 0; k < m->tensor_count; k++) has[m->tensors[k].dtype] = 1;
+    for (uint32_t d = 1; d < VD_ONNX_DTYPE_LIMIT; d++) {
+        const char *name = vd_onnx_dtype_name(d);
+        if (has[d] && name) say(f, name, strlen(name));
+    }
+    say(f, "", 0);
+    fflush(f);
+    ro_arena_free(a);
+}
+
+static _Noreturn void be_child(const char *folder, int to)
+{
+    verdict v = {VD_CASE_PASSED, ""};
+    vd_onnx *m = NULL;
+    ro_err err = {RO_OK, {0}};
+    FILE *f = fdopen(to, "w");
+    (void)alarm(VD_CASE_SECONDS);
+    if (!f || chdir(folder)) _exit(1);
+    ro_status st = vd_onnx_open("model.onnx", &m, &err);
+    if (st) {
+        decide(&v, st == RO_ENOMEM || st == RO_EIO ? VD_CASE_WRONG : VD_CASE_REFUSED, err.msg);
+        fwrite("0\0\0", 1, 4, f);
+    } else {
+        say_model(f, m);
+        check_sets(m, &v);
+    }
+    fprintf(f, "%d%c%s%c", (int)v.result, 0, v.why, 0);
+    _exit(fclose(f) != 0);
+}
+
+/* ---- what the parent makes of it ----------------------------------------------------------- */
+
+typedef struct { const char *at, *end; } texts;
+
+/* The next text; NULL at the end, or where the last one is cut. */
+static const char *next(texts *t)
+{
+    const char *p = t->at, *end = t->at < t->end ? memchr(p, 0, (size_t)(t->end - p)) : NULL;
+    if (!end) return NULL;
+    t->at = end + 1;
+    return p;
+}
+
+static ro_status take_list(texts *t, ro_arena *arena, const char ***list, uint32_t *count,
+                           ro_err *err)
+{
+    texts ahead = *t;
+    const char *p;
+    uint32_t n = 0;
+    while ((p = next(&ahead)) && *p) n++;
+    *list = ro_arena_alloc(arena, (n + (size_t)1) * sizeof **list);
+    if (!*list) return RO_FAIL(err, RO_ENOMEM, "no memory for the cases");
+    for (*count = 0; (p = next(t)) && *p; ++*count) {
+        (*list)[*count] = ro_arena_string(arena, p, strlen(p));
+        if (!(*list)[*count]) return RO_FAIL(err, RO_ENOMEM, "no memory for the cases");
+    }
+    return RO_OK;
+}
+
+static ro_status take_answer(vd_case *c, const uint8_t *bytes, size_t n, int status,
+                             ro_arena *arena, ro_err *err)
+{
+    texts t = {(const char *)bytes, (const char *)bytes + n};
+    char why[80] = "";
+    const char *opset = next(&t), *result, *said;
+    c->opset = opset ? strtoll(opset, NULL, 10) : 0;
+    RO_TRY(take_list(&t, arena, &c->operators, &c->operator_count, err));
+    RO_TRY(take_list(&t, arena, &c->dtypes, &c->dtype_count, err));
+    result = next(&t);
+    said = next(&t);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+        snprintf(why, sizeof why, "it takes over %u s", VD_CASE_SECONDS);
+    else if (WIFSIGNALED(status))
+        snprintf(why, sizeof why, "it ends the process: signal %d", WTERMSIG(status));
+    else if (!said || WEXITSTATUS(status))
+        snprintf(why, sizeof why, "it ends the process: exit %d", WEXITSTATUS(status));
+    else if (*result < '0' || *result > '2')
+        snprintf(why, sizeof why, "it gives no result");
+    c->result = why[0] ? VD_CASE_WRONG : (vd_case_result)(*result - '0');
+    if (why[0]) said = why;
+    c->why = ro_arena_string(arena, said, strlen(said));
+    return c->why ? RO_OK : RO_FAIL(err, RO_ENOMEM, "no memory for the cases");
+}
+
+/* A case that is being run, and what its child has said so far. */
+typedef struct { pid_t pid; int fd; uint32_t number; uint8_t *bytes; size_t count, room; } child;
+
+static ro_status start(child *c, const vd_case *x, uint32_t number, ro_err *err)
+{
+    int ends[2];
+    fflush(stdout);
+    if (pipe(ends)) return RO_FAIL(err, RO_EIO, "no pipe: %s", strerror(errno));
+    c->pid = fork();
+    if (c->pid == 0) be_child(x->folder, ends[1]);
+    close(ends[1]);
+    if (c->pid < 0) {
+        close(ends[0]);
+        return RO_FAIL(err, RO_EIO, "no child process: %s", strerror(errno));
+    }
+    c->fd = ends[0];
+    c->number = number;
+    c->count = 0;
+    return RO_OK;
+}
+
+/* What has come, one piece of it. *ended: that was all. */
+static ro_status hear(child *c, int *ended, ro_err *err)
+{
+    if (c->count == c->room) {
+        size_t room = c->room ? 2 * c->room : 4096;
+        uint8_t *p = ro_alloc(room);
+        if (!p) return RO_FAIL(err, RO_ENOMEM, "no memory for what a case says");
+        if (c->count) memcpy(p, c->bytes, c->count);
+        ro_free(c->bytes);
+        c->bytes = p;
+        c->room = room;
+    }
+    ssize_t n = read(c->fd, c->bytes + c->count, c->room - c->count);
+    if (n > 0) c->count += (size_t)n;
+    *ended = n == 0 || (n < 0 && errno != EINTR);
+    return RO_OK;
+}
+
+static int stop(child *c)
+{
+    int status = 0;
+    close(c->fd);
+    while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR) {}
+    c->pid = 0;
+    return status;
+}
+
+/* ---- all of them -------------------------------------------------------------------------- */
+
+#define AT_ONCE_MAX 256u
+
+/* Wait for one of the children to say something or to end; *done: how many have ended. */
+static ro_status wait_for(vd_suite *s, child *list, uint32_t n, ro_arena *arena, uint32_t *done,
+                          ro_err *err)
+{
+    struct pollfd p[AT_ONCE_MAX];
+    for (uint32_t k = 0; k < n; k++)
+        p[k] = (struct pollfd){list[k].pid ? list[k].fd : -1, POLLIN, 0};
+    if (poll(p, n, -1) < 0 && errno != EINTR)
+        return RO_FAIL(err, RO_EIO, "poll: %s", strerror(errno));
+    for (uint32_t k = 0; k < n; k++) {
+        int ended = 0;
+        if (!list[k].pid || !p[k].revents) continue;
+        RO_TRY(hear(&list[k], &ended, err));
+        if (!ended) continue;
+        vd_case *c = &s->cases[list[k].number];
+        int status = stop(&list[k]);
+        RO_TRY(take_answer(c, list[k].bytes, list[k].count, status, arena, err));
+        s->total[c->result]++;
+        ++*done;
+    }
+    return RO_OK;
+}
+
+static const char *own_subject(const vd_case *c)
+{
+    for (uint32_t k = 0; k < c->operator_count; k++)
+        if (strcmp(c->operators[k], "Constant") != 0) return c->operators[k];
+    return c->operator_count ? c->operators[0] : NULL;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const vd_case *)a)->name, ((const vd_case *)b)->name);
+}
+
+static ro_status set_subjects(vd_suite *s, ro_arena *arena, ro_err *err)
+{
+    for (uint32_t k = 0; k < s->count; k++) {
+        vd_case *c = &s->cases[k], base = *c;
+        const char *cut = strstr(c->name, "_expanded");
+        c->subject = own_subject(c);
+        if (!cut) continue;
+        base.name = ro_arena_string(arena, c->name, (size_t)(cut - c->name));
+        if (!base.name) return RO_FAIL(err, RO_ENOMEM, "no memory for the cases");
+        const vd_case *of = bsearch(&base, s->cases, s->count, sizeof base, by_name);
+        if (of) c->subject = own_subject(of);
+    }
+    return RO_OK;
+}
+
+ro_status vd_suite_run(vd_suite *s, uint32_t at_once, ro_arena *arena,
+                       vd_suite_progress *progress, void *ctx, ro_err *err)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    uint32_t n = at_once ? at_once : processors > 0 ? (uint32_t)processors : 1;
+    uint32_t started = 0, done = 0, said = 0;
+    ro_status st = RO_OK;
+    n = n > AT_ONCE_MAX ? AT_ONCE_MAX : n;
+    child *list = ro_arena_alloc(arena, n * sizeof *list);
+    if (!list) return RO_FAIL(err, RO_ENOMEM, "no memory for the cases");
+    while (!st && done < s->count) {
+        for (uint32_t k = 0; !st && k < n && started < s->count; k++)
+            if (!list[k].pid) {
+                st = start(&list[k], &s->cases[started], started, err);
+                started++;
+            }
+        if (!st) st = wait_for(s, list, n, arena, &done, err);
+        for (; progress && said < done; said++) progress(ctx, said + 1, s->count);
+    }
+    for (uint32_t k = 0; k < n; k++) {
+        if (list[k].pid > 0) {
+            kill(list[k].pid, SIGKILL);
+            (void)stop(&list[k]);
+        }
+        ro_free(list[k].bytes);
+    }
+    return st ? st : set_subjects(s, arena, err);
+}
+
+/* ---- finding them ------------------------------------------------------------------------- */
+
+static ro_status find_cases(vd_suite *s, const char *folder, int depth, ro_arena *arena,
+                            ro_err *err)
+{
+    char path[4096];
+    struct stat st;
+    snprintf(path, sizeof path, "%.4000s/model.onnx", folder);
+    if (is_file(path)) {
+        if (s->count == VD_CASES_MAX)
+            return RO_FAIL(err, RO_ELIMIT, "%.160s has over %u cases", folder, VD_CASES_MAX);
+        s->cases[s->count].folder = ro_arena_string(arena, folder, strlen(folder));
+        return s->cases[s->count++].folder ? RO_OK
+                                           : RO_FAIL(err, RO_ENOMEM, "no memory for the cases");
+    }
+    DIR *d = depth < 4 ? opendir(folder) : NULL;
+    if (!d && depth == 0) return vd_fs_failed("open the folder", folder, err);
+    ro_status found = RO_OK;
+    for (struct dirent *e; d && !found && (e = readdir(d));) {
+        if (e->d_name[0] == '.') continue;
+        snprintf(path, sizeof path, "%.3800s/%.255s", folder, e->d_name);
+        if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+            found = find_cases(s, path, depth + 1, arena, err);
+    }
+    if (d) closedir(d);
+    return found;
+}
+
+ro_status vd_suite_find(const char *folder, ro_arena *arena, vd_suite *out, ro_err *err)
+{
+    memset(out, 0, sizeof *out);
+    out->cases = ro_arena_alloc(arena, VD_CASES_MAX * sizeof *out->cases);
+    if (!out->cases) return RO_FAIL(err, RO_ENOMEM, "no memory for the cases");
+    RO_TRY(find_cases(out, folder, 0, arena, err));
+    if (!out->count)
+        return RO_FAIL(err, RO_ENOTFOUND, "%.160s holds no case (a folder with model.onnx)",
+                       folder);
+    for (uint32_t k = 0; k < out->count; k++) {
+        const char *name = out->cases[k].folder + strlen(folder);
+        while (*name == '/') name++;
+        out->cases[k].name = *name ? name : out->cases[k].folder;
+    }
+    qsort(out->cases, out->count, sizeof *out->cases, by_name);
+    return RO_OK;
+}
