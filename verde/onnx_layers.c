@@ -1,4 +1,4 @@
-/* onnx_layers.c - windows, reductions, normalizations, losses and resizing of ONNX as nodes.
+/* onnx_layers.c - windows, reductions, normalizations and losses of ONNX as nodes.
  *
  * What this file decides: paddings that ONNX leaves to be computed, and the order of operations of
  * what is put together from several nodes. */
@@ -142,6 +142,35 @@ static ro_status conv_transpose(vd_use *u)
     return vd_lower_binary(l, "Add", u->out[0], bias, &u->out[0]);
 }
 
+/* Places in (N, C, d1, d2..) as a tensor has them whose spatial axes lie the other way round, the
+ * first one closest; -1 stays. */
+static ro_status column_major(vd_use *u, const ro_type *x, ro_value *places)
+{
+    vd_lower *l = u->l;
+    int64_t area = 1, before = 1;
+    ro_value size, plane, rest = *places, at, to, none, is;
+    for (uint32_t k = 2; k < x->rank; k++) area *= x->dims[k];
+    if (!area) return RO_OK; /* all are -1 */
+    RO_TRY(vd_lower_int64s(l, &area, 0, NULL, &size));
+    RO_TRY(vd_lower_binary(l, "Div", *places, size, &plane));
+    RO_TRY(vd_lower_binary(l, "Mul", plane, size, &to));
+    RO_TRY(vd_lower_binary(l, "Sub", rest, to, &rest));
+    for (uint32_t k = 2; k < x->rank; k++) { /* the axes in front: their places are large */
+        area /= x->dims[k];
+        RO_TRY(vd_lower_int64s(l, &area, 0, NULL, &size));
+        RO_TRY(vd_lower_binary(l, "Div", rest, size, &at));
+        RO_TRY(vd_lower_binary(l, "Mul", at, size, &plane));
+        RO_TRY(vd_lower_binary(l, "Sub", rest, plane, &rest));
+        RO_TRY(vd_lower_int64s(l, &before, 0, NULL, &size));
+        RO_TRY(vd_lower_binary(l, "Mul", at, size, &at));
+        RO_TRY(vd_lower_binary(l, "Add", to, at, &to));
+        before *= x->dims[k];
+    }
+    RO_TRY(vd_lower_scalar(l, RO_I64, 0, &none));
+    RO_TRY(vd_lower_binary(l, "Less", *places, none, &is));
+    return vd_lower_where(l, is, *places, to, places);
+}
+
 static ro_status pool(vd_use *u)
 {
     vd_attrs a = vd_attrs_of(u->name);
@@ -151,14 +180,93 @@ static ro_status pool(vd_use *u)
     const ro_type *x = vd_use_type(u, 0);
     if (!x) return vd_use_fail(u, RO_EFORMAT, "lacks its input");
     RO_TRY(window_of(u, x, NULL, &w, &automatic));
-    RO_TRY(vd_use_only(u, "storage_order", 0));
     same_pads(&w, x, automatic);
     set_window(u->l, &a, &w);
     vd_attrs_ints(u->l, &a, "kernel_shape", w.kernel.v, w.axes);
     vd_attrs_int(u->l, &a, "ceil_mode", vd_use_int(u, "ceil_mode", 0) != 0);
     if (mean)
         vd_attrs_int(u->l, &a, "count_include_pad", vd_use_int(u, "count_include_pad", 0) != 0);
-    return vd_use_emit(u, &a, 1, mean ? 1 : vd_use_wanted(u, 2));
+    const uint32_t outputs = mean ? 1 : vd_use_wanted(u, 2);
+    const ro_type type = *x;
+    RO_TRY(vd_use_emit(u, &a, 1, outputs));
+    if (outputs == 1 || !vd_use_int(u, "storage_order", 0)) return RO_OK;
+    return column_major(u, &type, &u->out[1]);
+}
+
+/* |x|^p */
+static ro_status to_power(vd_use *u, int64_t p, ro_value *out)
+{
+    vd_lower *l = u->l;
+    ro_value exponent;
+    if (p == 2) return vd_lower_binary(l, "Mul", u->in[0], u->in[0], out);
+    RO_TRY(vd_lower_plain(l, "Abs", u->in, 1, out));
+    if (p == 1) return RO_OK;
+    RO_TRY(vd_lower_scalar(l, vd_use_type(u, 0)->dtype, (double)p, &exponent));
+    return vd_lower_binary(l, "Pow", *out, exponent, out);
+}
+
+/* x^(1 / p), the exponent rounded once. */
+static ro_status to_root(vd_lower *l, ro_value x, int64_t p, ro_value *out)
+{
+    ro_dtype d = ro_graph_type(l->graph, x)->dtype;
+    ro_value one, exponent;
+    *out = x;
+    if (p == 1) return RO_OK;
+    if (p == 2) return vd_lower_plain(l, "Sqrt", &x, 1, out);
+    RO_TRY(vd_lower_scalar(l, d, 1, &one));
+    RO_TRY(vd_lower_scalar(l, d, (double)p, &exponent));
+    RO_TRY(vd_lower_binary(l, "Div", one, exponent, &exponent));
+    return vd_lower_binary(l, "Pow", x, exponent, out);
+}
+
+static ro_status check_power(const vd_use *u, int64_t p)
+{
+    if (p >= 1 && p <= 1024) return RO_OK;
+    return vd_use_fail(u, RO_EATTR, "has p %lld; 1 to 1024 are taken", (long long)p);
+}
+
+/* Padding at the end as ceil_mode would have it: a last window that begins in the input or in the
+ * padding before it counts. */
+static void pad_to_ceiling(window *w, const ro_type *x)
+{
+    for (uint32_t a = 0; a < w->axes; a++) {
+        int64_t begin = x->dims[2 + a] + w->pads.v[a], *end = &w->pads.v[w->axes + a];
+        int64_t s = w->strides.v[a], rest = begin + *end - extent(w, a);
+        int64_t last = rest < 0 ? 0 : (rest + s - 1) / s * s;
+        if (rest > 0 && last < begin && last > rest) *end += last - rest;
+    }
+}
+
+/* Sums of powers by a Conv whose weights are 1, each channel by itself. */
+static ro_status lp_pool(vd_use *u)
+{
+    vd_lower *l = u->l;
+    vd_attrs a = vd_attrs_of("Conv"), e = vd_attrs_of("Expand");
+    const int64_t p = vd_use_int(u, "p", 2);
+    int64_t dims[RO_RANK_MAX] = {1, 1};
+    window w;
+    uint32_t automatic;
+    ro_value in[2], one;
+    RO_TRY(vd_use_wants(u, 1, 1));
+    RO_TRY(check_power(u, p));
+    ro_type x = *vd_use_type(u, 0);
+    RO_TRY(window_of(u, &x, NULL, &w, &automatic));
+    same_pads(&w, &x, automatic);
+    if (vd_use_int(u, "ceil_mode", 0)) pad_to_ceiling(&w, &x);
+    for (uint32_t k = 0; k < w.axes; k++) dims[2 + k] = w.kernel.v[k];
+    RO_TRY(vd_lower_scalar(l, x.dtype, 1, &one));
+    vd_attrs_ints(l, &e, "shape", dims, x.rank);
+    RO_TRY(vd_lower_emit(l, &e, &one, 1, 1, &in[1]));
+    RO_TRY(to_power(u, p, &in[0]));
+    dims[0] = x.dims[0] * x.dims[1];
+    memcpy(dims + 2, x.dims + 2, w.axes * sizeof *dims);
+    RO_TRY(vd_lower_reshape(l, in[0], x.rank, dims, &in[0]));
+    set_window(l, &a, &w);
+    vd_attrs_int(l, &a, "group", 1);
+    RO_TRY(vd_lower_emit(l, &a, in, 2, 1, &in[0]));
+    RO_TRY(to_root(l, in[0], p, &in[0]));
+    memcpy(x.dims + 2, ro_graph_type(l->graph, in[0])->dims + 2, w.axes * sizeof *dims);
+    return vd_lower_reshape(l, in[0], x.rank, x.dims, &u->out[0]);
 }
 
 #define ROW_CHUNK INT64_C(4096)       /* of a lane sum: ARITHMETIC 2.2                          */
@@ -256,6 +364,12 @@ static ro_status reduce(vd_lower *l, const char *name, ro_value x, const ro_ints
     return vd_lower_reshape(l, x, rank, dims, out);
 }
 
+ro_status vd_lower_reduce(vd_lower *l, const char *name, ro_value x, const ro_ints *axes, int keep,
+                          ro_value *out)
+{
+    return reduce(l, name, x, axes, keep, out);
+}
+
 /* What is done to the elements before they are added up, and to the sum. */
 static const struct { const char *name, *before, *after; } SUMS[] = {
     {"ReduceL1", "Abs", NULL}, {"ReduceL2", "Mul", "Sqrt"}, {"ReduceSumSquare", "Mul", NULL},
@@ -321,6 +435,21 @@ static ro_status global_max_pool(vd_use *u)
     if (!x || x->rank < 3) return vd_use_fail(u, RO_ESHAPE, "takes (N, C, sizes)");
     for (uint32_t k = 2; k < x->rank; k++) axes.v[axes.n++] = k;
     return reduce(u->l, "ReduceMax", u->in[0], &axes, 1, &u->out[0]);
+}
+
+static ro_status global_lp_pool(vd_use *u)
+{
+    const int64_t p = vd_use_int(u, "p", 2);
+    ro_ints axes = {0, {0}};
+    ro_value x;
+    RO_TRY(vd_use_wants(u, 1, 1));
+    RO_TRY(check_power(u, p));
+    const uint32_t rank = vd_use_type(u, 0)->rank;
+    if (rank < 3) return vd_use_fail(u, RO_ESHAPE, "takes (N, C, sizes)");
+    for (uint32_t k = 2; k < rank; k++) axes.v[axes.n++] = k;
+    RO_TRY(to_power(u, p, &x));
+    RO_TRY(reduce(u->l, "ReduceSum", x, &axes, 1, &x));
+    return to_root(u->l, x, p, &u->out[0]);
 }
 
 /* Softmax and LogSoftmax. Before version 13 a tensor was a matrix cut at the axis. */
@@ -576,7 +705,7 @@ static int64_t mirrored(int64_t i, int64_t n, uint32_t mode)
     return i < n ? i : period - i;
 }
 
-static ro_status pad_axis(vd_use *u, uint32_t axis, int64_t before, int64_t after, uint32_t mode,
+ro_status vd_use_pad_axis(vd_use *u, uint32_t axis, int64_t before, int64_t after, uint32_t mode,
                           ro_value value, ro_value *x)
 {
     vd_lower *l = u->l;
@@ -639,114 +768,10 @@ static ro_status pad(vd_use *u)
     }
     for (uint32_t k = 0; k < axes.n; k++) {
         RO_TRY(vd_use_axis(u, axes.v[k], t.rank, &axis));
-        RO_TRY(pad_axis(u, axis, pads.v[k], pads.v[axes.n + k], mode, value, &x));
+        RO_TRY(vd_use_pad_axis(u, axis, pads.v[k], pads.v[axes.n + k], mode, value, &x));
     }
     u->out[0] = x;
     return x != u->in[0] ? RO_OK : vd_lower_plain(l, "Identity", &x, 1, &u->out[0]);
-}
-
-/* ---- resizing by the nearest position ----------------------------------------------------- */
-
-enum { HALF_PIXEL, PYTORCH, ALIGN, ASYMMETRIC, SYMMETRIC };
-enum { PREFER_FLOOR, PREFER_CEIL, FLOOR, CEIL };
-
-static double floor_of(double x)
-{
-    double t = (double)(int64_t)x;
-    return t > x ? t - 1 : t;
-}
-
-/* Position i of `to`, on the scale of `from`. */
-static double place(uint32_t mode, int64_t i, double scale, int64_t from, int64_t to)
-{
-    double x = (double)i;
-    if (mode == ASYMMETRIC) return x / scale;
-    if (mode == ALIGN) return to == 1 ? 0 : x * (double)(from - 1) / (double)(to - 1);
-    if (mode == PYTORCH && to == 1) return 0;
-    double half = (x + 0.5) / scale - 0.5;
-    if (mode != SYMMETRIC) return half;
-    double exact = (double)from * scale, adjust = (double)to / exact;
-    return (double)from / 2 * (1 - adjust) + half;
-}
-
-static int64_t rounded(double x, uint32_t how)
-{
-    double low = floor_of(x), rest = x - low;
-    int up = how == CEIL           ? rest > 0
-             : how == PREFER_CEIL  ? rest >= 0.5
-             : how == PREFER_FLOOR ? rest > 0.5 : 0;
-    return (int64_t)low + up;
-}
-
-typedef struct {
-    uint32_t mode, nearest;
-    double scale[RO_RANK_MAX];
-    int64_t to[RO_RANK_MAX];
-} resizing;
-
-static ro_status resize_scales(vd_use *u, const ro_type *t, resizing *r)
-{
-    int old = u->name[0] == 'U' || u->l->opset < 11;
-    uint32_t at = old ? 1 : 2;
-    const vd_onnx_attribute *list = vd_use_attribute(u, "scales");
-    const void *data = NULL;
-    ro_ints sizes;
-    int given = 0;
-    if (!old) RO_TRY(vd_use_ints(u, 3, NULL, &sizes, &given));
-    const ro_type *s = vd_use_type(u, at);
-    uint64_t n = given ? sizes.n : s ? ro_type_elements(s) : list ? list->count : 0;
-    if (n != t->rank || (s && !given && s->dtype != RO_F32) ||
-        (!s && list && list->type != VD_A_FLOATS))
-        return vd_use_fail(u, RO_ESHAPE, "has scales for %llu of %u axes", (unsigned long long)n,
-                           t->rank);
-    if (s && !given) RO_TRY(vd_lower_known(u->l, u->in[at], &data));
-    for (uint32_t k = 0; k < t->rank; k++) {
-        float f = 1;
-        if (data) memcpy(&f, (const float *)data + k, 4);
-        else if (!given) f = list->v.floats[k];
-        r->scale[k] = given && t->dims[k] ? (double)sizes.v[k] / (double)t->dims[k] : (double)f;
-        double to = given ? (double)sizes.v[k] : (double)t->dims[k] * (double)f;
-        if (!(r->scale[k] > 0) || !(to >= 0 && to < VD_LOWER_INDICES))
-            return vd_use_fail(u, RO_ELIMIT, "scales axis %u by %g", k, r->scale[k]);
-        r->to[k] = (int64_t)to;
-    }
-    return RO_OK;
-}
-
-static ro_status resize(vd_use *u)
-{
-    static const char *const kinds[] = {"nearest", NULL};
-    static const char *const modes[] = {"half_pixel", "pytorch_half_pixel", "align_corners",
-                                        "asymmetric", "half_pixel_symmetric", NULL};
-    static const char *const nearest[] = {"round_prefer_floor", "round_prefer_ceil", "floor",
-                                          "ceil", NULL};
-    static const char *const policies[] = {"stretch", NULL};
-    vd_lower *l = u->l;
-    resizing r;
-    uint32_t unused;
-    memset(&r, 0, sizeof r);
-    if (!vd_use_type(u, 0)) return vd_use_fail(u, RO_EFORMAT, "lacks its input");
-    ro_type t = *vd_use_type(u, 0);
-    RO_TRY(vd_use_choice(u, "mode", kinds, &unused));
-    RO_TRY(vd_use_choice(u, "keep_aspect_ratio_policy", policies, &unused));
-    RO_TRY(vd_use_choice(u, "coordinate_transformation_mode", modes, &r.mode));
-    RO_TRY(vd_use_choice(u, "nearest_mode", nearest, &r.nearest));
-    RO_TRY(vd_use_only(u, "antialias", 0));
-    if (vd_use_attribute(u, "axes")) return vd_use_fail(u, RO_EOP, "resizes listed axes");
-    if (l->opset < 11 || u->name[0] == 'U') r.mode = ASYMMETRIC, r.nearest = FLOOR;
-    RO_TRY(resize_scales(u, &t, &r));
-    u->out[0] = u->in[0];
-    for (uint32_t k = 0; k < t.rank; k++) {
-        if (r.to[k] == t.dims[k] && r.scale[k] == 1) continue;
-        int64_t *at;
-        RO_TRY(vd_use_list(u, (uint64_t)r.to[k], &at));
-        for (int64_t i = 0; i < r.to[k]; i++) {
-            at[i] = rounded(place(r.mode, i, r.scale[k], t.dims[k], r.to[k]), r.nearest);
-            at[i] = at[i] < 0 ? 0 : at[i] >= t.dims[k] ? t.dims[k] - 1 : at[i];
-        }
-        RO_TRY(vd_lower_take(l, u->out[0], k, at, (uint64_t)r.to[k], &u->out[0]));
-    }
-    return u->out[0] != u->in[0] ? RO_OK : vd_lower_plain(l, "Identity", u->in, 1, &u->out[0]);
 }
 
 /* ---- the table ---------------------------------------------------------------------------- */
@@ -760,15 +785,14 @@ const vd_lower_row vd_lower_layers[] = {
     {"MaxPool AveragePool", pool,
      "auto_pad ceil_mode count_include_pad dilations kernel_shape pads storage_order strides"},
     {"GlobalMaxPool", global_max_pool, ""},
+    {"LpPool", lp_pool, "auto_pad ceil_mode dilations kernel_shape p pads strides"},
+    {"GlobalLpPool", global_lp_pool, "p"},
     {"BatchNormalization", batch_norm,
      "epsilon momentum training_mode spatial is_test consumed_inputs"},
     {"InstanceNormalization", instance_norm, "epsilon consumed_inputs"},
     {"GroupNormalization", group_norm, "epsilon num_groups stash_type"},
     {"LayerNormalization", layer_norm, "axis epsilon stash_type"},
     {"MeanVarianceNormalization", mvn, "axes"},
-    {"Resize Upsample", resize,
-     "antialias axes coordinate_transformation_mode cubic_coeff_a exclude_outside "
-     "extrapolation_value keep_aspect_ratio_policy mode nearest_mode scales"},
     {"Softmax LogSoftmax", softmax, "axis"},
     {"SoftmaxCrossEntropyLoss", loss, "reduction ignore_index"},
     {"ReduceSum ReduceMean ReduceMax ReduceMin ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp "

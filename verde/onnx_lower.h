@@ -170,6 +170,14 @@ ro_status vd_lower_cast(vd_lower *l, ro_value x, ro_dtype to, ro_value *out) RO_
 ro_status vd_lower_where(vd_lower *l, ro_value c, ro_value x, ro_value y, ro_value *out)
     RO_CHECKED;
 
+/* A reduction that RepOps has, by name; onnx_layers.c. */
+ro_status vd_lower_reduce(vd_lower *l, const char *name, ro_value x, const ro_ints *axes, int keep,
+                          ro_value *out) RO_CHECKED;
+/* x longer on an axis by so many positions, which may be negative: 0 of a value, 1 of its edge, 2
+ * reflected, 3 wrapped. */
+ro_status vd_use_pad_axis(vd_use *u, uint32_t axis, int64_t before, int64_t after, uint32_t mode,
+                          ro_value value, ro_value *x) RO_CHECKED;
+
 /* A row of a file's table, which ends with a row without names: operators, blanks between them, the
  * function that lowers each, and the attributes that it looks at or that change nothing. No other
  * attribute is taken. */
@@ -178,6 +186,7 @@ typedef struct {
     ro_status (*lower)(vd_use *u);
     const char *attributes;
 } vd_lower_row;
-extern const vd_lower_row vd_lower_basics[], vd_lower_layers[];
+extern const vd_lower_row vd_lower_basics[], vd_lower_layers[], vd_lower_signal[],
+    vd_lower_spatial[];
 
 #endif

@@ -818,7 +818,8 @@ static const char *const RANDOM =
     "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike";
 
 /* What the other files take. */
-static const vd_lower_row *const TABLES[] = {vd_lower_basics, vd_lower_layers};
+static const vd_lower_row *const TABLES[] = {vd_lower_basics, vd_lower_layers, vd_lower_signal,
+                                             vd_lower_spatial};
 
 /* Whether a word is one of a list that blanks divide. */
 static int is_word(const char *list, const char *word)

@@ -1,0 +1,385 @@
+/* onnx_signal.c - Fourier transforms of ONNX as nodes.
+ *
+ * What this file decides: that a transform is one product with a matrix of cosines and sines, and
+ * what these are. docs/ONNX.md, "Transforms", states it.
+ *
+ * Invariants
+ *   1. An entry is cos or sin of 2 pi p / n, p and n whole, rounded once to the dtype: computed in
+ *      whole numbers alone, 224 bits behind the point, of which all but the last 16 are sure. */
+#include "onnx_lower.h"
+
+#define DFT_LENGTH INT64_C(65536)           /* of a transform, so that 2 n has 32 bits          */
+#define DFT_ENTRIES (UINT64_C(1) << 23)     /* of one matrix: 32 MiB of float32                 */
+
+/* ---- cosines and sines -------------------------------------------------------------------- */
+
+/* A number in [0, 16) in 32-bit limbs, the highest first and in front of the point. */
+#define LIMBS 8
+typedef struct { uint32_t limb[LIMBS]; } fixed;
+
+static fixed fixed_times(const fixed *a, uint32_t by)
+{
+    fixed y;
+    uint64_t carry = 0;
+    for (int k = LIMBS - 1; k >= 0; k--) {
+        carry += (uint64_t)a->limb[k] * by;
+        y.limb[k] = (uint32_t)carry;
+        carry >>= 32;
+    }
+    return y;
+}
+
+static fixed fixed_over(const fixed *a, uint32_t by)
+{
+    fixed y;
+    uint64_t rest = 0;
+    for (int k = 0; k < LIMBS; k++) {
+        rest = rest << 32 | a->limb[k];
+        y.limb[k] = (uint32_t)(rest / by);
+        rest %= by;
+    }
+    return y;
+}
+
+static fixed fixed_mul(const fixed *a, const fixed *b)
+{
+    uint32_t product[2 * LIMBS] = {0};
+    fixed y;
+    for (int i = LIMBS - 1; i >= 0; i--) {
+        uint64_t carry = 0;
+        for (int j = LIMBS - 1; j >= 0; j--) {
+            carry += (uint64_t)a->limb[i] * b->limb[j] + product[i + j + 1];
+            product[i + j + 1] = (uint32_t)carry;
+            carry >>= 32;
+        }
+        product[i] = (uint32_t)carry;
+    }
+    memcpy(y.limb, product + 1, sizeof y.limb);
+    return y;
+}
+
+/* a + b, or a - b where that is not negative. */
+static fixed fixed_plus(const fixed *a, const fixed *b, int minus)
+{
+    fixed y;
+    uint64_t carry = minus ? 1 : 0;
+    for (int k = LIMBS - 1; k >= 0; k--) {
+        carry += (uint64_t)a->limb[k] + (minus ? ~b->limb[k] : b->limb[k]);
+        y.limb[k] = (uint32_t)carry;
+        carry >>= 32;
+    }
+    return y;
+}
+
+static int fixed_is_zero(const fixed *a)
+{
+    for (int k = 0; k < LIMBS; k++)
+        if (a->limb[k]) return 0;
+    return 1;
+}
+
+/* cos or sin of pi/2 r / n, 0 < r < n: the Taylor series, its two signs added up apart. */
+static fixed quarter_wave(uint32_t r, uint32_t n, int sine)
+{
+    static const fixed pi = {{3, 0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822,
+                              0x299f31d0, 0x082efa98}};
+    fixed x = fixed_times(&pi, r), term = {{1}}, sum[2] = {{{0}}, {{0}}};
+    x = fixed_over(&x, 2 * n);
+    const fixed square = fixed_mul(&x, &x);
+    if (sine) term = x;
+    for (uint32_t k = sine ? 2 : 1, turn = 0; !fixed_is_zero(&term); k += 2, turn ^= 1) {
+        sum[turn] = fixed_plus(&sum[turn], &term, 0);
+        term = fixed_mul(&term, &square);
+        term = fixed_over(&term, k * (k + 1));
+    }
+    return fixed_plus(&sum[0], &sum[1], 1);
+}
+
+/* Bit k behind the point of a number below 2; bit 0 is before it. */
+static uint32_t fixed_bit(const fixed *a, uint32_t k)
+{
+    return a->limb[(k + 31) / 32] >> (31 - (k + 31) % 32) & 1;
+}
+
+/* The nearest number of so many bits; 0 where the sure bits leave two. */
+static double nearest(const fixed *a, uint32_t precision)
+{
+    const uint32_t sure = 32 * (LIMBS - 1) - 16;
+    uint32_t first = 0, at;
+    double y = 0, place = 1;
+    while (!fixed_bit(a, first)) first++;
+    for (uint32_t k = 0; k < first; k++) place /= 2;
+    for (at = first; at < first + precision; at++, place /= 2)
+        y += fixed_bit(a, at) ? place : 0;
+    uint32_t half = fixed_bit(a, at++);
+    while (at < sure && fixed_bit(a, at) != half) at++;
+    if (at == sure) return 0;
+    return half ? y + 2 * place : y;
+}
+
+/* cos or sin of 2 pi p / n rounded to float32 or float64; 0 <= p < n. *sure: out: 0 on failure */
+static double of_turn(uint64_t p, uint64_t n, int sine, ro_dtype d, int *sure)
+{
+    uint32_t quarter = (uint32_t)(4 * p / n), r = (uint32_t)(4 * p % n);
+    if (sine) quarter += 3; /* sin(a) = cos(a - pi/2) */
+    int odd = quarter & 1, negative = (quarter + 1) & 2;
+    double y = odd ? 0 : 1;
+    if (r) {
+        const fixed exact = quarter_wave(r, (uint32_t)n, odd);
+        y = nearest(&exact, d == RO_F32 ? 24 : 53);
+        *sure &= y != 0;
+    }
+    return negative && y != 0 ? -y : y;
+}
+
+/* ---- the transform ------------------------------------------------------------------------ */
+
+typedef struct {
+    int64_t in, length, out; /* numbers along the axis that are read, n, and that are given */
+    int64_t parts, given;    /* 1 real, 2 complex                                           */
+    int inverse, onesided;
+} transform;
+
+/* Row (part, j) and column (part, k): what that part of number j is multiplied by in part k. */
+static double entry(const transform *f, double *const wave[2], int64_t row, int64_t column)
+{
+    const int64_t part = row / f->in, j = row % f->in, to = column / f->out, k = column % f->out;
+    const double x = wave[part != to][(uint64_t)j * (uint64_t)k % (uint64_t)f->length];
+    const int minus = part != to && (part == 0) != f->inverse;
+    const int twice = f->inverse && f->onesided && j && 2 * j != f->length;
+    return (minus && x != 0 ? -x : x) * (twice ? 2 : 1);
+}
+
+/* A constant of numbers that the dtype has. */
+static ro_status numbers(vd_use *u, ro_dtype d, uint32_t rank, const int64_t *dims, const double *x,
+                         ro_value *out)
+{
+    ro_type t = ro_type_of(d, rank, dims);
+    uint8_t *data = ro_arena_alloc(u->l->arena, ro_type_bytes(&t));
+    if (!data) return RO_FAIL(u->l->err, RO_ENOMEM, "no memory to lower the model");
+    for (uint64_t k = 0; k < ro_type_elements(&t); k++) {
+        float narrow = (float)x[k];
+        if (d == RO_F32) memcpy(data + 4 * k, &narrow, 4);
+        else memcpy(data + 8 * k, x + k, 8);
+    }
+    return vd_lower_constant(u->l, NULL, &t, data, out);
+}
+
+static ro_status reals(vd_use *u, uint64_t n, double **out)
+{
+    *out = ro_arena_alloc(u->l->arena, (size_t)n * sizeof **out);
+    return *out ? RO_OK : RO_FAIL(u->l->err, RO_ENOMEM, "no memory to lower the model");
+}
+
+/* cos and sin of 2 pi p / n for p below count. */
+static ro_status waves(vd_use *u, int64_t count, int64_t n, ro_dtype d, double *wave[2])
+{
+    int sure = 1;
+    for (int sine = 0; sine < 2; sine++) {
+        RO_TRY(reals(u, (uint64_t)count, &wave[sine]));
+        for (int64_t p = 0; p < count; p++)
+            wave[sine][p] = of_turn((uint64_t)p, (uint64_t)n, sine, d, &sure);
+    }
+    return sure ? RO_OK : vd_use_fail(u, RO_EOP, "has a cosine that 208 bits do not round");
+}
+
+/* x (rows, parts, in) -> (rows, given, out): one product. */
+static ro_status product(vd_use *u, const transform *f, ro_value x, ro_value *out)
+{
+    ro_type t = *ro_graph_type(u->l->graph, x);
+    const uint64_t rows = (uint64_t)(f->in * f->parts), columns = (uint64_t)(f->out * f->given);
+    const int64_t dims[2] = {(int64_t)rows, (int64_t)columns}, flat[2] = {t.dims[0], dims[0]};
+    const int64_t result[3] = {t.dims[0], f->given, f->out};
+    double *wave[2], *all;
+    ro_value m;
+    if (rows * columns > DFT_ENTRIES)
+        return vd_use_fail(u, RO_ELIMIT, "is a matrix of %llu numbers; %llu are allowed",
+                           (unsigned long long)(rows * columns), (unsigned long long)DFT_ENTRIES);
+    RO_TRY(waves(u, f->length, f->length, t.dtype, wave));
+    RO_TRY(reals(u, rows * columns, &all));
+    for (uint64_t k = 0; k < rows * columns; k++)
+        all[k] = entry(f, wave, (int64_t)(k / columns), (int64_t)(k % columns));
+    RO_TRY(numbers(u, t.dtype, 2, dims, all, &m));
+    RO_TRY(vd_lower_reshape(u->l, x, 2, flat, &x));
+    RO_TRY(vd_lower_binary(u->l, "MatMul", x, m, &x));
+    return vd_lower_reshape(u->l, x, 3, result, out);
+}
+
+/* Positions [from, to) of an axis. */
+static ro_status along(vd_lower *l, ro_value x, int64_t axis, int64_t from, int64_t to,
+                       ro_value *out)
+{
+    const int64_t step = 1;
+    vd_attrs a = vd_attrs_of("Slice");
+    vd_attrs_ints(l, &a, "starts", &from, 1);
+    vd_attrs_ints(l, &a, "ends", &to, 1);
+    vd_attrs_ints(l, &a, "axes", &axis, 1);
+    vd_attrs_ints(l, &a, "steps", &step, 1);
+    return vd_lower_emit(l, &a, &x, 1, 1, out);
+}
+
+/* x (rows, 2, m) times c + i s, number by number. */
+static ro_status turned(vd_lower *l, ro_value x, ro_value c, ro_value s, ro_value *out)
+{
+    ro_value re, im, a, b, part[2];
+    RO_TRY(along(l, x, 1, 0, 1, &re));
+    RO_TRY(along(l, x, 1, 1, 2, &im));
+    RO_TRY(vd_lower_binary(l, "Mul", re, c, &part[0]));
+    RO_TRY(vd_lower_binary(l, "Mul", im, s, &a));
+    RO_TRY(vd_lower_binary(l, "Sub", part[0], a, &part[0]));
+    RO_TRY(vd_lower_binary(l, "Mul", re, s, &part[1]));
+    RO_TRY(vd_lower_binary(l, "Mul", im, c, &b));
+    RO_TRY(vd_lower_binary(l, "Add", part[1], b, &part[1]));
+    return vd_lower_concat(l, part, 2, 1, out);
+}
+
+/* Of an even length n: the results of even number are the transform of x_j + x_{j + n/2}, those of
+ * odd number that of (x_j - x_{j + n/2}) (c + i s), c and s at j / n. Half the work. */
+static ro_status halves(vd_use *u, const transform *f, ro_value x, ro_value *out)
+{
+    vd_lower *l = u->l;
+    ro_type t = *ro_graph_type(l->graph, x);
+    const int64_t m = f->length / 2, dims[1] = {m};
+    const int64_t column[4] = {t.dims[0], 2, m, 1}, result[3] = {t.dims[0], 2, f->length};
+    transform half = *f;
+    double *wave[2];
+    ro_value low, high, c, s, y[2];
+    half.length = half.in = half.out = m;
+    RO_TRY(waves(u, m, f->length, t.dtype, wave));
+    for (int64_t j = 1; j < m && !f->inverse; j++) wave[1][j] = -wave[1][j];
+    RO_TRY(numbers(u, t.dtype, 1, dims, wave[0], &c));
+    RO_TRY(numbers(u, t.dtype, 1, dims, wave[1], &s));
+    RO_TRY(along(l, x, 2, 0, m, &low));
+    RO_TRY(along(l, x, 2, m, f->length, &high));
+    RO_TRY(vd_lower_binary(l, "Add", low, high, &y[0]));
+    RO_TRY(vd_lower_binary(l, "Sub", low, high, &y[1]));
+    RO_TRY(turned(l, y[1], c, s, &y[1]));
+    RO_TRY(product(u, &half, y[0], &y[0]));
+    RO_TRY(product(u, &half, y[1], &y[1]));
+    for (int k = 0; k < 2; k++) RO_TRY(vd_lower_reshape(l, y[k], 4, column, &y[k]));
+    RO_TRY(vd_lower_concat(l, y, 2, 3, &y[0]));
+    return vd_lower_reshape(l, y[0], 3, result, out);
+}
+
+/* Complex numbers, all of them wanted. That models before version 19 are left whole has one reason:
+ * two suites of ONNX have one inverse transform in versions 17 and 19, and expect the noise of two
+ * libraries where 0 is right: docs/ONNX.md, "Transforms". */
+static int in_halves(const vd_lower *l, const transform *f)
+{
+    return l->opset >= 19 && f->parts == 2 && f->given == 2 && f->length % 2 == 0 &&
+           f->in == f->length && f->out == f->length;
+}
+
+/* x (.., length at the axis, .., parts) */
+static ro_status fourier(vd_use *u, ro_value x, uint32_t axis, transform *f, ro_value *out)
+{
+    vd_lower *l = u->l;
+    ro_type t = *ro_graph_type(l->graph, x);
+    vd_attrs there = vd_attrs_of("Transpose"), back = vd_attrs_of("Transpose");
+    const int64_t most = f->inverse && f->onesided ? f->length / 2 + 1 : f->length;
+    int64_t perm[RO_RANK_MAX], inverse[RO_RANK_MAX], dims[RO_RANK_MAX], flat[3] = {1, 0, 0};
+    uint32_t n = 0;
+    ro_value m;
+    f->parts = t.dims[t.rank - 1];
+    f->in = t.dims[axis] < most ? t.dims[axis] : most;
+    f->out = f->onesided && !f->inverse ? f->length / 2 + 1 : f->length;
+    f->given = f->inverse && f->onesided ? 1 : 2;
+    if (f->in < t.dims[axis]) RO_TRY(along(l, x, axis, 0, f->in, &x));
+    for (uint32_t k = 0; k + 1 < t.rank; k++) {
+        if (k == axis) continue;
+        flat[0] *= t.dims[k];
+        dims[n] = t.dims[k];
+        perm[n++] = k;
+    }
+    perm[n] = t.rank - 1, perm[n + 1] = axis;
+    dims[n] = f->given, dims[n + 1] = f->out;
+    for (uint32_t k = 0; k < t.rank; k++) inverse[perm[k]] = k;
+    flat[1] = f->parts, flat[2] = f->in;
+    vd_attrs_ints(l, &there, "perm", perm, t.rank);
+    RO_TRY(vd_lower_emit(l, &there, &x, 1, 1, &x));
+    RO_TRY(vd_lower_reshape(l, x, 3, flat, &x));
+    if (in_halves(l, f)) RO_TRY(halves(u, f, x, &x));
+    else RO_TRY(product(u, f, x, &x));
+    RO_TRY(vd_lower_reshape(l, x, t.rank, dims, &x));
+    vd_attrs_ints(l, &back, "perm", inverse, t.rank);
+    RO_TRY(vd_lower_emit(l, &back, &x, 1, 1, out));
+    if (!f->inverse) return RO_OK;
+    RO_TRY(vd_lower_scalar(l, t.dtype, (double)f->length, &m));
+    return vd_lower_binary(l, "Div", *out, m, out);
+}
+
+/* x is a signal, and its axis one of time. */
+static ro_status check_signal(const vd_use *u, const ro_type *x, int64_t length)
+{
+    if (x->dtype != RO_F32 && x->dtype != RO_F64)
+        return vd_use_fail(u, RO_ETYPE, "transforms %s; float32 and float64 are taken",
+                           ro_dtypes[x->dtype].name);
+    if (x->rank < 2 || x->dims[x->rank - 1] < 1 || x->dims[x->rank - 1] > 2)
+        return vd_use_fail(u, RO_ESHAPE, "wants a last axis of 1 or 2: real, or complex");
+    if (length < 1 || length > DFT_LENGTH)
+        return vd_use_fail(u, RO_ELIMIT, "has the length %lld; 1 to %lld are allowed",
+                           (long long)length, (long long)DFT_LENGTH);
+    return RO_OK;
+}
+
+/* The axis was an attribute before version 20. */
+static ro_status dft(vd_use *u)
+{
+    transform f = {0, 0, 0, 0, 0, vd_use_int(u, "inverse", 0) != 0,
+                   vd_use_int(u, "onesided", 0) != 0};
+    int64_t at = u->l->opset < 20 ? vd_use_int(u, "axis", 1) : -2;
+    uint32_t axis;
+    double real;
+    RO_TRY(vd_use_wants(u, 1, u->l->opset < 20 ? 2 : 3));
+    ro_type t = *vd_use_type(u, 0);
+    if (u->count > 2) RO_TRY(vd_use_scalar(u, 2, &real, &at));
+    RO_TRY(vd_use_axis(u, at, t.rank, &axis));
+    if (axis + 1 == t.rank) return vd_use_fail(u, RO_EATTR, "transforms the axis of parts");
+    f.length = f.inverse && f.onesided ? 2 * (t.dims[axis] - 1) : t.dims[axis];
+    if (vd_use_type(u, 1)) RO_TRY(vd_use_scalar(u, 1, &real, &f.length));
+    RO_TRY(check_signal(u, &t, f.length));
+    return fourier(u, u->in[0], axis, &f, &u->out[0]);
+}
+
+/* (batch, time, parts): frames of a length, a step between their first numbers. */
+static ro_status stft(vd_use *u)
+{
+    vd_lower *l = u->l;
+    transform f = {0, 0, 0, 0, 0, 0, vd_use_int(u, "onesided", 1) != 0};
+    vd_attrs a = vd_attrs_of("Gather");
+    ro_value in[2] = {u->in[0], RO_NO_VALUE}, window;
+    int64_t step, *at;
+    double real;
+    RO_TRY(vd_use_wants(u, 2, 4));
+    ro_type t = *vd_use_type(u, 0);
+    const ro_type *w = vd_use_type(u, 2);
+    RO_TRY(vd_use_scalar(u, 1, &real, &step));
+    f.length = w && w->rank == 1 ? w->dims[0] : t.dims[1];
+    if (vd_use_type(u, 3)) RO_TRY(vd_use_scalar(u, 3, &real, &f.length));
+    RO_TRY(check_signal(u, &t, f.length));
+    if (t.rank != 3 || step < 1 || t.dims[1] < f.length || (w && (w->rank != 1 ||
+        w->dims[0] != f.length)))
+        return vd_use_fail(u, RO_ESHAPE, "wants a signal (batch, time, parts) of at least a frame "
+                           "of %lld, a step over 0 and a window of the frame's length",
+                           (long long)f.length);
+    const int64_t dims[2] = {1 + (t.dims[1] - f.length) / step, f.length};
+    const int64_t column[2] = {f.length, 1};
+    RO_TRY(vd_use_list(u, (uint64_t)dims[0] * (uint64_t)dims[1], &at));
+    for (int64_t k = 0; k < dims[0] * dims[1]; k++) at[k] = k / dims[1] * step + k % dims[1];
+    RO_TRY(vd_lower_int64s(l, at, 2, dims, &in[1]));
+    vd_attrs_int(l, &a, "axis", 1);
+    RO_TRY(vd_lower_emit(l, &a, in, 2, 1, &in[0]));
+    if (w) {
+        RO_TRY(vd_lower_reshape(l, u->in[2], 2, column, &window));
+        RO_TRY(vd_lower_binary(l, "Mul", in[0], window, &in[0]));
+    }
+    return fourier(u, in[0], 2, &f, &u->out[0]);
+}
+
+/* ---- the table ---------------------------------------------------------------------------- */
+
+const vd_lower_row vd_lower_signal[] = {
+    {"DFT", dft, "axis inverse onesided"},
+    {"STFT", stft, "onesided"},
+    {NULL, NULL, NULL},
+};
