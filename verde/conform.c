@@ -223,18 +223,10 @@ static void check_sets(const vd_onnx *m, verdict *v)
     for (uint32_t k = 0; !st && k < n && v->result == VD_CASE_PASSED; k++) check_set(&s[k], v);
 }
 
-/* ---- what a model is, said by the child --------------------------------------------------- */
+/* ---- what a model is ---------------------------------------------------------------------- */
 
-/* Texts that end in a byte 0, which no name has: the operator set; operators and an empty one;
- * dtypes and an empty one; the result by number; why. */
-static void say(FILE *f, const char *p, size_t n)
-{
-    fwrite(p, 1, n, f);
-    fputc(0, f);
-}
-
-/* Names are told apart by their numbers: `seen` has of each whether an operator was called so, and
- * in a domain that is not ONNX's own every node's is looked at again. */
+/* Names are told apart by their numbers: `seen` has of each whether an operator of ONNX's own was
+ * called so, and `others` the nodes of other domains. */
 static int is_new(const vd_onnx_node *n, uint8_t *seen, const vd_onnx_node **others,
                   uint32_t *count)
 {
@@ -250,24 +242,40 @@ static int is_new(const vd_onnx_node *n, uint8_t *seen, const vd_onnx_node **oth
     return 1;
 }
 
-static void say_operators(FILE *f, const vd_onnx *m, ro_arena *a)
+static const char *operator_name(const vd_onnx_node *n, ro_arena *a)
 {
+    size_t domain = vd_onnx_is(&n->domain, "ai.onnx") ? 0 : n->domain.n;
+    char *name = ro_arena_alloc(a, domain + n->op.n + 2);
+    if (name && domain) {
+        memcpy(name, n->domain.p, domain);
+        name[domain++] = '.';
+    }
+    if (name && n->op.n) memcpy(name + domain, n->op.p, n->op.n);
+    return name;
+}
+
+static ro_status find_operators(const vd_onnx *m, vd_case *c, ro_arena *a, ro_err *err)
+{
+    size_t nodes = 1;
+    uint32_t others_count = 0, graphs = m->graph_count + m->function_count;
+    for (uint32_t i = 0; i < graphs; i++)
+        nodes += i < m->graph_count ? m->graphs[i].node_count
+                                    : m->functions[i - m->graph_count].body.node_count;
     uint8_t *seen = ro_arena_alloc(a, m->name_count + (size_t)1);
-    const vd_onnx_node **others =
-        ro_arena_alloc(a, (VD_ONNX_NODES_MAX + (size_t)1) * sizeof *others);
-    uint32_t count = 0;
-    for (uint32_t i = 0; seen && others && i < m->graph_count + m->function_count; i++) {
+    const vd_onnx_node **others = ro_arena_alloc(a, nodes * sizeof *others);
+    c->operators = ro_arena_alloc(a, nodes * sizeof *c->operators);
+    if (!seen || !others || !c->operators) return RO_FAIL(err, RO_ENOMEM, "no memory for a case");
+    for (uint32_t i = 0; i < graphs; i++) {
         const vd_onnx_graph *g = i < m->graph_count ? &m->graphs[i]
                                                     : &m->functions[i - m->graph_count].body;
         for (uint32_t k = 0; k < g->node_count; k++) {
-            const vd_onnx_node *n = &g->nodes[k];
-            if (!is_new(n, seen, others, &count)) continue;
-            if (n->domain.n && !vd_onnx_is(&n->domain, "ai.onnx"))
-                fprintf(f, "%.*s.", (int)n->domain.n, n->domain.p);
-            say(f, n->op.p, n->op.n);
+            if (!is_new(&g->nodes[k], seen, others, &others_count)) continue;
+            const char *name = operator_name(&g->nodes[k], a);
+            if (!name) return RO_FAIL(err, RO_ENOMEM, "no memory for a case");
+            c->operators[c->operator_count++] = name;
         }
     }
-    say(f, "", 0);
+    return RO_OK;
 }
 
 static void note_types(const vd_onnx_value *v, uint32_t count, uint8_t *has)
@@ -277,51 +285,108 @@ static void note_types(const vd_onnx_value *v, uint32_t count, uint8_t *has)
             if (t->dtype < VD_ONNX_DTYPE_LIMIT) has[t->dtype] = 1;
 }
 
-static void say_model(FILE *f, const vd_onnx *m)
+static ro_status describe(const vd_onnx *m, vd_case *c, ro_arena *a, ro_err *err)
 {
     uint8_t has[VD_ONNX_DTYPE_LIMIT] = {0};
-    ro_arena *a = ro_arena_new();
     const vd_onnx_graph *g = &m->graphs[0];
-    int64_t opset = m->opset_count ? m->opsets[0].version : 0;
+    c->operator_count = c->dtype_count = 0;
+    RO_TRY(find_operators(m, c, a, err));
+    c->opset = m->opset_count ? m->opsets[0].version : 0;
     for (uint32_t k = 0; k < m->opset_count; k++)
         if (!m->opsets[k].domain.n || vd_onnx_is(&m->opsets[k].domain, "ai.onnx"))
-            opset = m->opsets[k].version;
-    fprintf(f, "%lld%c", (long long)opset, 0);
-    if (a) say_operators(f, m, a);
-    else say(f, "", 0);
+            c->opset = m->opsets[k].version;
     note_types(g->inputs, g->input_count, has);
     note_types(g->outputs, g->output_count, has);
     for (uint32_t k = 0; k < m->tensor_count; k++) has[m->tensors[k].dtype] = 1;
-    for (uint32_t d = 1; d < VD_ONNX_DTYPE_LIMIT; d++) {
-        const char *name = vd_onnx_dtype_name(d);
-        if (has[d] && name) say(f, name, strlen(name));
-    }
-    say(f, "", 0);
-    fflush(f);
-    ro_arena_free(a);
+    c->dtypes = ro_arena_alloc(a, VD_ONNX_DTYPE_LIMIT * sizeof *c->dtypes);
+    if (!c->dtypes) return RO_FAIL(err, RO_ENOMEM, "no memory for a case");
+    for (uint32_t d = 1; d < VD_ONNX_DTYPE_LIMIT; d++)
+        if (has[d] && vd_onnx_dtype_name(d)) c->dtypes[c->dtype_count++] = vd_onnx_dtype_name(d);
+    return RO_OK;
 }
 
-static _Noreturn void be_child(const char *folder, int to)
+static const char *first_operator(const vd_case *c)
+{
+    for (uint32_t k = 0; k < c->operator_count; k++)
+        if (strcmp(c->operators[k], "Constant") != 0) return c->operators[k];
+    return c->operator_count ? c->operators[0] : NULL;
+}
+
+/* The case whose operator's function has been put in place here. */
+static void look_at_base(const vd_case *c, ro_arena *a, const char **subject)
+{
+    char path[4200];
+    vd_case base;
+    vd_onnx *m = NULL;
+    ro_err err = {RO_OK, {0}};
+    const char *cut = strstr(c->name, "_expanded");
+    if (!cut) return;
+    snprintf(path, sizeof path, "%.*s/model.onnx", (int)(cut - c->folder), c->folder);
+    memset(&base, 0, sizeof base);
+    if (!is_file(path) || vd_onnx_open(path, &m, &err)) return;
+    if (!describe(m, &base, a, &err)) *subject = first_operator(&base);
+    vd_onnx_close(m);
+}
+
+static ro_status read_case(vd_case *c, ro_arena *a, vd_onnx **m, ro_err *err)
+{
+    char path[4200];
+    snprintf(path, sizeof path, "%.4000s/model.onnx", c->folder);
+    RO_TRY(vd_onnx_open(path, m, err));
+    RO_TRY(describe(*m, c, a, err));
+    c->subject = first_operator(c);
+    look_at_base(c, a, &c->subject);
+    return RO_OK;
+}
+
+ro_status vd_case_read(vd_case *c, ro_arena *arena, ro_err *err)
+{
+    vd_onnx *m = NULL;
+    ro_status st = read_case(c, arena, &m, err);
+    vd_onnx_close(m);
+    return st;
+}
+
+/* ---- from a child to its parent ------------------------------------------------------------ */
+
+/* Texts that end in a byte 0, which no name has: the operator set; the subject; operators and an
+ * empty one; dtypes and an empty one; the result by number; why. */
+static void say(FILE *f, const char *s) { fwrite(s, 1, strlen(s) + 1, f); }
+
+static void say_list(FILE *f, const char *const *list, uint32_t count)
+{
+    for (uint32_t k = 0; k < count; k++) say(f, list[k]);
+    say(f, "");
+}
+
+static void say_model(FILE *f, const vd_case *c)
+{
+    fprintf(f, "%lld%c", (long long)c->opset, 0);
+    say(f, c->subject ? c->subject : "");
+    say_list(f, c->operators, c->operator_count);
+    say_list(f, c->dtypes, c->dtype_count);
+    fflush(f);
+}
+
+static _Noreturn void be_child(const vd_case *x, int to)
 {
     verdict v = {VD_CASE_PASSED, ""};
+    vd_case c = *x;
     vd_onnx *m = NULL;
     ro_err err = {RO_OK, {0}};
     FILE *f = fdopen(to, "w");
+    ro_arena *a = ro_arena_new();
     (void)alarm(VD_CASE_SECONDS);
-    if (!f || chdir(folder)) _exit(1);
-    ro_status st = vd_onnx_open("model.onnx", &m, &err);
-    if (st) {
-        decide(&v, st == RO_ENOMEM || st == RO_EIO ? VD_CASE_WRONG : VD_CASE_REFUSED, err.msg);
-        fwrite("0\0\0", 1, 4, f);
-    } else {
-        say_model(f, m);
-        check_sets(m, &v);
-    }
-    fprintf(f, "%d%c%s%c", (int)v.result, 0, v.why, 0);
+    if (!f || !a) _exit(1);
+    ro_status st = read_case(&c, a, &m, &err);
+    say_model(f, &c);
+    if (!st && chdir(c.folder)) st = vd_fs_failed("enter the folder", c.folder, &err);
+    if (st) decide(&v, st == RO_ENOMEM || st == RO_EIO ? VD_CASE_WRONG : VD_CASE_REFUSED, err.msg);
+    else check_sets(m, &v);
+    fprintf(f, "%d%c", (int)v.result, 0);
+    say(f, v.why);
     _exit(fclose(f) != 0);
 }
-
-/* ---- what the parent makes of it ----------------------------------------------------------- */
 
 typedef struct { const char *at, *end; } texts;
 
@@ -355,8 +420,9 @@ static ro_status take_answer(vd_case *c, const uint8_t *bytes, size_t n, int sta
 {
     texts t = {(const char *)bytes, (const char *)bytes + n};
     char why[80] = "";
-    const char *opset = next(&t), *result, *said;
+    const char *opset = next(&t), *subject = next(&t), *result, *said;
     c->opset = opset ? strtoll(opset, NULL, 10) : 0;
+    c->subject = subject && *subject ? ro_arena_string(arena, subject, strlen(subject)) : NULL;
     RO_TRY(take_list(&t, arena, &c->operators, &c->operator_count, err));
     RO_TRY(take_list(&t, arena, &c->dtypes, &c->dtype_count, err));
     result = next(&t);
@@ -384,7 +450,7 @@ static ro_status start(child *c, const vd_case *x, uint32_t number, ro_err *err)
     fflush(stdout);
     if (pipe(ends)) return RO_FAIL(err, RO_EIO, "no pipe: %s", strerror(errno));
     c->pid = fork();
-    if (c->pid == 0) be_child(x->folder, ends[1]);
+    if (c->pid == 0) be_child(x, ends[1]);
     close(ends[1]);
     if (c->pid < 0) {
         close(ends[0]);
@@ -450,33 +516,6 @@ static ro_status wait_for(vd_suite *s, child *list, uint32_t n, ro_arena *arena,
     return RO_OK;
 }
 
-static const char *own_subject(const vd_case *c)
-{
-    for (uint32_t k = 0; k < c->operator_count; k++)
-        if (strcmp(c->operators[k], "Constant") != 0) return c->operators[k];
-    return c->operator_count ? c->operators[0] : NULL;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const vd_case *)a)->name, ((const vd_case *)b)->name);
-}
-
-static ro_status set_subjects(vd_suite *s, ro_arena *arena, ro_err *err)
-{
-    for (uint32_t k = 0; k < s->count; k++) {
-        vd_case *c = &s->cases[k], base = *c;
-        const char *cut = strstr(c->name, "_expanded");
-        c->subject = own_subject(c);
-        if (!cut) continue;
-        base.name = ro_arena_string(arena, c->name, (size_t)(cut - c->name));
-        if (!base.name) return RO_FAIL(err, RO_ENOMEM, "no memory for the cases");
-        const vd_case *of = bsearch(&base, s->cases, s->count, sizeof base, by_name);
-        if (of) c->subject = own_subject(of);
-    }
-    return RO_OK;
-}
-
 ro_status vd_suite_run(vd_suite *s, uint32_t at_once, ro_arena *arena,
                        vd_suite_progress *progress, void *ctx, ro_err *err)
 {
@@ -503,10 +542,15 @@ ro_status vd_suite_run(vd_suite *s, uint32_t at_once, ro_arena *arena,
         }
         ro_free(list[k].bytes);
     }
-    return st ? st : set_subjects(s, arena, err);
+    return st;
 }
 
 /* ---- finding them ------------------------------------------------------------------------- */
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const vd_case *)a)->name, ((const vd_case *)b)->name);
+}
 
 static ro_status find_cases(vd_suite *s, const char *folder, int depth, ro_arena *arena,
                             ro_err *err)
