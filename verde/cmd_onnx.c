@@ -97,8 +97,7 @@ static const char *repops(const vd_onnx_node *n)
     char name[64];
     if (n->function >= 0) return "function";
     snprintf(name, sizeof name, "%.*s", (int)(n->op.n < 63 ? n->op.n : 63), n->op.p);
-    int own = !n->domain.n || vd_onnx_is(&n->domain, "ai.onnx");
-    return own && vd_lower_takes(name) ? "yes" : "no";
+    return vd_lower_takes(&n->domain, name) ? "yes" : "no";
 }
 
 /* ---- types ------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* onnx_lower.c - an ONNX model and its inputs become a job of one step.
  *
- * What this file decides: which value a name stands for, where constants come from, how functions,
- * branches and loops are unrolled, and what is computed before the run.
+ * What this file decides: which value a name stands for, where constants come from, how functions
+ * are put in place, and what is computed before the run.
  *
  * Invariants
  *   1. Names are bound and restored like a stack: an inner graph or a function leaves the names
@@ -36,7 +36,7 @@ static ro_status said_of(const vd_use *u, const ro_err *why)
 }
 
 /* Room for one more in an array of the arena. */
-static ro_status more(vd_lower *l, void **p, uint32_t n, uint32_t *room, size_t size)
+ro_status vd_lower_more(vd_lower *l, void **p, uint32_t n, uint32_t *room, size_t size)
 {
     if (n < *room) return RO_OK;
     uint32_t want = *room ? 2 * *room : 64;
@@ -56,8 +56,8 @@ ro_status vd_lower_constant(vd_lower *l, const char *name, const ro_type *type, 
     uint32_t room = l->constant_room, again = l->constant_room;
     void *slots = l->constants, *list = (void *)l->data;
     char made[40];
-    RO_TRY(more(l, &slots, l->constant_count, &room, sizeof *l->constants));
-    RO_TRY(more(l, &list, l->constant_count, &again, sizeof *l->data));
+    RO_TRY(vd_lower_more(l, &slots, l->constant_count, &room, sizeof *l->constants));
+    RO_TRY(vd_lower_more(l, &list, l->constant_count, &again, sizeof *l->data));
     l->constants = slots;
     l->data = list;
     l->constant_room = room;
@@ -182,7 +182,8 @@ static ro_status room_for_known(vd_lower *l, ro_value v)
 {
     void *p = (void *)l->known;
     uint32_t old = l->known_room;
-    while (v >= l->known_room) RO_TRY(more(l, &p, l->known_room, &l->known_room, sizeof *l->known));
+    while (v >= l->known_room)
+        RO_TRY(vd_lower_more(l, &p, l->known_room, &l->known_room, sizeof *l->known));
     if (l->known_room > old) l->known = p;
     return RO_OK;
 }
@@ -228,7 +229,7 @@ ro_status vd_lower_known(vd_lower *l, ro_value v, const void **data)
     uint32_t n = 0;
     void *p = l->waiting;
     RO_TRY(room_for_known(l, g->value_count));
-    RO_TRY(more(l, &p, n, &l->waiting_room, sizeof *l->waiting));
+    RO_TRY(vd_lower_more(l, &p, n, &l->waiting_room, sizeof *l->waiting));
     l->waiting = p;
     for (l->waiting[n++] = v; n;) {
         ro_value top = l->waiting[n - 1], wait = RO_NO_VALUE;
@@ -242,7 +243,7 @@ ro_status vd_lower_known(vd_lower *l, ro_value v, const void **data)
         }
         if (wait == RO_NO_VALUE) n--;
         else {
-            RO_TRY(more(l, &p, n, &l->waiting_room, sizeof *l->waiting));
+            RO_TRY(vd_lower_more(l, &p, n, &l->waiting_room, sizeof *l->waiting));
             l->waiting = p;
             l->waiting[n++] = wait;
         }
@@ -327,7 +328,7 @@ ro_status vd_lower_concat(vd_lower *l, const ro_value *in, uint32_t count, int64
 
 const ro_type *vd_use_type(const vd_use *u, uint32_t input)
 {
-    if (input >= u->count || u->in[input] == RO_NO_VALUE) return NULL;
+    if (input >= u->count || u->in[input] >= VD_LIST_FIRST) return NULL;
     return ro_graph_type(u->l->graph, u->in[input]);
 }
 
@@ -442,7 +443,7 @@ static ro_status bind(vd_lower *l, const vd_onnx_text *name, ro_value v)
 {
     void *p = l->hidden;
     if (!name->id) return RO_OK; /* an output that nobody wants */
-    RO_TRY(more(l, &p, l->hidden_count, &l->hidden_room, sizeof *l->hidden));
+    RO_TRY(vd_lower_more(l, &p, l->hidden_count, &l->hidden_room, sizeof *l->hidden));
     l->hidden = p;
     l->hidden[l->hidden_count].id = name->id;
     l->hidden[l->hidden_count++].was = l->values[name->id];
@@ -481,8 +482,8 @@ static ro_status initializers(vd_lower *l, const vd_onnx_graph *g, int named)
 }
 
 /* An inner graph's nodes; its outputs' values into out. */
-static ro_status lower_inner(vd_lower *l, const vd_onnx_graph *g, const ro_value *in,
-                             uint32_t count, ro_value *out)
+ro_status vd_lower_inner(vd_lower *l, const vd_onnx_graph *g, const ro_value *in, uint32_t count,
+                         ro_value *out)
 {
     uint32_t mark = l->hidden_count;
     RO_ASSERT(count <= g->input_count);
@@ -492,132 +493,6 @@ static ro_status lower_inner(vd_lower *l, const vd_onnx_graph *g, const ro_value
     for (uint32_t k = 0; k < g->output_count; k++) out[k] = value_of(l, &g->outputs[k].name);
     leave(l, mark);
     return RO_OK;
-}
-
-static ro_status inner_graph(const vd_use *u, const char *name, const vd_onnx_graph **g)
-{
-    const vd_onnx_attribute *a = vd_use_attribute(u, name);
-    *g = NULL;
-    if (!a || a->type != VD_A_GRAPH)
-        return vd_use_fail(u, RO_EATTR, "lacks the graph \"%s\"", name);
-    *g = a->v.graphs;
-    if ((*g)->output_count > RO_OUTPUTS_MAX || (*g)->input_count > RO_INPUTS_MAX)
-        return vd_use_fail(u, RO_ELIMIT, "has an inner graph of more than %u values",
-                           RO_OUTPUTS_MAX);
-    return RO_OK;
-}
-
-static ro_status condition(const vd_use *u, ro_value v, int *holds)
-{
-    const void *data;
-    const ro_type *t = ro_graph_type(u->l->graph, v);
-    if (t->dtype != RO_BOOL || ro_type_elements(t) != 1)
-        return vd_use_fail(u, RO_ETYPE, "has a condition that is not one bool");
-    RO_TRY(vd_lower_known(u->l, v, &data));
-    *holds = *(const uint8_t *)data != 0;
-    return RO_OK;
-}
-
-static ro_status lower_if(vd_use *u)
-{
-    const vd_onnx_graph *g;
-    int holds = 0;
-    if (u->count != 1 || u->in[0] == RO_NO_VALUE)
-        return vd_use_fail(u, RO_EFORMAT, "lacks its condition");
-    RO_TRY(condition(u, u->in[0], &holds));
-    RO_TRY(inner_graph(u, holds ? "then_branch" : "else_branch", &g));
-    if (g->output_count != u->node->output_count)
-        return vd_use_fail(u, RO_EFORMAT, "has %u outputs and a branch with %u",
-                           u->node->output_count, g->output_count);
-    return lower_inner(u->l, g, NULL, 0, u->out);
-}
-
-/* What each turn of a loop gave to an output, one after another along a new first axis. */
-static ro_status gather_turns(vd_lower *l, ro_value *turns, uint32_t n, ro_value *out)
-{
-    for (uint32_t k = 0; k < n; k++) {
-        ro_type t = *ro_graph_type(l->graph, turns[k]);
-        if (t.rank == RO_RANK_MAX)
-            return RO_FAIL(l->err, RO_ELIMIT, "a loop gives tensors of %u axes and more", t.rank);
-        memmove(t.dims + 1, t.dims, t.rank * sizeof *t.dims);
-        t.dims[0] = 1;
-        RO_TRY(vd_lower_reshape(l, turns[k], t.rank + 1, t.dims, &turns[k]));
-    }
-    return vd_lower_concat(l, turns, n, 0, out);
-}
-
-typedef struct {
-    const vd_onnx_graph *body;
-    uint32_t carried, scans;
-    ro_value *turns; /* [scans][room] */
-    uint32_t room, count;
-} loop;
-
-static ro_status keep_turn(vd_use *u, loop *o, const ro_value *out)
-{
-    vd_lower *l = u->l;
-    if (o->count == o->room) {
-        uint32_t room = o->room ? 2 * o->room : 16;
-        ro_value *p = ro_arena_alloc(l->arena, (size_t)room * (o->scans + 1) * sizeof *p);
-        if (!p) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
-        for (uint32_t s = 0; s < o->scans && o->count; s++)
-            memcpy(p + s * room, o->turns + s * o->room, o->count * sizeof *p);
-        o->turns = p;
-        o->room = room;
-    }
-    for (uint32_t s = 0; s < o->scans; s++) {
-        if (out[s] == RO_NO_VALUE) return vd_use_fail(u, RO_EFORMAT, "has an output of no value");
-        o->turns[s * o->room + o->count] = out[s];
-    }
-    o->count++;
-    return RO_OK;
-}
-
-static ro_status end_loop(vd_use *u, loop *o, const ro_value *carried)
-{
-    for (uint32_t k = 0; k < o->carried; k++) u->out[k] = carried[k];
-    for (uint32_t s = 0; s < o->scans; s++) {
-        if (o->carried + s >= u->node->output_count) continue;
-        if (!o->count)
-            return vd_use_fail(u, RO_EOP, "runs no turn, and what it gives has no shape then");
-        RO_TRY(gather_turns(u->l, o->turns + s * o->room, o->count, &u->out[o->carried + s]));
-    }
-    return RO_OK;
-}
-
-static ro_status lower_loop(vd_use *u)
-{
-    vd_lower *l = u->l;
-    loop o = {NULL, 0, 0, NULL, 0, 0};
-    ro_value in[RO_INPUTS_MAX], out[RO_OUTPUTS_MAX];
-    double real;
-    int64_t most = INT64_MAX;
-    int holds = 1, has_most = u->count > 0 && u->in[0] != RO_NO_VALUE;
-    RO_TRY(inner_graph(u, "body", &o.body));
-    o.carried = u->count > 2 ? u->count - 2 : 0;
-    if (o.body->input_count != o.carried + 2 || o.body->output_count < o.carried + 1 ||
-        o.body->output_count - 1 < u->node->output_count)
-        return vd_use_fail(u, RO_EFORMAT, "has a body of %u inputs and %u outputs",
-                           o.body->input_count, o.body->output_count);
-    o.scans = o.body->output_count - 1 - o.carried;
-    if (has_most) RO_TRY(vd_use_scalar(u, 0, &real, &most));
-    if (u->count > 1 && u->in[1] != RO_NO_VALUE) RO_TRY(condition(u, u->in[1], &holds));
-    for (uint32_t k = 0; k < o.carried; k++) in[2 + k] = u->in[2 + k];
-    for (int64_t turn = 0; holds && turn < most; turn++) {
-        if (l->turns-- == 0) {
-            l->turns = 0;
-            return vd_use_fail(u, RO_ELIMIT, "turns on when all loops have taken %u turns",
-                               VD_LOWER_TURNS);
-        }
-        RO_TRY(vd_lower_int64s(l, &turn, 0, NULL, &in[0]));
-        RO_TRY(vd_lower_scalar(l, RO_BOOL, 1, &in[1]));
-        RO_TRY(lower_inner(l, o.body, in, o.body->input_count, out));
-        if (out[0] == RO_NO_VALUE) return vd_use_fail(u, RO_EFORMAT, "has a body of no condition");
-        RO_TRY(condition(u, out[0], &holds));
-        for (uint32_t k = 0; k < o.carried; k++) in[2 + k] = out[1 + k];
-        RO_TRY(keep_turn(u, &o, out + 1 + o.carried));
-    }
-    return end_loop(u, &o, in + 2);
 }
 
 /* ---- functions ---------------------------------------------------------------------------- */
@@ -658,12 +533,6 @@ static ro_status lower_use(vd_use *u)
 {
     ro_err why = {RO_OK, {0}}, *err = u->l->err;
     if (u->node->function >= 0) return lower_function(u);
-    if (u->node->domain.n && !vd_onnx_is(&u->node->domain, "ai.onnx"))
-        return vd_use_fail(u, RO_EOP, "is of domain \"%.*s\", which this program lacks",
-                           (int)(u->node->domain.n < 60 ? u->node->domain.n : 60),
-                           u->node->domain.p);
-    if (strcmp(u->name, "If") == 0) return lower_if(u);
-    if (strcmp(u->name, "Loop") == 0) return lower_loop(u);
     u->l->err = &why;
     ro_status st = vd_lower_operator(u);
     u->l->err = err;
@@ -733,7 +602,7 @@ static ro_status check_size(vd_lower *l, const vd_onnx_value *v, uint32_t axis, 
     }
     if (want >= 0 || !named) return RO_OK;
     void *p = s->list;
-    RO_TRY(more(l, &p, s->count, &s->room, sizeof *s->list));
+    RO_TRY(vd_lower_more(l, &p, s->count, &s->room, sizeof *s->list));
     s->list = p;
     s->list[s->count++] = (named_size){d->name.id, size};
     return RO_OK;
@@ -872,6 +741,7 @@ ro_status vd_onnx_lower(const vd_onnx *m, const vd_onnx_input *inputs, uint32_t 
     l.arena = arena;
     l.err = err;
     l.flops = VD_LOWER_FLOPS;
+    l.items = VD_LOWER_INDICES;
     l.turns = VD_LOWER_TURNS;
     l.nodes = VD_LOWER_NODES;
     l.opset = version_of(m->opsets, m->opset_count);

@@ -1,7 +1,8 @@
 /* onnx_lower.h - what lowering an ONNX model is made of (private to verde/).
  *
- * onnx_lower.c walks the model: names, constants, functions, branches and loops. onnx_ops.c says
- * how each operator becomes nodes of RepOps. docs/ONNX.md lists what is taken.
+ * onnx_lower.c walks the model: names, constants and functions. onnx_control.c has branches, loops
+ * and sequences; onnx_ops.c and the files after it say how each operator becomes nodes of RepOps.
+ * docs/ONNX.md lists what is taken.
  *
  * Invariants
  *   1. Every value of the graph comes from constants: initializers, inputs, and what is made here.
@@ -54,6 +55,11 @@ struct vd_lower_call {
     const vd_lower_call *outer; /* NULL: the node is of the model's graph */
 };
 
+/* A sequence, or an optional value of nothing. It stands for a value while lowering, numbered from
+ * VD_LIST_FIRST on, and no node of the job has it. */
+#define VD_LIST_FIRST 0x80000000u
+typedef struct { ro_value *items; uint32_t count; int present; /* 0: nothing */ } vd_list;
+
 typedef struct vd_lower {
     const vd_onnx *m;
     ro_arena *arena;
@@ -71,7 +77,9 @@ typedef struct vd_lower {
     uint32_t hidden_count, hidden_room;
     const vd_lower_call *call;
     int64_t opset;        /* of ONNX's own operators where we are */
-    uint64_t flops;       /* left, and so are these */
+    vd_list *lists;
+    uint32_t list_count, list_room;
+    uint64_t flops, items; /* left, and so are these */
     uint32_t turns, nodes;
 } vd_lower;
 
@@ -87,7 +95,7 @@ typedef struct {
 
 /* "node 3 "name" (Conv): " and why. */
 ro_status vd_use_fail(const vd_use *u, ro_status code, const char *format, ...) RO_PRINTF(3, 4);
-const ro_type *vd_use_type(const vd_use *u, uint32_t input); /* NULL: it is not given */
+const ro_type *vd_use_type(const vd_use *u, uint32_t input); /* NULL: absent, or no tensor */
 /* The attribute as the node has it, references to a function's resolved; NULL: it is not there. */
 const vd_onnx_attribute *vd_use_attribute(const vd_use *u, const char *name);
 const vd_onnx_attribute *vd_use_resolve(const vd_use *u, const vd_onnx_attribute *as_written);
@@ -134,11 +142,51 @@ ro_status vd_lower_reshape(vd_lower *l, ro_value x, uint32_t rank, const int64_t
 ro_status vd_lower_concat(vd_lower *l, const ro_value *in, uint32_t count, int64_t axis,
                           ro_value *out) RO_CHECKED; /* of any number */
 
-/* How an operator that is no control flow becomes nodes: u->out is set. */
-ro_status vd_lower_operator(vd_use *u) RO_CHECKED;
-int vd_lower_takes(const char *name); /* an operator, in some cases at least */
+/* Nodes one inside the other, as a formula has them: of a failure, the first stays in `status`, and
+ * whatever is made after it is RO_NO_VALUE and no node. (onnx_make.c) */
+typedef struct { vd_lower *l; ro_status status; } vd_maker;
+ro_value vd_make_1(vd_maker *m, const char *name, ro_value x);
+ro_value vd_make_2(vd_maker *m, const char *name, ro_value a, ro_value b);
+ro_value vd_make_where(vd_maker *m, ro_value c, ro_value x, ro_value y);
+ro_value vd_make_real(vd_maker *m, ro_dtype d, double x);
+ro_value vd_make_zeros(vd_maker *m, ro_dtype d, uint32_t rank, const int64_t *dims);
+ro_value vd_make_cast(vd_maker *m, ro_value x, ro_dtype to); /* x itself where it is of it */
+ro_value vd_make_reshape(vd_maker *m, ro_value x, uint32_t rank, const int64_t *dims);
+ro_value vd_make_transpose(vd_maker *m, ro_value x, const int64_t *perm); /* as many as axes */
+ro_value vd_make_swap(vd_maker *m, ro_value x, uint32_t a, uint32_t b);   /* two of its axes */
+/* Positions from, from + step, .. before `to` of an axis; 0 <= from <= to. */
+ro_value vd_make_slice(vd_maker *m, ro_value x, uint32_t axis, int64_t from, int64_t to,
+                       int64_t step);
+ro_value vd_make_at(vd_maker *m, ro_value x, uint32_t axis, int64_t at); /* one; the axis goes */
+ro_value vd_make_join(vd_maker *m, ro_value a, ro_value b, uint32_t axis);
+ro_value vd_make_axis(vd_maker *m, ro_value x, uint32_t at); /* a new axis of size 1 */
+ro_value vd_make_gather(vd_maker *m, ro_value x, ro_value at, uint32_t axis);
+ro_type vd_make_type(const vd_maker *m, ro_value x); /* after a failure: a float32 of 0 axes */
 
-/* ---- operators: onnx_ops.c, and onnx_layers.c the windows and normalizations -------------- */
+/* How an operator becomes nodes: u->out is set. */
+ro_status vd_lower_operator(vd_use *u) RO_CHECKED;
+/* An operator, in some cases at least; domain "": ONNX's own. */
+int vd_lower_takes(const vd_onnx_text *domain, const char *name);
+
+/* ---- control flow: onnx_control.c --------------------------------------------------------- */
+
+int vd_lower_is_list(ro_value v);
+const vd_list *vd_lower_list(const vd_lower *l, ro_value v);
+/* Room for the members of a new sequence. */
+ro_status vd_lower_list_new(vd_lower *l, uint64_t count, ro_value **items, ro_value *out)
+    RO_CHECKED;
+ro_status vd_lower_nothing(vd_lower *l, ro_value *out) RO_CHECKED;
+/* The graph that an attribute is. */
+ro_status vd_use_graph(const vd_use *u, const char *name, const vd_onnx_graph **g) RO_CHECKED;
+/* Its nodes, put in place; the values of its outputs into out. (onnx_lower.c) */
+ro_status vd_lower_inner(vd_lower *l, const vd_onnx_graph *g, const ro_value *in, uint32_t count,
+                         ro_value *out) RO_CHECKED;
+/* That many turns of the budget. */
+ro_status vd_use_turns(const vd_use *u, uint64_t n) RO_CHECKED;
+/* Room for one more in an array of the arena. (onnx_lower.c) */
+ro_status vd_lower_more(vd_lower *l, void **p, uint32_t n, uint32_t *room, size_t size) RO_CHECKED;
+
+/* ---- operators: onnx_ops.c, and the files after it a family each -------------------------- */
 
 /* The outputs that the node wants, at most so many; at least 1. */
 uint32_t vd_use_wanted(const vd_use *u, uint32_t most);
@@ -186,7 +234,7 @@ typedef struct {
     ro_status (*lower)(vd_use *u);
     const char *attributes;
 } vd_lower_row;
-extern const vd_lower_row vd_lower_basics[], vd_lower_layers[], vd_lower_signal[],
-    vd_lower_spatial[];
+extern const vd_lower_row vd_lower_basics[], vd_lower_layers[], vd_lower_control[],
+    vd_lower_attention[], vd_lower_preview[], vd_lower_signal[], vd_lower_spatial[];
 
 #endif

@@ -552,12 +552,6 @@ static ro_status cast_to(vd_use *u)
     return vd_lower_cast(u->l, u->in[0], (ro_dtype)to, &u->out[0]);
 }
 
-static ro_status identity(vd_use *u)
-{
-    RO_TRY(vd_use_wants(u, 1, 1));
-    return vd_lower_plain(u->l, "Identity", u->in, 1, &u->out[0]);
-}
-
 static ro_status draws(vd_use *u)
 {
     return vd_use_fail(u, RO_EOP, "draws random numbers, which every library does in its own way");
@@ -801,7 +795,6 @@ const vd_lower_row vd_lower_basics[] = {
     {"Slice", slice, "starts ends axes"},
     {"Split", split, "axis split num_outputs"},
     {"Cast CastLike", cast_to, "to saturate"},
-    {"Identity", identity, ""},
     {"Dropout", dropout, "ratio seed is_test consumed_inputs"},
     {"Gather", gather, "axis"},
     {"GatherElements", gather_elements, "axis"},
@@ -817,9 +810,16 @@ const vd_lower_row vd_lower_basics[] = {
 static const char *const RANDOM =
     "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike";
 
-/* What the other files take. */
-static const vd_lower_row *const TABLES[] = {vd_lower_basics, vd_lower_layers, vd_lower_signal,
-                                             vd_lower_spatial};
+/* Every table, and the domain of its operators. */
+static const struct { const char *domain; const vd_lower_row *rows; } TABLES[] = {
+    {"", vd_lower_basics},
+    {"", vd_lower_layers},
+    {"", vd_lower_control},
+    {"", vd_lower_attention},
+    {"", vd_lower_signal},
+    {"", vd_lower_spatial},
+    {"ai.onnx.preview", vd_lower_preview},
+};
 
 /* Whether a word is one of a list that blanks divide. */
 static int is_word(const char *list, const char *word)
@@ -832,11 +832,21 @@ static int is_word(const char *list, const char *word)
     return 0;
 }
 
-static const vd_lower_row *row_of(const char *name)
+static int is_own_domain(const vd_onnx_text *domain)
 {
-    for (size_t t = 0; t < sizeof TABLES / sizeof *TABLES; t++)
-        for (const vd_lower_row *r = TABLES[t]; r->names; r++)
+    return !domain->n || vd_onnx_is(domain, "ai.onnx");
+}
+
+/* NULL: none. */
+static const vd_lower_row *row_of(const vd_onnx_text *domain, const char *name, int *takes_lists)
+{
+    for (size_t t = 0; t < sizeof TABLES / sizeof *TABLES; t++) {
+        const char *of = TABLES[t].domain;
+        if (*of ? !vd_onnx_is(domain, of) : !is_own_domain(domain)) continue;
+        *takes_lists = TABLES[t].rows == vd_lower_control;
+        for (const vd_lower_row *r = TABLES[t].rows; r->names; r++)
             if (is_word(r->names, name)) return r;
+    }
     return NULL;
 }
 
@@ -852,14 +862,23 @@ static ro_status check_attributes(const vd_use *u, const char *takes)
     return RO_OK;
 }
 
-int vd_lower_takes(const char *name)
+int vd_lower_takes(const vd_onnx_text *domain, const char *name)
 {
-    return strcmp(name, "If") == 0 || strcmp(name, "Loop") == 0 || row_of(name) || is_plain(name);
+    int lists;
+    return row_of(domain, name, &lists) || (is_own_domain(domain) && is_plain(name));
 }
 
 ro_status vd_lower_operator(vd_use *u)
 {
-    const vd_lower_row *r = row_of(u->name);
+    const vd_onnx_text *domain = &u->node->domain;
+    int takes_lists = 0;
+    const vd_lower_row *r = row_of(domain, u->name, &takes_lists);
+    if (!r && !is_own_domain(domain))
+        return vd_use_fail(u, RO_EOP, "is of domain \"%.*s\", which this program lacks",
+                           (int)(domain->n < 60 ? domain->n : 60), domain->p);
+    for (uint32_t k = 0; k < u->count && !(r && takes_lists); k++)
+        if (vd_lower_is_list(u->in[k]))
+            return vd_use_fail(u, RO_ETYPE, "takes no sequence, which its input %u is", k);
     if (is_word(RANDOM, u->name)) return draws(u);
     if (!r) return plain(u);
     RO_TRY(check_attributes(u, r->attributes));
