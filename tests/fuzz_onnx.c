@@ -1,17 +1,43 @@
 /* fuzz_onnx.c - models of any bytes: refused with a sentence, or a model whose every tensor can be
  * had and whose every node can be named. Such a model becomes a job on inputs of its types, or is
- * refused with a sentence; what the job computes on few numbers is computed.
+ * refused with a sentence; a job of little work is run, by scalar bodies and by the fast kernels,
+ * to the same bits.
  *
  * libFuzzer: -fsanitize=fuzzer,address,undefined. With -DREPLAY see fuzz_replay.h. */
-#include "../verde/onnx_lower.h"
 #include "fuzz_replay.h"
+#include "lowered.h"
 #include "onnx_models.h"
 #include "small_job.h"
 
 #define FEW 4096u
 
-/* Numbers for an input: sizes that are not said are 2. Returns 0 where it would be too large. */
-static int make_input(const vd_onnx_value *v, ro_arena *a, vd_onnx_input *in)
+static uint64_t next(uint64_t *s) /* splitmix64 */
+{
+    uint64_t z = *s += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* Mostly numbers that may be sizes and axes, and some of any bits. */
+static void fill(const ro_type *t, uint8_t *to, uint64_t *draw)
+{
+    uint32_t size = ro_dtypes[t->dtype].size;
+    for (uint64_t i = 0; i < ro_type_elements(t); i++) {
+        uint64_t bits = next(draw);
+        float f = (float)(int)(bits >> 8 & 7) - 1;
+        double d = (double)f / 2;
+        int64_t whole = (int64_t)(bits >> 8 & 7) - 2;
+        int any = (bits & 15) == 0;
+        if (any) memcpy(to + i * size, &bits, size);
+        else if (t->dtype == RO_F32) memcpy(to + i * size, &f, 4);
+        else if (t->dtype == RO_F64) memcpy(to + i * size, &d, 8);
+        else memcpy(to + i * size, &whole, size);
+    }
+}
+
+/* An input: sizes that are not said are 2. Returns 0 where it would be too large. */
+static int make_input(const vd_onnx_value *v, ro_arena *a, vd_onnx_input *in, uint64_t *draw)
 {
     ro_type t = {RO_F32, 0, {0}};
     ro_err err = {RO_OK, {0}};
@@ -24,46 +50,12 @@ static int make_input(const vd_onnx_value *v, ro_arena *a, vd_onnx_input *in)
     in->name = ro_arena_string(a, v->name.p, v->name.n);
     in->tensor.type = t;
     in->tensor.data = ro_arena_alloc(a, ro_type_bytes(&t));
+    if (!in->name || !in->tensor.data) abort();
+    fill(&t, in->tensor.data, draw);
     return 1;
 }
 
-/* Every node of a small job, by scalar bodies: whatever was lowered can be computed. */
-static void compute(const vd_onnx_job *j, ro_arena *a)
-{
-    const ro_graph *g = j->job->phases[0].graph;
-    const void **value = ro_arena_alloc(a, g->value_count * sizeof *value);
-    uint64_t flops = 0;
-    for (uint32_t k = 0; k < g->node_count; k++) {
-        uint64_t f = vd_body_flops(g, &g->nodes[k]);
-        if (f > FEW * 16u || (flops += f) > FEW * 64u) return;
-    }
-    for (uint32_t v = 0; v < g->value_count; v++)
-        if (g->values[v].kind == RO_V_CONSTANT) value[v] = j->constants[g->values[v].index];
-    for (uint32_t k = 0; k < g->node_count; k++) {
-        const ro_node *n = &g->nodes[k];
-        ro_type in[RO_INPUTS_MAX] = {{0}}, out[RO_OUTPUTS_MAX];
-        const void *data[RO_INPUTS_MAX] = {NULL};
-        for (uint32_t i = 0; i < n->inputs; i++) {
-            if (n->in[i] == RO_NO_VALUE) continue;
-            in[i] = g->values[n->in[i]].type;
-            data[i] = value[n->in[i]];
-        }
-        for (uint32_t i = 0; i < n->outputs; i++) out[i] = g->values[n->first_output + i].type;
-        const ro_reader r = {in, out, n->inputs, n->outputs, data, NULL, NULL};
-        for (uint32_t i = 0; i < n->outputs; i++) {
-            uint32_t size = ro_dtypes[out[i].dtype].size;
-            uint8_t *p = ro_arena_alloc(a, ro_type_bytes(&out[i]));
-            if (!p) abort();
-            for (uint64_t e = 0; e < ro_type_elements(&out[i]); e++) {
-                uint64_t bits = ro_at(n->op, &r, n->attrs, i, e);
-                memcpy(p + e * size, &bits, size);
-            }
-            value[n->first_output + i] = p;
-        }
-    }
-}
-
-static void lower(const vd_onnx *m)
+static void lower(const vd_onnx *m, uint64_t draw)
 {
     ro_arena *a = ro_arena_new();
     vd_onnx_job job;
@@ -72,12 +64,12 @@ static void lower(const vd_onnx *m)
     vd_onnx_input *in = a ? ro_arena_alloc(a, (g->input_count + 1) * sizeof *in) : NULL;
     uint32_t n = 0;
     if (!in) abort();
-    while (n < g->input_count && n < 64 && make_input(&g->inputs[n], a, &in[n])) n++;
+    while (n < g->input_count && n < 64 && make_input(&g->inputs[n], a, &in[n], &draw)) n++;
     ro_status status = vd_onnx_lower(m, in, n, VD_RECORD_FULL, 0, a, &job, &err);
     if (status && (err.code != status || !err.msg[0])) abort();
     for (const char *p = err.msg; *p; p++)
         if ((uint8_t)*p < 0x20 || *p == 0x7f) abort();
-    if (!status) compute(&job, a);
+    if (!status) (void)lowered_run(&job, FEW * 64u);
     ro_arena_free(a);
 }
 
@@ -109,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 if ((uint8_t)*p < 0x20 || *p == 0x7f) abort();
         }
     }
-    lower(m);
+    for (uint64_t k = 0; k < 3; k++) lower(m, size + k);
     vd_onnx_close(m);
     return 0;
 }
@@ -145,6 +137,8 @@ void write_seeds(const char *folder)
     put_seed(folder, "raw", model(with(graph("x", "x"), 5, raw_tensor("w", 1, 3, f, sizeof f))));
     put_seed(folder, "nested", nested_graphs(2000));
     put_seed(folder, "empty-nodes", empty_nodes(4000));
+    put_seed(folder, "nested-30-kb", nested_graphs(30000));
+    put_seed(folder, "empty-nodes-4-mb", empty_nodes(4 << 20));
     put_seed(folder, "doubling", doubling_functions(20));
     static const char *const ops[] = {
         "Reshape", "Slice", "Concat", "Split", "Pad", "Tile", "Resize", "Conv", "ConvTranspose",

@@ -665,6 +665,7 @@ static ro_status take_inputs(vd_lower *l, const vd_onnx_input *in, uint32_t coun
 static ro_status give_outputs(vd_lower *l, vd_onnx_job *out)
 {
     const vd_onnx_graph *g = &l->m->graphs[0];
+    char name[80];
     out->output_count = g->output_count;
     out->outputs = ro_arena_alloc(l->arena, (g->output_count + 1) * sizeof *out->outputs);
     uint8_t *taken = ro_arena_alloc(l->arena, l->graph->value_count);
@@ -672,6 +673,9 @@ static ro_status give_outputs(vd_lower *l, vd_onnx_job *out)
     for (uint32_t k = 0; k < g->output_count; k++) {
         ro_value v = value_of(l, &g->outputs[k].name);
         RO_ASSERT(v != RO_NO_VALUE); /* the reader saw that each is made */
+        if (vd_lower_is_list(v))
+            return RO_FAIL(l->err, RO_EOP, "output \"%s\" is no tensor; only tensors are given",
+                           vd_onnx_show(&g->outputs[k].name, name, sizeof name));
         /* Outputs are what nodes give, each once. */
         int own = l->graph->values[v].kind == RO_V_NODE && !taken[v];
         taken[v] = 1;
@@ -742,6 +746,7 @@ ro_status vd_onnx_lower(const vd_onnx *m, const vd_onnx_input *inputs, uint32_t 
     l.err = err;
     l.flops = VD_LOWER_FLOPS;
     l.items = VD_LOWER_INDICES;
+    l.numbers = VD_LOWER_LISTS;
     l.turns = VD_LOWER_TURNS;
     l.nodes = VD_LOWER_NODES;
     l.opset = version_of(m->opsets, m->opset_count);

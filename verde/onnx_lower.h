@@ -18,6 +18,7 @@
 #define VD_LOWER_TURNS 65536u            /* of all loops                                         */
 #define VD_LOWER_NODES 131072u           /* of the model, each as often as it is put in place    */
 #define VD_LOWER_INDICES (UINT64_C(1) << 22) /* numbers of one list that is made: 32 MiB      */
+#define VD_LOWER_LISTS (UINT64_C(1) << 25)   /* of all of them: 256 MiB                       */
 
 /* An input of the model by name, in machine byte order. */
 typedef struct { const char *name; ro_tensor tensor; } vd_onnx_input;
@@ -79,7 +80,7 @@ typedef struct vd_lower {
     int64_t opset;        /* of ONNX's own operators where we are */
     vd_list *lists;
     uint32_t list_count, list_room;
-    uint64_t flops, items; /* left, and so are these */
+    uint64_t flops, items, numbers; /* left, and so are these */
     uint32_t turns, nodes;
 } vd_lower;
 
@@ -192,7 +193,8 @@ ro_status vd_lower_more(vd_lower *l, void **p, uint32_t n, uint32_t *room, size_
 uint32_t vd_use_wanted(const vd_use *u, uint32_t most);
 /* The node itself on its inputs: u->out is set to so many outputs. */
 ro_status vd_use_emit(vd_use *u, const vd_attrs *a, uint32_t inputs, uint32_t outputs) RO_CHECKED;
-/* Room for a list of whole numbers, all 0; RO_ELIMIT over VD_LOWER_INDICES. */
+/* Room for a list of whole numbers, all 0; RO_ELIMIT over VD_LOWER_INDICES, or over
+ * VD_LOWER_LISTS with those before it. */
 ro_status vd_use_list(const vd_use *u, uint64_t n, int64_t **list) RO_CHECKED;
 /* 0, 1, .. n - 1 along an axis of a tensor of so many axes, whose others have size 1. */
 ro_status vd_use_numbers(const vd_use *u, int64_t n, uint32_t axis, uint32_t rank, ro_value *out)

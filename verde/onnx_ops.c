@@ -76,6 +76,10 @@ ro_status vd_use_list(const vd_use *u, uint64_t n, int64_t **list)
     if (n > VD_LOWER_INDICES)
         return vd_use_fail(u, RO_ELIMIT, "makes %llu numbers; %llu are allowed",
                            (unsigned long long)n, (unsigned long long)VD_LOWER_INDICES);
+    if (n > u->l->numbers)
+        return vd_use_fail(u, RO_ELIMIT, "makes %llu numbers more; %llu are allowed in all",
+                           (unsigned long long)n, (unsigned long long)VD_LOWER_LISTS);
+    u->l->numbers -= n;
     *list = ro_arena_alloc(u->l->arena, (n + 1) * sizeof **list);
     return *list ? RO_OK : RO_FAIL(u->l->err, RO_ENOMEM, "no memory to lower the model");
 }

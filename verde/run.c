@@ -10,6 +10,7 @@
 
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 double vd_seconds(void)
 {
@@ -122,6 +123,14 @@ static ro_status exec_start(vd_exec *e, ro_err *err)
     return e->o.backend->state_new(e->device, types, j->slot_count, &e->state, err);
 }
 
+/* What this machine has: a plan that needs more would be killed half-way, where the system lets it
+ * begin at all. */
+static uint64_t machine_bytes(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;
+}
+
 ro_status vd_exec_new(const vd_job *j, const vd_exec_options *o, vd_exec **out, ro_err *err)
 {
     ro_arena *a = ro_arena_new();
@@ -133,6 +142,7 @@ ro_status vd_exec_new(const vd_job *j, const vd_exec_options *o, vd_exec **out, 
     e->arena = a;
     e->job = j;
     e->o = *o;
+    if (!o->byte_cap) e->o.byte_cap = machine_bytes();
     ro_status st = exec_start(e, err);
     if (st) {
         vd_exec_free(e);

@@ -473,7 +473,7 @@ typedef struct {
     ro_pool *pool;
     const void *const *constants; /* by number, machine byte order; borrowed */
     int keep_all;                 /* every value stays readable after a step */
-    uint64_t byte_cap;            /* 0: none */
+    uint64_t byte_cap;            /* 0: the machine's memory */
     const vd_fault *faults;
     uint32_t fault_count;
 } vd_exec_options;
