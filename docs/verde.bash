@@ -27,7 +27,7 @@ _verde_folders() {
 # The value of the option $1; fails when it takes none.
 _verde_value() {
   case $1 in
-  --template) _verde_words 'mlp cnn' ;;
+  --template) _verde_words 'mlp cnn onnx sentence-encoder' ;;
   --record)
     _verde_words 'full checkpoint:'
     compopt -o nospace 2>/dev/null
@@ -37,7 +37,7 @@ _verde_value() {
     if [[ $1 == --segment && ${COMP_WORDS[1]-} == replay ]]; then COMPREPLY=(); else _verde_files .trace; fi
     ;;
   --key) _verde_files .pem ;;
-  --model) _verde_files .safetensors ;;
+  --model) _verde_files .safetensors .onnx ;;
   --store | --dir) _verde_folders ;;
   --job) _verde_files .json .trace ;;
   --out)
@@ -81,7 +81,7 @@ _verde() {
   local options files
   case $command in
   job)
-    if [[ ${COMP_WORDS[2]} == new ]]; then options='--template --out' files=
+    if [[ ${COMP_WORDS[2]} == new ]]; then options='--template --model --out' files=
     else options='--json --record --max-dispute --threads --input' files='.json .onnx'; fi
     ;;
   run)

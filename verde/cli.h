@@ -3,6 +3,7 @@
 #ifndef VD_CLI_H
 #define VD_CLI_H
 #include <cjson/cJSON.h>
+#include <stdio.h>
 
 #include "onnx_lower.h"
 
@@ -91,6 +92,17 @@ ro_status cli_model_run(const cli_job *j, const vd_exec_options *e, ro_tensor *o
 ro_status cli_model_outputs(cli_job *j, const vd_exec_options *e, const vd_digest *expect,
                             const char *out, cJSON *o, ro_err *err) RO_CHECKED;
 
+/* A tensor's name as that of a .npy file: other characters become _, and what one of the k before it
+ * has already gets a number. list: the first of them, each so many bytes from the one before. */
+typedef char cli_file_name[200];
+void cli_name_file(const char *name, cli_file_name *list, size_t stride, uint32_t k);
+
+/* The text of a job that runs an ONNX model, with a file for each input (cmd_onnx.c).
+ *   as        how the job names the model
+ *   notes     where it is said what each of these files is; NULL: nowhere                     */
+ro_status cli_model_template(const char *path, const char *as, FILE *to, FILE *notes, ro_err *err)
+    RO_CHECKED;
+
 /* What an ONNX model holds, on stdout (cmd_onnx.c). */
 ro_status cli_inspect_model(const char *path, int json, ro_err *err) RO_CHECKED;
 
@@ -100,6 +112,20 @@ ro_status vd_safetensors_write(const char *path, const vd_named_tensor *t, uint3
                                ro_err *err) RO_CHECKED;
 ro_status vd_safetensors_read(const char *path, ro_arena *arena, vd_named_tensor **t,
                               uint32_t *count, ro_err *err) RO_CHECKED;
+
+/* The job of running a sentence encoder once (encoder.c): config.json and weights in safetensors.
+ *   inputs    input_ids, and perhaps attention_mask and token_type_ids: int64[sentences, positions]
+ *   *out      out: in the arena; its outputs are last_hidden_state and sentence_embedding
+ *   returns   RO_OK; RO_EFORMAT, RO_ESHAPE, RO_ELIMIT a key, tensor or input is not as it must be,
+ *             by name; RO_EOP the config asks for what is not computed; RO_EUSAGE; RO_ENOMEM; I/O */
+ro_status vd_encoder_job(const char *config, const char *weights, const vd_onnx_input *inputs,
+                         uint32_t count, vd_record record, uint32_t segment, ro_arena *arena,
+                         vd_onnx_job *out, ro_err *err) RO_CHECKED;
+
+/* Strict JSON (job_json.c): UTF-8, JSON's own numbers, nothing after it, nesting bounded.
+ *   what      for messages: "the job"         *out      out: freed by cJSON_Delete            */
+ro_status vd_json_parse(const char *what, const char *text, uint64_t size, ro_arena *arena,
+                        cJSON **out, ro_err *err) RO_CHECKED;
 
 typedef ro_status cli_command(int argc, char **argv, int *exit_code, ro_err *err);
 cli_command cmd_job_new, cmd_job_check, cmd_eval, cmd_run, cmd_open, cmd_replay, cmd_keygen,

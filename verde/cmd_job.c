@@ -1,6 +1,8 @@
 /* cmd_job.c - verde job new, job check, eval, vectors check. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,26 +11,42 @@
 
 /* ---- job new ----------------------------------------------------------------------------- */
 
+/* A template's text, or with a model the job of running it. A job in another folder than this one
+ * names the model by its whole path. */
+static ro_status write_job(const char *text, const char *model, const char *out, FILE *f, ro_err *err)
+{
+    char whole[PATH_MAX];
+    if (text) return fputs(text, f) < 0 ? RO_FAIL(err, RO_EIO, "the job cannot be written") : RO_OK;
+    int elsewhere = out && strchr(out, '/');
+    if (elsewhere && !realpath(model, whole))
+        return RO_FAIL(err, RO_ENOTFOUND, "%.160s cannot be found: %s", model, strerror(errno));
+    return cli_model_template(model, elsewhere ? whole : model, f, out ? stdout : NULL, err);
+}
+
 ro_status cmd_job_new(int argc, char **argv, int *exit_code, ro_err *err)
 {
-    cli_option options[] = {
-        {.name = "--template", .has_value = 1}, {.name = "--out", .has_value = 1}, {0}};
+    cli_option options[] = {{.name = "--template", .has_value = 1}, {.name = "--out", .has_value = 1},
+                            {.name = "--model", .has_value = 1}, {0}};
     cli_args a = {.options = options};
     (void)exit_code;
     RO_TRY(cli_parse(argc, argv, &a, 0, 0, err));
     const char *name = cli_value(&a, "--template"), *out = cli_value(&a, "--out");
-    const char *text = name ? vd_job_template(name) : NULL;
-    if (!text)
-        return RO_FAIL(err, RO_EUSAGE, "--template is \"%.20s\"; it can be mlp or cnn",
+    const char *model = cli_value(&a, "--model"), *text = name ? vd_job_template(name) : NULL;
+    int onnx = name && strcmp(name, "onnx") == 0;
+    if (!text && !onnx)
+        return RO_FAIL(err, RO_EUSAGE,
+                       "--template is \"%.20s\"; it can be mlp, cnn, onnx or sentence-encoder",
                        name ? name : "");
+    if (!model != !onnx)
+        return RO_FAIL(err, RO_EUSAGE, "--template %s %s", name,
+                       onnx ? "needs --model M.onnx" : "has no --model");
     FILE *f = out ? fopen(out, "wx") : stdout;
     if (!f) return RO_FAIL(err, RO_EIO, "%s cannot be made: %s", out, strerror(errno));
-    int bad = fputs(text, f) < 0;
-    bad |= (out ? fclose(f) : fflush(f)) != 0;
-    int why = errno;
-    if (bad && out) (void)unlink(out); /* half a job is none */
-    if (bad) return RO_FAIL(err, RO_EIO, "the job cannot be written: %s", strerror(why));
-    return RO_OK;
+    ro_status st = write_job(text, model, out, f, err);
+    int bad = (out ? fclose(f) : fflush(f)) != 0, why = errno;
+    if ((st || bad) && out) (void)unlink(out); /* half a job is none */
+    if (bad && !st) return RO_FAIL(err, RO_EIO, "the job cannot be written: %s", strerror(why));
+    return st;
 }
 
 /* ---- job check --------------------------------------------------------------------------- */

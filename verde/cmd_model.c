@@ -41,30 +41,7 @@ static ro_status write_npy(const char *path, const ro_type *t, const void *data,
 
 /* ---- outputs ------------------------------------------------------------------------------ */
 
-typedef struct { ro_tensor tensor; vd_digest digest; char file[200]; } output;
-
-/* Whether an output before it has the file of output k. */
-static int is_taken(const output *list, uint32_t k)
-{
-    for (uint32_t i = 0; i < k; i++)
-        if (strcmp(list[i].file, list[k].file) == 0) return 1;
-    return 0;
-}
-
-/* An output's name as a file's: other characters become _, and what is taken gets its number. */
-static void name_file(const char *name, output *list, uint32_t k)
-{
-    char *out = list[k].file;
-    size_t n = 0;
-    for (const char *s = name; *s && n + 24 < sizeof list[k].file; s++) {
-        int plain = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
-                    (*s >= '0' && *s <= '9') || *s == '_' || *s == '-' || (*s == '.' && n);
-        out[n++] = plain ? *s : '_';
-    }
-    snprintf(out + n, sizeof list[k].file - n, ".npy");
-    for (uint32_t number = k; is_taken(list, k); number++)
-        snprintf(out + n, sizeof list[k].file - n, "-%u.npy", number);
-}
+typedef struct { ro_tensor tensor; vd_digest digest; cli_file_name file; } output;
 
 static void print_outputs(const vd_onnx_job *m, const output *list, const char *folder)
 {
@@ -120,7 +97,7 @@ ro_status cli_model_outputs(cli_job *j, const vd_exec_options *e, const vd_diges
     if (out && mkdir(out, 0777) < 0 && errno != EEXIST)
         return vd_fs_failed("create the folder", out, err);
     for (uint32_t k = 0; out && k < m->output_count; k++) {
-        name_file(m->outputs[k], list, k);
+        cli_name_file(m->outputs[k], &list[0].file, sizeof *list, k);
         if (snprintf(path, sizeof path, "%s/%s", out, list[k].file) >= (int)sizeof path)
             return RO_FAIL(err, RO_EUSAGE, "the folder's path is too long");
         RO_TRY(write_npy(path, &t[k].type, t[k].data, err));

@@ -437,6 +437,57 @@ static ro_status json_model(const summary *s, ro_err *err)
     return st;
 }
 
+/* ---- a job that runs it ------------------------------------------------------------------ */
+
+/* "text" as JSON writes it. */
+static int put_json(FILE *f, const char *text)
+{
+    cJSON *o = cJSON_CreateString(text);
+    char *p = o ? cJSON_PrintUnformatted(o) : NULL;
+    int bad = !p || fputs(p, f) < 0;
+    cJSON_free(p);
+    cJSON_Delete(o);
+    return bad;
+}
+
+static ro_status write_template(const summary *s, const char *as, FILE *to, FILE *notes,
+                                ro_err *err)
+{
+    const vd_onnx_graph *g = s->m->graphs;
+    char type[TYPE_BYTES], shown[200];
+    cli_file_name *files = ro_arena_alloc(s->arena, (g->input_count + (size_t)1) * sizeof *files);
+    uint32_t n = 0;
+    if (!files) return RO_FAIL(err, RO_ENOMEM, "no memory for a job's inputs");
+    int bad = fputs("{\n  \"schema\": \"verde-job/1\",\n  \"model\": ", to) < 0 ||
+              put_json(to, as) || fputs(",\n  \"inputs\": {", to) < 0;
+    for (uint32_t k = 0; k < g->input_count; k++) {
+        const vd_onnx_text *t = &g->inputs[k].name;
+        if (s->has_default[t->id]) continue;
+        const char *name = ro_arena_string(s->arena, t->p, t->n);
+        if (!name) return RO_FAIL(err, RO_ENOMEM, "no memory for a job's inputs");
+        cli_name_file(name, files, sizeof *files, n);
+        bad |= fputs(n ? ",\n    " : "\n    ", to) < 0 || put_json(to, name) ||
+               fputs(": ", to) < 0 || put_json(to, files[n]);
+        if (notes)
+            fprintf(notes, "%s is to be %s, for the input %s\n", files[n],
+                    type_text(g->inputs[k].type, type), vd_onnx_show(t, shown, sizeof shown));
+        n++;
+    }
+    bad |= fputs(n ? "\n  },\n" : "},\n", to) < 0 || fputs("  \"record\": \"full\"\n}\n", to) < 0;
+    return bad ? RO_FAIL(err, RO_EIO, "the job cannot be written") : RO_OK;
+}
+
+ro_status cli_model_template(const char *path, const char *as, FILE *to, FILE *notes, ro_err *err)
+{
+    vd_onnx *m = NULL;
+    RO_TRY(vd_onnx_open(path, &m, err));
+    summary s = {.m = m, .arena = m->arena};
+    ro_status st = summarize(&s, err);
+    if (!st) st = write_template(&s, as, to, notes, err);
+    vd_onnx_close(m);
+    return st;
+}
+
 ro_status cli_inspect_model(const char *path, int json, ro_err *err)
 {
     vd_onnx *m = NULL;

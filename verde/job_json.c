@@ -5,9 +5,8 @@
  *   2. Every key is known, appears once and has the stated type; every number is finite and in
  *      its stated range; the first fault is named with its path.
  *   3. Numbers do not depend on the locale: cJSON rounds the decimal once to binary64. */
-#include "verde.h"
+#include "cli.h"
 
-#include <cjson/cJSON.h>
 #include <locale.h>
 #include <string.h>
 
@@ -420,8 +419,19 @@ static ro_status inputs(ctx *c, const cJSON *root, vd_job_file *f)
 static ro_status inference(ctx *c, const cJSON *root, vd_job_file *f)
 {
     static const char *const keys[] = {"schema", "name", "model", "inputs", "record", NULL};
+    static const char *const parts[] = {"config", "weights", NULL};
+    const cJSON *m = get(root, "model");
+    const char *config, *weights;
     RO_TRY(check_keys(c, root, "a job whose model is a file", keys));
-    RO_TRY(path_of(c, get(root, "model")->valuestring, &f->onnx));
+    if (cJSON_IsString(m)) {
+        RO_TRY(path_of(c, m->valuestring, &f->onnx));
+    } else {
+        RO_TRY(check_keys(c, m, "model", parts));
+        RO_TRY(word(c, m, "model", "config", 1, &config));
+        RO_TRY(word(c, m, "model", "weights", 1, &weights));
+        RO_TRY(path_of(c, config, &f->config));
+        RO_TRY(path_of(c, weights, &f->weights));
+    }
     RO_TRY(inputs(c, root, f));
     return record(c, root, &f->spec);
 }
@@ -436,7 +446,8 @@ static ro_status parse_root(ctx *c, const cJSON *root, vd_job_file *f)
     static const char *const losses[] = {"softmax_cross_entropy", "mean_squared_error", NULL};
     const char *schema, *loss, *name = "";
     uint32_t k;
-    int is_file = cJSON_IsObject(root) && cJSON_IsString(get(root, "model"));
+    const cJSON *m = cJSON_IsObject(root) ? get(root, "model") : NULL;
+    int is_file = cJSON_IsString(m) || (cJSON_IsObject(m) && (get(m, "config") || get(m, "weights")));
     if (!is_file) RO_TRY(check_keys(c, root, "the job", keys));
     RO_TRY(word(c, root, "the job", "schema", 1, &schema));
     if (strcmp(schema, SCHEMA))
@@ -488,7 +499,8 @@ static uint64_t number_length(const uint8_t *p, uint64_t left)
 }
 
 /* cJSON takes what strtod takes; we take JSON's numbers. */
-static ro_status check_numbers(const uint8_t *p, uint64_t size, ro_err *err)
+static ro_status check_numbers(const char *what, const uint8_t *p, uint64_t size,
+                               ro_err *err)
 {
     int quoted = 0;
     for (uint64_t i = 0; i < size; i++) {
@@ -497,15 +509,15 @@ static ro_status check_numbers(const uint8_t *p, uint64_t size, ro_err *err)
         if (quoted || !p[i] || !memchr("0123456789+-.", p[i], 13)) continue;
         uint64_t n = number_length(p + i, size - i);
         if (!n)
-            return RO_FAIL(err, RO_EFORMAT, "byte %llu of the job begins no JSON number",
-                           (unsigned long long)i);
+            return RO_FAIL(err, RO_EFORMAT, "byte %llu of %s begins no JSON number",
+                           (unsigned long long)i, what);
         i += n - 1;
     }
     return RO_OK;
 }
 
 /* cJSON takes invalid UTF-8 and 0 bytes inside; we do not. Depth is bounded before it recurses. */
-static ro_status check_text(const char *text, uint64_t size, ro_err *err)
+static ro_status check_text(const char *what, const char *text, uint64_t size, ro_err *err)
 {
     const uint8_t *p = (const uint8_t *)text;
     int depth = 0, quoted = 0;
@@ -513,21 +525,21 @@ static ro_status check_text(const char *text, uint64_t size, ro_err *err)
         uint8_t b = p[i];
         uint32_t more = b < 0x80 ? 0 : b >= 0xc2 && b < 0xe0 ? 1 : (b & 0xf0) == 0xe0 ? 2 : 3;
         if (b == 0 || (more == 3 && !(b >= 0xf0 && b < 0xf5)) || more >= size - i)
-            return RO_FAIL(err, RO_EFORMAT, "byte %llu of the job is not UTF-8 text",
-                           (unsigned long long)i);
+            return RO_FAIL(err, RO_EFORMAT, "byte %llu of %s is not UTF-8 text",
+                           (unsigned long long)i, what);
         for (uint32_t k = 1; k <= more; k++)
             if ((p[i + k] & 0xc0) != 0x80 || (k == 1 && ((b == 0xe0 && p[i + 1] < 0xa0) ||
                 (b == 0xed && p[i + 1] > 0x9f) || (b == 0xf0 && p[i + 1] < 0x90) ||
                 (b == 0xf4 && p[i + 1] > 0x8f))))
-                return RO_FAIL(err, RO_EFORMAT, "byte %llu of the job is not UTF-8 text",
-                               (unsigned long long)(i + k));
+                return RO_FAIL(err, RO_EFORMAT, "byte %llu of %s is not UTF-8 text",
+                               (unsigned long long)(i + k), what);
         i += more;
         if (quoted && b == '\\') i++;
         else if (b == '"') quoted = !quoted;
         else if (!quoted && (b == '{' || b == '[')) depth++;
         else if (!quoted && (b == '}' || b == ']')) depth--;
         if (depth > DEPTH_MAX)
-            return RO_FAIL(err, RO_ELIMIT, "the job is nested deeper than %d", DEPTH_MAX);
+            return RO_FAIL(err, RO_ELIMIT, "%s is nested deeper than %d", what, DEPTH_MAX);
     }
     return RO_OK;
 }
@@ -545,28 +557,34 @@ static cJSON *parse_in_c_locale(const char *text, const char **stop)
     return root;
 }
 
+ro_status vd_json_parse(const char *what, const char *text, uint64_t size, ro_arena *arena,
+                        cJSON **out, ro_err *err)
+{
+    const char *stop = text;
+    if (size > VD_JSON_BYTES_MAX)
+        return RO_FAIL(err, RO_ELIMIT, "%s is %llu bytes long; at most %llu are allowed", what,
+                       (unsigned long long)size, (unsigned long long)VD_JSON_BYTES_MAX);
+    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+        return RO_FAIL(err, RO_EFORMAT, "%s begins with a byte order mark; JSON has none", what);
+    RO_TRY(check_text(what, text, size, err));
+    RO_TRY(check_numbers(what, (const uint8_t *)text, size, err));
+    char *copy = ro_arena_string(arena, text, size);
+    if (!copy) return RO_FAIL(err, RO_ENOMEM, "no memory for the text of %s", what);
+    *out = parse_in_c_locale(copy, &stop);
+    if (*out) return RO_OK;
+    unsigned line = 1;
+    for (const char *p = copy; p < stop && *p; p++) line += *p == '\n';
+    return RO_FAIL(err, RO_EFORMAT, "%s is not JSON: line %u is wrong", what, line);
+}
+
 ro_status vd_job_parse(const char *text, uint64_t size, const char *base, ro_arena *arena,
                        vd_job_file *out, ro_err *err)
 {
     ctx c = {arena, err, base};
-    const char *stop = text;
+    cJSON *root = NULL;
     memset(out, 0, sizeof *out);
     vd_spec_defaults(&out->spec);
-    if (size > VD_JSON_BYTES_MAX)
-        return RO_FAIL(err, RO_ELIMIT, "the job is %llu bytes long; at most %llu are allowed",
-                       (unsigned long long)size, (unsigned long long)VD_JSON_BYTES_MAX);
-    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
-        return RO_FAIL(err, RO_EFORMAT, "the job begins with a byte order mark; JSON has none");
-    RO_TRY(check_text(text, size, err));
-    RO_TRY(check_numbers((const uint8_t *)text, size, err));
-    char *copy = ro_arena_string(arena, text, size);
-    if (!copy) return RO_FAIL(err, RO_ENOMEM, "no memory for the job's text");
-    cJSON *root = parse_in_c_locale(copy, &stop);
-    if (!root) {
-        unsigned line = 1;
-        for (const char *p = copy; p < stop && *p; p++) line += *p == '\n';
-        return RO_FAIL(err, RO_EFORMAT, "the job is not JSON: line %u is wrong", line);
-    }
+    RO_TRY(vd_json_parse("the job", text, size, arena, &root, err));
     ro_status st = parse_root(&c, root, out);
     cJSON_Delete(root);
     return st;
@@ -638,8 +656,21 @@ static const char cnn[] =
     "  \"record\": \"full\"\n"
     "}\n";
 
+static const char sentence_encoder[] =
+    "{\n"
+    "  \"schema\": \"verde-job/1\",\n"
+    "  \"name\": \"A sentence encoder\",\n"
+    "  \"model\": {\"config\": \"config.json\", \"weights\": \"model.safetensors\"},\n"
+    "  \"inputs\": {\n"
+    "    \"input_ids\": \"input_ids.npy\",\n"
+    "    \"attention_mask\": \"attention_mask.npy\"\n"
+    "  },\n"
+    "  \"record\": \"full\"\n"
+    "}\n";
+
 const char *vd_job_template(const char *name)
 {
+    if (strcmp(name, "sentence-encoder") == 0) return sentence_encoder;
     if (strcmp(name, "mlp") == 0) return mlp;
     if (strcmp(name, "cnn") == 0) return cnn;
     return NULL;

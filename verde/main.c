@@ -17,10 +17,14 @@ typedef struct {
 
 static const command commands[] = {
     {"job", "new", cmd_job_new, "write a job file from a template",
-     "verde job new --template mlp|cnn [--out FILE]\n\n"
-     "  --template  mlp: two dense layers, SGD; cnn: two convolutions, AdamW\n"
-     "  --out       where to write it (default: standard output; never overwrites)\n\n"
-     "Example\n  verde job new --template cnn --out cnn.json\n"},
+     "verde job new --template mlp|cnn|sentence-encoder [--out FILE]\n"
+     "verde job new --template onnx --model M.onnx [--out FILE]\n\n"
+     "  --template  mlp: two dense layers, SGD; cnn: two convolutions, AdamW; onnx: M.onnx, run\n"
+     "              once; sentence-encoder: one from its config.json and safetensors, run once\n"
+     "  --out       where to write it (default: standard output; never overwrites); what its\n"
+     "              inputs are to be is then listed\n\n"
+     "Examples\n  verde job new --template cnn --out cnn.json\n"
+     "  verde job new --template onnx --model model.onnx --out job.json\n"},
     {"job", "check", cmd_job_check, "what a job is and costs, without running it",
      "verde job check JOB [--json] [--record LEVEL] [--max-dispute BYTES] [--threads N]\n\n"
      "Prints the job's digest, its steps, operations and peak memory, and the node whose single\n"

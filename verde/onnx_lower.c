@@ -712,7 +712,7 @@ static ro_status settle(vd_lower *l, vd_onnx_job *out)
     return RO_OK;
 }
 
-static ro_status make_job(vd_lower *l, vd_record record, uint32_t segment, vd_onnx_job *out)
+ro_status vd_lower_job(vd_lower *l, vd_record record, uint32_t segment, vd_onnx_job *out)
 {
     vd_job *j = out->job = ro_arena_alloc(l->arena, sizeof *j);
     ro_type step = ro_type_of(RO_I64, 0, NULL);
@@ -760,5 +760,5 @@ ro_status vd_onnx_lower(const vd_onnx *m, const vd_onnx_input *inputs, uint32_t 
     RO_TRY(initializers(&l, &m->graphs[0], 1));
     RO_TRY(lower_nodes(&l, &m->graphs[0]));
     RO_TRY(give_outputs(&l, out));
-    return make_job(&l, record, segment, out);
+    return vd_lower_job(&l, record, segment, out);
 }

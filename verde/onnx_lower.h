@@ -164,6 +164,11 @@ ro_value vd_make_axis(vd_maker *m, ro_value x, uint32_t at); /* a new axis of si
 ro_value vd_make_gather(vd_maker *m, ro_value x, ro_value at, uint32_t axis);
 ro_type vd_make_type(const vd_maker *m, ro_value x); /* after a failure: a float32 of 0 axes */
 
+/* The job of a graph that is laid down and has its outputs: constants that are not needed are left
+ * out, the others get their digests. Names of outputs are the caller's. */
+ro_status vd_lower_job(vd_lower *l, vd_record record, uint32_t segment, vd_onnx_job *out)
+    RO_CHECKED;
+
 /* How an operator becomes nodes: u->out is set. */
 ro_status vd_lower_operator(vd_use *u) RO_CHECKED;
 /* An operator, in some cases at least; domain "": ONNX's own. */

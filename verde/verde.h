@@ -177,7 +177,9 @@ typedef struct {
     const char *images, *labels;           /* paths, relative ones resolved */
     const char *test_images, *test_labels; /* NULL: none */
     ro_tensor data[2];                     /* as loaded, constants 0 and 1 */
-    const char *onnx; /* path of a model that is run once; NULL: none, and what follows is unused */
+    const char *onnx; /* path of a model that is run once */
+    const char *config, *weights; /* of a sentence encoder that is; all NULL: neither, and what
+                                   * follows is unused */
     const char **input_names, **input_paths;
     uint32_t input_count;
 } vd_job_file;
@@ -190,7 +192,7 @@ ro_status vd_record_parse(const char *text, vd_record *record, uint32_t *segment
     RO_CHECKED;
 /* Load the data a parsed job names and compute its constants' types and digests. */
 ro_status vd_job_load_data(vd_job_file *f, ro_pool *pool, ro_arena *arena, ro_err *err) RO_CHECKED;
-/* The text of a template: "mlp" or "cnn"; NULL: there is none of that name. */
+/* The text of a template: "mlp", "cnn" or "sentence-encoder"; NULL: there is none of that name. */
 const char *vd_job_template(const char *name);
 
 /* ---- records of a run (trace.c) ---------------------------------------------------------- */
