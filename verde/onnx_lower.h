@@ -158,6 +158,8 @@ ro_value vd_make_swap(vd_maker *m, ro_value x, uint32_t a, uint32_t b);   /* two
 /* Positions from, from + step, .. before `to` of an axis; 0 <= from <= to. */
 ro_value vd_make_slice(vd_maker *m, ro_value x, uint32_t axis, int64_t from, int64_t to,
                        int64_t step);
+void vd_make_split(vd_maker *m, ro_value x, uint32_t axis, const int64_t *sizes, uint32_t n,
+                   ro_value *out);
 ro_value vd_make_at(vd_maker *m, ro_value x, uint32_t axis, int64_t at); /* one; the axis goes */
 ro_value vd_make_join(vd_maker *m, ro_value a, ro_value b, uint32_t axis);
 ro_value vd_make_axis(vd_maker *m, ro_value x, uint32_t at); /* a new axis of size 1 */
@@ -242,6 +244,6 @@ typedef struct {
     const char *attributes;
 } vd_lower_row;
 extern const vd_lower_row vd_lower_basics[], vd_lower_layers[], vd_lower_control[],
-    vd_lower_attention[], vd_lower_preview[], vd_lower_signal[], vd_lower_spatial[];
+    vd_lower_recurrent[], vd_lower_attention[], vd_lower_preview[], vd_lower_signal[], vd_lower_spatial[];
 
 #endif

@@ -92,6 +92,17 @@ ro_value vd_make_slice(vd_maker *m, ro_value x, uint32_t axis, int64_t from, int
     return made(m, &a, &x, 1);
 }
 
+void vd_make_split(vd_maker *m, ro_value x, uint32_t axis, const int64_t *sizes, uint32_t n,
+                   ro_value *out)
+{
+    vd_attrs a = vd_attrs_of("Split");
+    ro_value first = RO_NO_VALUE;
+    vd_attrs_int(m->l, &a, "axis", axis);
+    vd_attrs_ints(m->l, &a, "split", sizes, n);
+    if (!m->status) m->status = vd_lower_emit(m->l, &a, &x, 1, n, &first);
+    for (uint32_t k = 0; k < n; k++) out[k] = m->status ? RO_NO_VALUE : first + k;
+}
+
 ro_value vd_make_at(vd_maker *m, ro_value x, uint32_t axis, int64_t at)
 {
     ro_type t = vd_make_type(m, x);

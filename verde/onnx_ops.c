@@ -819,6 +819,7 @@ static const struct { const char *domain; const vd_lower_row *rows; } TABLES[] =
     {"", vd_lower_basics},
     {"", vd_lower_layers},
     {"", vd_lower_control},
+    {"", vd_lower_recurrent},
     {"", vd_lower_attention},
     {"", vd_lower_signal},
     {"", vd_lower_spatial},
