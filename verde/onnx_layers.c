@@ -512,19 +512,29 @@ static ro_status scale_channels(vd_lower *l, ro_value x, ro_value scale, ro_valu
     return vd_lower_binary(l, "Add", x, bias, out);
 }
 
-/* In inference: (x - mean) / sqrt(var + epsilon) * scale + bias, with the statistics given. */
+/* By the batch's own statistics: before version 14 where it gives more than y, before version 7
+ * unless is_test says otherwise. */
+static int is_training(const vd_use *u)
+{
+    if (u->l->opset < 7) return !vd_use_int(u, "is_test", 0);
+    return u->l->opset < 14 ? vd_use_wanted(u, RO_OUTPUTS_MAX) > 1
+                            : vd_use_int(u, "training_mode", 0) != 0;
+}
+
+/* (x - mean) / sqrt(var + epsilon) * scale + bias; in training onnx_train.c has the first part. */
 static ro_status batch_norm(vd_use *u)
 {
     vd_lower *l = u->l;
     ro_value mean, deviation, epsilon, x;
-    RO_TRY(vd_use_only(u, "training_mode", 0));
     if (l->opset < 9) RO_TRY(vd_use_only(u, "spatial", 1));
-    if (l->opset < 7 && !vd_use_int(u, "is_test", 0))
-        return vd_use_fail(u, RO_EOP, "has no is_test: it is training, which is not taken");
     for (uint32_t k = 0; k < 5; k++)
         if (!vd_use_type(u, k)) return vd_use_fail(u, RO_EFORMAT, "lacks input %u", k);
     ro_type t = *vd_use_type(u, 0);
     if (t.rank < 2) return vd_use_fail(u, RO_ESHAPE, "takes (N, C, sizes)");
+    if (is_training(u)) {
+        RO_TRY(vd_lower_batch_statistics(u, &x));
+        return scale_channels(l, x, u->in[1], u->in[2], &u->out[0]);
+    }
     RO_TRY(vd_lower_scalar(l, t.dtype, vd_use_float(u, "epsilon", 1e-5f), &epsilon));
     RO_TRY(vd_lower_binary(l, "Add", u->in[4], epsilon, &deviation));
     RO_TRY(vd_lower_plain(l, "Sqrt", &deviation, 1, &deviation));

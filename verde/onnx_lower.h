@@ -235,6 +235,10 @@ ro_status vd_lower_reduce(vd_lower *l, const char *name, ro_value x, const ro_in
 ro_status vd_use_pad_axis(vd_use *u, uint32_t axis, int64_t before, int64_t after, uint32_t mode,
                           ro_value value, ro_value *x) RO_CHECKED;
 
+/* What BatchNormalization in training is before scale and bias; sets outputs 1 and 2, the running
+ * statistics. (onnx_train.c) */
+ro_status vd_lower_batch_statistics(vd_use *u, ro_value *x) RO_CHECKED;
+
 /* A row of a file's table, which ends with a row without names: operators, blanks between them, the
  * function that lowers each, and the attributes that it looks at or that change nothing. No other
  * attribute is taken. */
@@ -244,6 +248,7 @@ typedef struct {
     const char *attributes;
 } vd_lower_row;
 extern const vd_lower_row vd_lower_basics[], vd_lower_layers[], vd_lower_control[],
-    vd_lower_recurrent[], vd_lower_attention[], vd_lower_preview[], vd_lower_signal[], vd_lower_spatial[];
+    vd_lower_recurrent[], vd_lower_attention[], vd_lower_preview[], vd_lower_training[],
+    vd_lower_signal[], vd_lower_spatial[];
 
 #endif

@@ -824,6 +824,7 @@ static const struct { const char *domain; const vd_lower_row *rows; } TABLES[] =
     {"", vd_lower_signal},
     {"", vd_lower_spatial},
     {"ai.onnx.preview", vd_lower_preview},
+    {"ai.onnx.preview.training", vd_lower_training},
 };
 
 /* Whether a word is one of a list that blanks divide. */
