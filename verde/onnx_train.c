@@ -1,7 +1,7 @@
 /* onnx_train.c - ONNX's optimizers, and batch normalization by the batch's own statistics.
  *
- * What this file decides: the order of operations, which is that of ONNX's own formulas from left to
- * right; differences of constants are taken exactly and rounded once. */
+ * What this file decides: the order of operations, which is that of ONNX's own formulas from left
+ * to right; differences of constants are taken exactly and rounded once. */
 #include "onnx_lower.h"
 
 /* ---- optimizers --------------------------------------------------------------------------- */
@@ -90,8 +90,8 @@ static ro_status optimizer(vd_use *u)
     RO_TRY(vd_use_wants(u, 2 + n * per, 2 + n * per));
     if (is_momentum) RO_TRY(vd_use_choice(u, "mode", modes, &mode));
     if (is_adam && !vd_use_attribute(u, "epsilon"))
-        return vd_use_fail(u, RO_EOP, "has no epsilon: ONNX's text means 1e-6 by that, and its test "
-                           "1e-2");
+        return vd_use_fail(u, RO_EOP, "has no epsilon: ONNX's text means 1e-6 by that, and its own "
+                           "test 1e-2");
     for (uint32_t k = 0; is_momentum && k < 3; k++) {
         static const char *const must[] = {"alpha", "beta", "norm_coefficient"};
         if (!vd_use_attribute(u, must[k])) return vd_use_fail(u, RO_EATTR, "lacks %s", must[k]);
