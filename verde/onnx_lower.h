@@ -249,6 +249,7 @@ typedef struct {
 } vd_lower_row;
 extern const vd_lower_row vd_lower_basics[], vd_lower_layers[], vd_lower_control[],
     vd_lower_recurrent[], vd_lower_attention[], vd_lower_preview[], vd_lower_training[],
-    vd_lower_signal[], vd_lower_spatial[];
+    vd_lower_signal[], vd_lower_spatial[],
+    vd_lower_choices[], vd_lower_einsum[], vd_lower_features[];
 
 #endif

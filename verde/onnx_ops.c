@@ -823,6 +823,9 @@ static const struct { const char *domain; const vd_lower_row *rows; } TABLES[] =
     {"", vd_lower_attention},
     {"", vd_lower_signal},
     {"", vd_lower_spatial},
+    {"", vd_lower_choices},
+    {"", vd_lower_einsum},
+    {"ai.onnx.ml", vd_lower_features},
     {"ai.onnx.preview", vd_lower_preview},
     {"ai.onnx.preview.training", vd_lower_training},
 };
