@@ -225,13 +225,13 @@ static void numbers(canvas *c, const rf_files *f, const rf_verdict *v)
         int k = i ^ first;
         char name[8], value[40];
         bits(c, rf_party_name(v->sides[k], name), v->claimed[k], mask, width,
-             rf_value_text(d, v->claimed[k], value));
+             ro_element_text(d, v->claimed[k], value));
     }
     line(c, 0, 100, c->y, c->y);
     c->y += 6;
     char value[40];
     if (v->has_value)
-        bits(c, "rule", v->recomputed, 0, width, rf_value_text(d, v->recomputed, value));
+        bits(c, "rule", v->recomputed, 0, width, ro_element_text(d, v->recomputed, value));
 }
 
 /* To a step; where segment claims were judged, to a segment and then to a step of it. */

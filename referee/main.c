@@ -230,7 +230,7 @@ static ro_status check_parties(const rf_files *f, const cli_args *a, ro_err *err
 static void json_value(cJSON *o, ro_dtype d, uint64_t bits)
 {
     char text[40], hex[24];
-    cJSON_AddStringToObject(o, "value", rf_value_text(d, bits, text));
+    cJSON_AddStringToObject(o, "value", ro_element_text(d, bits, text));
     snprintf(hex, sizeof hex, "0x%0*" PRIx64, (int)ro_dtypes[d].size * 2, bits);
     cJSON_AddStringToObject(o, "bits", hex);
 }
@@ -444,7 +444,7 @@ static void print_values(const rf_files *f, const rf_screen *s, const rf_verdict
         rf_put(&l, RF_PLAIN, "  %-12s ", i == 0 ? "claimed" : i == 1 ? "" : "recomputed");
         uint64_t bits = i == 2 ? v->recomputed : v->claimed[k];
         rf_put(&l, v->has_value && bits != v->recomputed ? RF_BAD : RF_PLAIN,
-               "%*s   0x%0*" PRIx64, room, rf_value_text(d, bits, text), digits, bits);
+               "%*s   0x%0*" PRIx64, room, ro_element_text(d, bits, text), digits, bits);
         if (i < 2)
             rf_put(&l, RF_PLAIN, "   %s",
                    rf_side_names(f, vd_trace_get_root(f->traces[v->sides[k]]), names,

@@ -11,8 +11,6 @@
 const char *rf_party_name(uint32_t party, char name[8]);
 /* "A, B" for the parties of a side that stand on one root. */
 const char *rf_side_names(const rf_files *f, const vd_digest *root, char *text, size_t size);
-/* Stored bits of a dtype as a decimal number that reads back to them. */
-const char *rf_value_text(ro_dtype d, uint64_t bits, char text[40]);
 const char *rf_index_text(const ro_type *t, uint64_t element, char text[160]);
 /* How claimed and recomputed bits are to be read: a part is of the compute type. */
 ro_dtype rf_value_dtype(const vd_job *j, const rf_verdict *v);

@@ -48,27 +48,6 @@ const char *rf_side_names(const rf_files *f, const vd_digest *root, char *text, 
     return text;
 }
 
-const char *rf_value_text(ro_dtype d, uint64_t bits, char text[40])
-{
-    float f;
-    double x;
-    uint32_t low = (uint32_t)bits;
-    switch (d) {
-    case RO_F32:
-        memcpy(&f, &low, sizeof f);
-        snprintf(text, 40, "%.9g", (double)f);
-        break;
-    case RO_F64:
-        memcpy(&x, &bits, sizeof x);
-        snprintf(text, 40, "%.17g", x);
-        break;
-    case RO_I32: snprintf(text, 40, "%" PRId32, (int32_t)low); break;
-    case RO_I64: snprintf(text, 40, "%" PRId64, (int64_t)bits); break;
-    default: snprintf(text, 40, "%" PRIu64, bits); break;
-    }
-    return text;
-}
-
 const char *rf_index_text(const ro_type *t, uint64_t element, char text[160])
 {
     uint64_t at[RO_RANK_MAX];
@@ -357,6 +336,8 @@ static int gap_after(ro_dtype d, uint32_t bit)
 {
     if (d == RO_F32) return bit == 31 || bit == 23;
     if (d == RO_F64) return bit == 63 || bit == 52;
+    if (d == RO_F16) return bit == 15 || bit == 10;
+    if (d == RO_BF16) return bit == 15 || bit == 7;
     return bit % 8 == 0 && bit;
 }
 
@@ -381,7 +362,7 @@ static void value_line(const drawing *d, const char *who, ro_dtype type, uint64_
     char text[40];
     rf_put(&l, RF_PLAIN, "%*s%-12s ", 2 + 3 * (int)d->depth, "", who);
     rf_put(&l, RF_PLAIN, "0x%0*" PRIx64 "  %s", (int)ro_dtypes[type].size * 2, word,
-           rf_value_text(type, word, text));
+           ro_element_text(type, word, text));
     rf_end_line(&l);
 }
 
@@ -591,7 +572,7 @@ static void tell_values(telling *t, const char *what)
     uint64_t mask = v->claimed[0] ^ v->claimed[1];
     int digits = (int)ro_dtypes[d].size * 2, one = __builtin_popcountll(mask) == 1;
     char x[2][40];
-    for (int k = 0; k < 2; k++) rf_value_text(d, v->claimed[told(v, k)], x[k]);
+    for (int k = 0; k < 2; k++) ro_element_text(d, v->claimed[told(v, k)], x[k]);
     say(t, "%s, %s say%s, is %s (in bits 0x%0*" PRIx64 "); %s say%s %s (0x%0*" PRIx64 ").", what,
         t->side[0], s_of(t->count[0]), x[0], digits, v->claimed[told(v, 0)], t->side[1],
         s_of(t->count[1]), x[1], digits, v->claimed[told(v, 1)]);
@@ -639,7 +620,7 @@ static void tell_recomputed_value(telling *t)
     say(t, "The referee computed this one %s itself, from inputs that both sides are bound to, by "
            "the definition of %s, version %u. The result is %s (0x%0*" PRIx64 ").",
         v->method == RF_BY_PARTIAL ? "partial result" : "number", ro_ops[v->op].name,
-        ro_ops[v->op].version, rf_value_text(d, v->recomputed, x), (int)ro_dtypes[d].size * 2,
+        ro_ops[v->op].version, ro_element_text(d, v->recomputed, x), (int)ro_dtypes[d].size * 2,
         v->recomputed);
     if (!v->provisional && v->method == RF_BY_ELEMENT)
         say(t, "A second implementation, the one that is used for running jobs, gave the same "

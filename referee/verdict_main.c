@@ -55,20 +55,6 @@ static ro_status read_all(const char *name, uint8_t **bytes, size_t *size, ro_er
     return RO_OK;
 }
 
-static void value_text(ro_dtype d, uint64_t bits, char text[40])
-{
-    float f;
-    double x;
-    uint32_t low = (uint32_t)bits;
-    memcpy(&f, &low, sizeof f);
-    memcpy(&x, &bits, sizeof x);
-    if (d == RO_F32) snprintf(text, 40, "%.9g", (double)f);
-    else if (d == RO_F64) snprintf(text, 40, "%.17g", x);
-    else if (d == RO_I32) snprintf(text, 40, "%" PRId32, (int32_t)low);
-    else if (d == RO_I64) snprintf(text, 40, "%" PRId64, (int64_t)bits);
-    else snprintf(text, 40, "%" PRIu64, bits);
-}
-
 /* A part is of the compute type of the first input, which the evidence holds as 64 bits. */
 static ro_dtype shown_dtype(const rf_evidence *e)
 {
@@ -102,14 +88,14 @@ static void print_json(const rf_evidence *e)
     for (int k = 0; k < 2; k++) {
         vd_digest_hex(&e->roots[k], hex);
         who(e, k, text);
-        value_text(shown_dtype(e), e->claimed[k], value);
+        ro_element_text(shown_dtype(e), e->claimed[k], value);
         printf("%s{\"root\":\"%s\",\"key\":\"%s\",\"checked\":%s,\"value\":\"%s\",\"bits\":\"0x%"
                "0*" PRIx64 "\",\"guilty\":%s}",
                k ? "," : "", hex, text,
                (e->has_claims ? e->claims_checked[k] : e->checked[k]) ? "true" : "false", value,
                digits, e->claimed[k], e->guilty[k] ? "true" : "false");
     }
-    value_text(shown_dtype(e), e->recomputed, value);
+    ro_element_text(shown_dtype(e), e->recomputed, value);
     printf("],\"recomputed\":{\"value\":\"%s\",\"bits\":\"0x%0*" PRIx64 "\"}}\n", value, digits,
            e->recomputed);
 }
@@ -130,11 +116,11 @@ static void print_text(const rf_evidence *e)
     for (int k = 0; k < 2; k++) {
         vd_digest_hex(&e->roots[k], hex);
         who(e, k, text);
-        value_text(shown_dtype(e), e->claimed[k], value);
+        ro_element_text(shown_dtype(e), e->claimed[k], value);
         printf("  %-12s %24s  0x%0*" PRIx64 "  root %.16s  %.16s  %s\n", k ? "" : "claimed", value,
                digits, e->claimed[k], hex, text, e->guilty[k] ? "WRONG" : "right");
     }
-    value_text(shown_dtype(e), e->recomputed, value);
+    ro_element_text(shown_dtype(e), e->recomputed, value);
     printf("  %-12s %24s  0x%0*" PRIx64 "  from %" PRIu64 " chunks of input\n", "recomputed", value,
            digits, e->recomputed, e->chunks);
 }

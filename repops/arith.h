@@ -168,6 +168,59 @@ RO_FN uint64_t ro_f64_to_u64(double x)
     return (uint64_t)x;
 }
 
+/* ---- 16 bits: storage. Read exactly, written with one rounding (rule 5) ------------------ */
+
+#define RO_NAN_F16 0x7e00u
+#define RO_NAN_BF16 0x7fc0u
+
+RO_FN float ro_f16_to_f32(uint32_t h)
+{
+    uint32_t sign = (h & 0x8000u) << 16, a = h & 0x7fffu;
+    if (a >= 0x7c00u) return ro_bits_f32(sign | 0x7f800000u | (a & 0x3ffu) << 13);
+    if (a >= 0x400u) return ro_bits_f32(sign | ((a << 13) + 0x38000000u)); /* 127 - 15 */
+    return ro_bits_f32(sign | ro_f32_bits(ro_mul_f32((float)a, 0x1p-24f)));
+}
+RO_FN float ro_bf16_to_f32(uint32_t h) { return ro_bits_f32(h << 16); }
+
+/* x / 2^n to nearest even, n from 1 to 31. */
+RO_FN uint32_t ro_shift_even(uint32_t x, uint32_t n)
+{
+    return (x + ((1u << (n - 1)) - 1) + (x >> n & 1)) >> n;
+}
+RO_FN uint32_t ro_f32_to_f16(float x)
+{
+    uint32_t b = ro_f32_bits(x), sign = b >> 16 & 0x8000u, a = b & 0x7fffffffu;
+    if (a > 0x7f800000u) return RO_NAN_F16;
+    if (a >= 0x47800000u) return sign | 0x7c00u; /* 2^16 */
+    if (a >= 0x38800000u) return sign | ro_shift_even(a - 0x38000000u, 13); /* 2^-14 */
+    if (a < 0x33000000u) return sign; /* 2^-25: half of the least */
+    return sign | ro_shift_even((a & 0x7fffffu) | 0x800000u, 126 - (a >> 23));
+}
+RO_FN uint32_t ro_f32_to_bf16(float x)
+{
+    uint32_t b = ro_f32_bits(x);
+    return x == x ? ro_shift_even(b, 16) : RO_NAN_BF16;
+}
+
+/* Binary64 to binary32 rounded to odd: what is rounded again to 16 bits rounds as if once. */
+RO_FN float ro_f64_to_odd(double x)
+{
+    float y = ro_f64_to_f32(x);
+    uint32_t b = ro_f32_bits(y);
+    if ((double)y == x || !(x == x) || (b & 1)) return y;
+    return ro_bits_f32(ro_abs_f64((double)y) > ro_abs_f64(x) ? b - 1 : b + 1);
+}
+/* An integer in 24 bits, those below as one, and scaled back: as exact for a rounding to 8. */
+RO_FN float ro_u64_to_odd(uint64_t x)
+{
+    uint32_t n = 0;
+    float scale = 1;
+    while (x >> n >> 24) n++;
+    for (uint32_t k = 0; k < n; k++) scale = ro_mul_f32(scale, 2);
+    uint64_t kept = x >> n;
+    return ro_mul_f32((float)(kept | (kept << n != x)), scale);
+}
+
 /* ---- total order of rule 9: -0 < +0, all NaNs equal and outermost ---------------------- */
 
 /* A key that orders like the value: NaN above +inf. Min uses the same key with NaN lowered. */

@@ -42,6 +42,11 @@ RO_FN uint64_t ro_load(ro_dtype d, const void *p, uint64_t j)
     }
 }
 
+RO_FN int ro_is_float(ro_dtype d)
+{
+    return d == RO_F32 || d == RO_F64 || d == RO_F16 || d == RO_BF16;
+}
+
 /* Raw stored bits, zero-extended. */
 RO_FN uint64_t ro_read_bits(const ro_reader *r, uint32_t in, uint64_t j)
 {
@@ -56,9 +61,15 @@ RO_FN int ro_has(const ro_reader *r, uint32_t in)
     return in < r->inputs && r->in[in].dtype != RO_NONE;
 }
 
+RO_FN float ro_f32_of_bits(ro_dtype d, uint64_t b)
+{
+    if (d == RO_F16) return ro_f16_to_f32((uint32_t)b);
+    if (d == RO_BF16) return ro_bf16_to_f32((uint32_t)b);
+    return ro_bits_f32((uint32_t)b);
+}
 RO_FN float ro_read_f32(const ro_reader *r, uint32_t in, uint64_t j)
 {
-    return ro_bits_f32((uint32_t)ro_read_bits(r, in, j));
+    return ro_f32_of_bits(r->in[in].dtype, ro_read_bits(r, in, j));
 }
 
 RO_FN double ro_read_f64(const ro_reader *r, uint32_t in, uint64_t j)
@@ -68,16 +79,19 @@ RO_FN double ro_read_f64(const ro_reader *r, uint32_t in, uint64_t j)
 }
 
 /* Integers and bools, extended to 64 bits as their dtype says. */
-RO_FN int64_t ro_read_i64(const ro_reader *r, uint32_t in, uint64_t j)
+RO_FN int64_t ro_i64_of_bits(ro_dtype d, uint64_t b)
 {
-    uint64_t b = ro_read_bits(r, in, j);
-    switch (r->in[in].dtype) {
+    switch (d) {
     case RO_I32: return (int64_t)(int32_t)(uint32_t)b;
     case RO_I16: return (int64_t)(int16_t)(uint16_t)b;
     case RO_I8: return (int64_t)(int8_t)(uint8_t)b;
     case RO_BOOL: return b != 0;
     default: return (int64_t)b;
     }
+}
+RO_FN int64_t ro_read_i64(const ro_reader *r, uint32_t in, uint64_t j)
+{
+    return ro_i64_of_bits(r->in[in].dtype, ro_read_bits(r, in, j));
 }
 RO_FN uint64_t ro_read_u64(const ro_reader *r, uint32_t in, uint64_t j)
 {
@@ -104,11 +118,28 @@ RO_FN uint64_t ro_out_u64(const ro_reader *r, uint32_t out, uint64_t x)
 {
     return ro_bits_of_i64(r->out[out].dtype, (int64_t)x);
 }
+/* Of a float dtype, with the one rounding that its width needs. */
+RO_FN uint64_t ro_bits_of_f32(ro_dtype d, float x)
+{
+    switch (d) {
+    case RO_F64: return ro_canon_f64((double)x);
+    case RO_F16: return ro_f32_to_f16(x);
+    case RO_BF16: return ro_f32_to_bf16(x);
+    default: return ro_canon_f32(x);
+    }
+}
+RO_FN uint64_t ro_bits_of_f64(ro_dtype d, double x)
+{
+    switch (d) {
+    case RO_F32: return ro_canon_f32(ro_f64_to_f32(x));
+    case RO_F16: return ro_f32_to_f16(ro_f64_to_odd(x));
+    case RO_BF16: return ro_f32_to_bf16(ro_f64_to_odd(x));
+    default: return ro_canon_f64(x);
+    }
+}
 RO_FN uint64_t ro_out_f32(const ro_reader *r, uint32_t out, float x)
 {
-    (void)r;
-    (void)out;
-    return ro_canon_f32(x);
+    return ro_bits_of_f32(r->out[out].dtype, x);
 }
 RO_FN uint64_t ro_out_f64(const ro_reader *r, uint32_t out, double x)
 {

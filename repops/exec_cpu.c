@@ -247,6 +247,21 @@ static const ro_driver *choose_driver(const ro_task *t, const isa_level *level)
     return d ? d : level->patterns->driver(t);
 }
 
+/* The driver of 16-bit floats is float32's, around which inputs are widened and outputs rounded. */
+static ro_status find_driver(ro_task *t, const isa_level *level, ro_arena *a, const ro_driver **out,
+                             ro_err *err)
+{
+    *out = NULL;
+    if (!ro_half_fits(t)) {
+        *out = choose_driver(t, level);
+        return RO_OK;
+    }
+    RO_TRY(ro_half_widen(t, a, err));
+    t->wide_driver = choose_driver(t->wide, level);
+    if (t->wide_driver) *out = &ro_half_driver;
+    return RO_OK;
+}
+
 /* Prepare every node and find the scratch bytes of the greediest. */
 static ro_status prepare(const ro_graph *g, const isa_level *level, ro_pool *pool, uint32_t threads,
                          ro_arena *a, ro_task **tasks, const ro_driver ***drivers,
@@ -262,7 +277,9 @@ static ro_status prepare(const ro_graph *g, const isa_level *level, ro_pool *poo
         RO_TRY(prepare_task(g, &g->nodes[i], a, t, err));
         t->pool = pool;
         t->kernels = level->kernels;
-        const ro_driver *d = (*drivers)[i] = choose_driver(t, level);
+        const ro_driver *d = NULL;
+        RO_TRY(find_driver(t, level, a, &d, err));
+        (*drivers)[i] = d;
         uint64_t bytes = d && d->scratch ? d->scratch(t, threads) : 0;
         if (bytes > *scratch) *scratch = bytes;
     }

@@ -17,7 +17,9 @@
 
 /* A node with everything it needs to run. reader.data and out point to tables that are filled
  * before each run; an absent optional input is NULL there. */
-typedef struct {
+typedef struct ro_driver ro_driver;
+typedef struct ro_task ro_task;
+struct ro_task {
     ro_op op;
     ro_compute compute;
     const void *attrs;
@@ -26,12 +28,14 @@ typedef struct {
     void *scratch;
     ro_pool *pool;
     const ro_kernel_set *kernels;
-} ro_task;
+    ro_task *wide; /* of 16-bit floats: the same in float32, and its driver */
+    const ro_driver *wide_driver;
+};
 
-typedef struct {
+struct ro_driver {
     uint64_t (*scratch)(const ro_task *t, uint32_t threads); /* bytes; NULL: none */
     void (*run)(const ro_task *t);
-} ro_driver;
+};
 
 /* Elements [begin, end) of output `out`, by the scalar body, stored to `to` in its dtype. */
 typedef void ro_elements_fn(const ro_reader *r, const void *attrs, uint32_t out, uint64_t begin,
@@ -51,6 +55,12 @@ extern const ro_patterns ro_patterns_avx512; /* needs AVX-512 F, BW, DQ, VL, FMA
 
 /* The driver of a contraction that gemm.h can do; NULL: it is none. */
 const ro_driver *ro_contract_driver(const ro_task *t);
+
+/* Whether a task computes 16-bit floats in float32; its `wide` task, and the driver that runs that
+ * one with the driver in wide_driver. */
+int ro_half_fits(const ro_task *t);
+ro_status ro_half_widen(ro_task *t, ro_arena *a, ro_err *err) RO_CHECKED;
+extern const ro_driver ro_half_driver;
 
 /* Elements a thread takes at once where each is a few instructions: about 10 us of work, so
  * that waking a thread pays. A multiple of all vector lengths. */

@@ -50,6 +50,7 @@ static int64_t walk_place(const walk *w, uint64_t i)
             for (uint64_t i = 0; i < n; i++) to[i] = from[(int64_t)i * step];                  \
     }
 COPY_STRIDED(uint8_t)
+COPY_STRIDED(uint16_t)
 COPY_STRIDED(uint32_t)
 COPY_STRIDED(uint64_t)
 
@@ -64,6 +65,8 @@ static void walk_copy(const walk *w, uint64_t i, int64_t at, uint64_t n)
         copy_uint32_t((uint32_t *)(void *)to, (const uint32_t *)(const void *)from, step, n);
     else if (w->size == 8)
         copy_uint64_t((uint64_t *)(void *)to, (const uint64_t *)(const void *)from, step, n);
+    else if (w->size == 2)
+        copy_uint16_t((uint16_t *)(void *)to, (const uint16_t *)(const void *)from, step, n);
     else
         copy_uint8_t((uint8_t *)to, (const uint8_t *)from, step, n);
 }
@@ -318,10 +321,13 @@ static void fill_range(void *ctx, uint64_t begin, uint64_t end, uint32_t worker)
     const ro_ConstantOfShape_attrs *p = t->attrs;
     walk w = {.rank = 1, .size = ro_dtypes[p->dtype].size, .to = t->out[0]};
     uint8_t one8 = (uint8_t)p->bits;
+    uint16_t one16 = (uint16_t)p->bits;
     uint32_t one32 = (uint32_t)p->bits;
     (void)worker;
-    w.from = w.size == 8 ? (const char *)&p->bits : w.size == 4 ? (const char *)&one32
-                                                                : (const char *)&one8;
+    w.from = w.size == 8   ? (const char *)&p->bits
+             : w.size == 4 ? (const char *)&one32
+             : w.size == 2 ? (const char *)&one16
+                           : (const char *)&one8;
     walk_copy(&w, begin, 0, end - begin);
 }
 

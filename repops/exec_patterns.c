@@ -54,6 +54,9 @@ static void store_bits(ro_dtype d, void *to, uint64_t at, const uint64_t *bits, 
     case 4:
         for (uint64_t k = 0; k < n; k++) ((uint32_t *)to)[at + k] = (uint32_t)bits[k];
         break;
+    case 2:
+        for (uint64_t k = 0; k < n; k++) ((uint16_t *)to)[at + k] = (uint16_t)bits[k];
+        break;
     default:
         for (uint64_t k = 0; k < n; k++) ((uint8_t *)to)[at + k] = (uint8_t)bits[k];
         break;

@@ -177,12 +177,15 @@ static int next_formal(const char **s, formal *f)
 static int in_set(const char *set, ro_dtype d)
 {
     static const struct { const char *set; ro_dtype dtype; } singles[] = {
-        {"f32", RO_F32}, {"f64", RO_F64}, {"i32", RO_I32},
-        {"i64", RO_I64}, {"u8", RO_U8},   {"bool", RO_BOOL}};
+        {"f32", RO_F32}, {"f64", RO_F64}, {"i8", RO_I8},   {"i32", RO_I32},
+        {"i64", RO_I64}, {"u8", RO_U8},   {"u64", RO_U64}, {"bool", RO_BOOL}};
+    ro_compute c = ro_dtypes[d].compute;
     switch (set[1] ? 0 : set[0]) {
-    case 'F': return d == RO_F32 || d == RO_F64;
+    case 'F': return c == RO_C_F32 || c == RO_C_F64;
+    case 'H': return c == RO_C_F32;
+    case 'S': return d == RO_F32 || d == RO_F64;
     case 'I': return d == RO_I32 || d == RO_I64;
-    case 'N': return d == RO_F32 || d == RO_F64 || d == RO_I32 || d == RO_I64 || d == RO_U8;
+    case 'N': return d != RO_BOOL;
     case 'A': case 'B': return 1;
     default: break;
     }
@@ -201,6 +204,7 @@ static ro_status bind(const char *op, const formal *f, uint32_t k, const char *w
         return RO_FAIL(err, RO_ETYPE, "%s of %s number %u is %s; it takes %s", what, op, k,
                        ro_dtypes[d].name, f->set);
     if (f->set[1]) return RO_OK;
+    if (f->set[0] == 'F') b->bound['S' - 'A'] = ro_dtypes[d].compute == RO_C_F64 ? RO_F64 : RO_F32;
     ro_dtype *slot = &b->bound[f->set[0] - 'A'];
     if (*slot == RO_NONE) *slot = d;
     if (*slot != d)
@@ -350,8 +354,6 @@ typedef struct {
     contribution **grads; /* ascending consumers */
 } reverse;
 
-static int is_float(const ro_type *t) { return t->dtype == RO_F32 || t->dtype == RO_F64; }
-
 static ro_status contribute(reverse *r, ro_value v, ro_value grad, ro_err *err)
 {
     contribution *c = ro_arena_alloc(r->g->arena, sizeof *c);
@@ -403,7 +405,7 @@ static void mark_needed(reverse *r, const ro_value *wrt, uint32_t count)
         for (uint32_t k = 0; k < n->inputs; k++)
             any |= n->in[k] != RO_NO_VALUE && r->needed[n->in[k]];
         for (uint32_t k = 0; any && k < n->outputs; k++)
-            if (is_float(&r->g->values[n->first_output + k].type))
+            if (ro_dtype_is_float(r->g->values[n->first_output + k].type.dtype))
                 r->needed[n->first_output + k] = 1;
     }
 }
@@ -414,10 +416,10 @@ ro_status ro_graph_differentiate(ro_graph *g, ro_value loss, const ro_value *wrt
     reverse r = {g, g->value_count, NULL, NULL};
     uint32_t nodes = g->node_count;
     if (loss >= g->value_count || ro_graph_type(g, loss)->rank != 0 ||
-        !is_float(ro_graph_type(g, loss)))
+        !ro_dtype_is_float(ro_graph_type(g, loss)->dtype))
         return RO_FAIL(err, RO_ESHAPE, "a loss is one float: a scalar of rank 0");
     for (uint32_t k = 0; k < count; k++)
-        if (wrt[k] >= g->value_count || !is_float(ro_graph_type(g, wrt[k])))
+        if (wrt[k] >= g->value_count || !ro_dtype_is_float(ro_graph_type(g, wrt[k])->dtype))
             return RO_FAIL(err, RO_ETYPE, "parameter %u is not a float tensor of the graph", k);
     r.needed = ro_arena_alloc(g->arena, r.values);
     r.grads = ro_arena_alloc(g->arena, r.values * sizeof *r.grads);

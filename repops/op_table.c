@@ -12,13 +12,13 @@
 /* ---- dtypes and types ----------------------------------------------------------------------- */
 
 const ro_dtype_info ro_dtypes[RO_DTYPE_LIMIT] = {
-    [RO_F32] = {"float32", 4, RO_C_F32, 1},   [RO_F64] = {"float64", 8, RO_C_F64, 1},
-    [RO_I32] = {"int32", 4, RO_C_I64, 1},     [RO_I64] = {"int64", 8, RO_C_I64, 1},
-    [RO_U8] = {"uint8", 1, RO_C_U64, 1},      [RO_BOOL] = {"bool", 1, RO_C_U64, 1},
-    [RO_F16] = {"float16", 2, RO_C_F32, 0},   [RO_BF16] = {"bfloat16", 2, RO_C_F32, 0},
-    [RO_I8] = {"int8", 1, RO_C_I64, 0},       [RO_I16] = {"int16", 2, RO_C_I64, 0},
-    [RO_U16] = {"uint16", 2, RO_C_U64, 0},    [RO_U32] = {"uint32", 4, RO_C_U64, 0},
-    [RO_U64] = {"uint64", 8, RO_C_U64, 0},
+    [RO_F32] = {"float32", 4, RO_C_F32},   [RO_F64] = {"float64", 8, RO_C_F64},
+    [RO_F16] = {"float16", 2, RO_C_F32},   [RO_BF16] = {"bfloat16", 2, RO_C_F32},
+    [RO_I8] = {"int8", 1, RO_C_I64},       [RO_I16] = {"int16", 2, RO_C_I64},
+    [RO_I32] = {"int32", 4, RO_C_I64},     [RO_I64] = {"int64", 8, RO_C_I64},
+    [RO_U8] = {"uint8", 1, RO_C_U64},      [RO_U16] = {"uint16", 2, RO_C_U64},
+    [RO_U32] = {"uint32", 4, RO_C_U64},    [RO_U64] = {"uint64", 8, RO_C_U64},
+    [RO_BOOL] = {"bool", 1, RO_C_U64},
 };
 
 ro_dtype ro_dtype_by_name(const char *name)
@@ -60,9 +60,6 @@ ro_status ro_type_check(const ro_type *t, ro_err *err)
     uint64_t nonzero = 1; /* the product of the sizes that are not 0 */
     if ((unsigned)t->dtype >= RO_DTYPE_LIMIT || !ro_dtypes[t->dtype].name)
         return RO_FAIL(err, RO_ETYPE, "%d is not the code of a dtype", (int)t->dtype);
-    if (!ro_dtypes[t->dtype].supported)
-        return RO_FAIL(err, RO_ETYPE, "dtype %s is not supported by this version",
-                       ro_dtypes[t->dtype].name);
     if (t->rank > RO_RANK_MAX)
         return RO_FAIL(err, RO_ESHAPE, "a tensor has %u axes; at most %u are allowed", t->rank,
                        RO_RANK_MAX);
@@ -113,6 +110,44 @@ void ro_canonical_bytes(ro_dtype dtype, const void *from, void *to, uint64_t ele
 #define RO_PASS_HOST
 #include "ops.def"
 #undef RO_PASS_HOST
+
+int ro_dtype_is_float(ro_dtype d) { return ro_is_float(d); }
+
+uint64_t ro_element(ro_dtype d, const void *data, uint64_t i) { return ro_load(d, data, i); }
+
+void ro_set_element(ro_dtype d, void *data, uint64_t i, uint64_t bits)
+{
+    switch (ro_dtypes[d].size) {
+    case 8: ((uint64_t *)data)[i] = bits; break;
+    case 4: ((uint32_t *)data)[i] = (uint32_t)bits; break;
+    case 2: ((uint16_t *)data)[i] = (uint16_t)bits; break;
+    default: ((uint8_t *)data)[i] = (uint8_t)bits; break;
+    }
+}
+
+double ro_float_of_bits(ro_dtype d, uint64_t bits)
+{
+    return d == RO_F64 ? ro_bits_f64(bits) : (double)ro_f32_of_bits(d, bits);
+}
+
+int64_t ro_integer_of_bits(ro_dtype d, uint64_t bits) { return ro_i64_of_bits(d, bits); }
+
+uint64_t ro_bits_of_number(ro_dtype d, double x)
+{
+    return ro_is_float(d) ? ro_bits_of_f64(d, x) : ro_bits_of_i64(d, ro_f64_to_i64(x));
+}
+
+const char *ro_element_text(ro_dtype d, uint64_t bits, char text[40])
+{
+    int digits = d == RO_F64 ? 17 : d == RO_F32 ? 9 : 5;
+    if (ro_is_float(d))
+        snprintf(text, 40, "%.*g", digits, ro_float_of_bits(d, bits));
+    else if (ro_dtypes[d].compute == RO_C_I64)
+        snprintf(text, 40, "%lld", (long long)ro_i64_of_bits(d, bits));
+    else
+        snprintf(text, 40, "%llu", (unsigned long long)bits);
+    return text;
+}
 
 #define FIELD_KIND_u32 RO_A_U32
 #define FIELD_KIND_u64 RO_A_U64
@@ -526,11 +561,7 @@ ro_status ro_emit_fill(ro_graph *g, const ro_type *type, double x, ro_value *out
     memset(&t, 0, sizeof t);
     t.dtype = (uint32_t)type->dtype;
     t.shape = ints_of_dims(type);
-    switch (ro_dtypes[type->dtype].compute) {
-    case RO_C_F32: t.bits = ro_canon_f32(ro_f64_to_f32(x)); break;
-    case RO_C_F64: t.bits = ro_canon_f64(x); break;
-    default: t.bits = ro_bits_of_i64(type->dtype, ro_f64_to_i64(x)); break;
-    }
+    t.bits = ro_bits_of_number(type->dtype, x);
     return ro_emit(g, RO_OP_ConstantOfShape, &t, NULL, 0, out, err);
 }
 

@@ -121,10 +121,10 @@ typedef struct {
     const char *name;   /* "float32": numpy's, NULL where the code is unused   */
     uint32_t size;      /* bytes an element                                    */
     ro_compute compute; /* the type in which an element is computed            */
-    int supported;      /* operators take it in this version                   */
 } ro_dtype_info;
 extern const ro_dtype_info ro_dtypes[RO_DTYPE_LIMIT];
 ro_dtype ro_dtype_by_name(const char *name); /* RO_NONE: no such name */
+int ro_dtype_is_float(ro_dtype d);
 
 #define RO_RANK_MAX 8u                       /* ONNX models in the wild have at most 6     */
 #define RO_ELEMENTS_MAX (UINT64_C(1) << 40)  /* of one tensor: keeps all index sums in i64 */
@@ -143,6 +143,18 @@ const char *ro_type_text(const ro_type *t, char *text, size_t size);
 
 /* A view: row-major, contiguous, in the machine's byte order; owns nothing. */
 typedef struct { ro_type type; void *data; } ro_tensor;
+
+/* The stored bits of element i of data of a dtype. */
+uint64_t ro_element(ro_dtype d, const void *data, uint64_t i);
+void ro_set_element(ro_dtype d, void *data, uint64_t i, uint64_t bits);
+/* An element from its stored bits: of a float dtype as a binary64, exactly; of another as an
+ * integer, of uint64 mod 2^64. */
+double ro_float_of_bits(ro_dtype d, uint64_t bits);
+int64_t ro_integer_of_bits(ro_dtype d, uint64_t bits);
+/* The stored bits of a number: in a float dtype rounded once, in another a whole number mod 2^w. */
+uint64_t ro_bits_of_number(ro_dtype d, double x);
+/* A number from its stored bits, into text; enough digits to tell it from others. Returns text. */
+const char *ro_element_text(ro_dtype d, uint64_t bits, char text[40]);
 
 /* Between memory and canonical (little-endian) bytes; the same routine both ways. */
 void ro_canonical_bytes(ro_dtype dtype, const void *from, void *to, uint64_t elements);
@@ -251,8 +263,9 @@ typedef struct {
     uint32_t version; /* rises when any output bit changes */
     ro_pattern pattern;
     /* "F x, F y?, A z... -> F out, i64 indices?": a dtype set and a name each; ? optional,
-     * ... variadic. Equal set letters mean equal dtypes. Sets: F float, N number, I int32 or
-     * int64, A any, B any other, or a dtype's name (f32 f64 i32 i64 u8 bool). */
+     * ... variadic. Equal set letters mean equal dtypes. Sets: F float, H float but no float64,
+     * S what F is computed in (f64 or f32), N number, I int32 or int64, A any, B any other, or a
+     * dtype's name (f32 f64 i32 ... u64 bool). */
     const char *signature;
     const ro_field *(*fields)(uint32_t *count); /* attributes in committed order */
     uint32_t attrs_size;

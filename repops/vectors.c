@@ -111,8 +111,14 @@ static ro_status read_hex(reader *r, uint32_t digits, uint64_t *out)
 static void put_element(void *data, uint32_t size, uint64_t i, uint64_t bits)
 {
     uint8_t *at = (uint8_t *)data + i * size, b = (uint8_t)bits;
+    uint16_t h = (uint16_t)bits;
     uint32_t w = (uint32_t)bits;
-    memcpy(at, size == 8 ? (void *)&bits : size == 4 ? (void *)&w : (void *)&b, size);
+    memcpy(at,
+           size == 8   ? (void *)&bits
+           : size == 4 ? (void *)&w
+           : size == 2 ? (void *)&h
+                       : (void *)&b,
+           size);
 }
 
 static uint64_t get_element(const void *data, uint32_t size, uint64_t i)
@@ -120,9 +126,10 @@ static uint64_t get_element(const void *data, uint32_t size, uint64_t i)
     const uint8_t *at = (const uint8_t *)data + i * size;
     uint64_t bits;
     uint32_t w;
+    uint16_t h;
     if (size == 1) return *at;
-    memcpy(size == 8 ? (void *)&bits : (void *)&w, at, size);
-    return size == 8 ? bits : w;
+    memcpy(size == 8 ? (void *)&bits : size == 4 ? (void *)&w : (void *)&h, at, size);
+    return size == 8 ? bits : size == 4 ? w : h;
 }
 
 /* ---- generated inputs ---------------------------------------------------------------------- */
@@ -142,6 +149,8 @@ static look look_of(ro_dtype d)
     look l = {d, ro_dtypes[d].size * 8, 0, 0};
     if (d == RO_F32) l.fraction = 23, l.bias = 127;
     if (d == RO_F64) l.fraction = 52, l.bias = 1023;
+    if (d == RO_F16) l.fraction = 10, l.bias = 15;
+    if (d == RO_BF16) l.fraction = 7, l.bias = 127;
     return l;
 }
 
@@ -190,7 +199,9 @@ static uint64_t generate(const look *l, int how, uint64_t limit, uint64_t z)
     case GEN_SMALL: return l->dtype == RO_BOOL ? sign : integer_bits(l, (int64_t)(z >> 60) - 8);
     case GEN_NORMAL: return float_bits(l, sign, l->bias - 4 + (z >> 60 & 7), z);
     case GEN_POSITIVE: return float_bits(l, 0, l->bias - 4 + (z >> 60 & 7), z);
-    case GEN_WIDE: return float_bits(l, sign, l->bias - 32 + (z >> 57 & 63), z);
+    case GEN_WIDE:
+        if (l->dtype == RO_F16) return float_bits(l, sign, l->bias - 8 + (z >> 57 & 15), z);
+        return float_bits(l, sign, l->bias - 32 + (z >> 57 & 63), z);
     case GEN_BELOW: return integer_bits(l, (int64_t)scaled(z, limit));
     case GEN_INDEX: return scaled(z, 2 * limit + 4) - limit - 2;
     case GEN_SPECIAL:
@@ -227,8 +238,9 @@ typedef struct {
 static ro_status read_type(reader *r, sample *s)
 {
     static const struct { const char *name; ro_dtype dtype; } names[] = {
-        {"f32", RO_F32}, {"f64", RO_F64}, {"i32", RO_I32},
-        {"i64", RO_I64}, {"u8", RO_U8},   {"bool", RO_BOOL}};
+        {"f32", RO_F32},   {"f64", RO_F64}, {"f16", RO_F16}, {"bf16", RO_BF16}, {"i8", RO_I8},
+        {"i16", RO_I16},   {"i32", RO_I32}, {"i64", RO_I64}, {"u8", RO_U8},     {"u16", RO_U16},
+        {"u32", RO_U32},   {"u64", RO_U64}, {"bool", RO_BOOL}};
     uint64_t rank, d;
     ro_type *t = &s->tensor.type;
     for (size_t k = 0; k < sizeof names / sizeof *names; k++)
@@ -284,7 +296,8 @@ static ro_status read_generated(reader *r, ro_arena *a, sample *s)
         return bad(r, "a generator for this dtype");
     RO_TRY(advance(r));
     if (how == GEN_BELOW || how == GEN_INDEX) {
-        uint64_t most = l.dtype == RO_F32 ? UINT64_C(1) << 24 : UINT64_C(1) << 31;
+        int exact = l.fraction && l.fraction < 31;
+        uint64_t most = UINT64_C(1) << (exact ? l.fraction + 1 : 31);
         if (is(r, "0")) return bad(r, "a limit; the least is 1");
         RO_TRY(read_u64(r, most, &limit));
     }

@@ -12,7 +12,7 @@ import struct
 import sys
 
 VERSION = 1
-DTYPE_BYTES = {1: 4, 2: 1, 6: 4, 7: 8, 9: 1, 11: 8}
+DTYPE_BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}
 
 
 class Wrong(Exception):

@@ -61,11 +61,16 @@ typedef struct {
 
 static ro_dtype case_dtype(node_case *c, rng *g, char set)
 {
-    static const ro_dtype all[] = {RO_F32, RO_F64, RO_I32, RO_I64, RO_U8, RO_BOOL};
-    if (set == 'Z') return all[rng_in(g, 2, 4)]; /* integers */
-    if (c->force && (set != 'F' || c->force == RO_F32 || c->force == RO_F64)) return c->force;
-    return all[rng_in(g, 0, set == 'F' ? 1 : set == 'N' ? 4 : 5)];
+    static const ro_dtype all[] = {RO_F64, RO_F32, RO_F16, RO_BF16, RO_I8,  RO_I16, RO_I32,
+                                   RO_I64, RO_U8,  RO_U16, RO_U32,  RO_U64, RO_BOOL};
+    int floats = set == 'F' || set == 'H', narrow = set == 'H' && c->force == RO_F64;
+    if (set == 'Z') return all[rng_in(g, 4, 11)]; /* integers */
+    if (c->force && !narrow && (!floats || ro_dtype_is_float(c->force))) return c->force;
+    if (narrow) return RO_F32;
+    return all[rng_in(g, set == 'H', floats ? 3 : set == 'N' ? 11 : 12)];
 }
+/* The dtype of statistics of d. */
+static ro_dtype case_statistics(ro_dtype d) { return d == RO_F64 ? RO_F64 : RO_F32; }
 /* A size: small, or with `big` around the bounds of blocks (256), groups and chunks (4,096). */
 static int64_t case_size(const node_case *c, rng *g)
 {
@@ -146,8 +151,7 @@ static ro_type case_forward(ro_op op, const void *attrs, const ro_type *in, uint
         UNUSED;                                             \
         case_tensor(c, g, case_dtype(c, g, set), 0);        \
     }
-#define UNARY_F32(op) CASE(op) { UNUSED; case_tensor(c, g, RO_F32, 0); }
-#define TWO_F32(op) CASE(op) { UNUSED; case_like(c, case_tensor(c, g, RO_F32, 0)); }
+#define TWO(op, set) CASE(op) { UNUSED; case_like(c, case_tensor(c, g, case_dtype(c, g, set), 0)); }
 #define BINARY(op, set)                                     \
     CASE(op)                                                \
     {                                                       \
@@ -160,10 +164,10 @@ UNARY(Neg, 'N')
 UNARY(Relu, 'N')
 UNARY(Exp, 'F')
 UNARY(Identity, 'A')
-UNARY_F32(Tanh)
-UNARY_F32(Sigmoid)
-TWO_F32(TanhGrad)
-TWO_F32(SigmoidGrad)
+UNARY(Tanh, 'H')
+UNARY(Sigmoid, 'H')
+TWO(TanhGrad, 'H')
+TWO(SigmoidGrad, 'H')
 BINARY(Add, 'N')
 BINARY(Sub, 'N')
 BINARY(Mul, 'N')
@@ -185,9 +189,9 @@ BINARY(BitwiseXor, 'Z')
 UNARY(Abs, 'N')
 UNARY(HardSwish, 'F')
 UNARY(Softsign, 'F')
-UNARY_F32(Erf)
-UNARY_F32(Softplus)
-UNARY_F32(Mish)
+UNARY(Erf, 'H')
+UNARY(Softplus, 'H')
+UNARY(Mish, 'H')
 BINARY(PRelu, 'N')
 CASE(LeakyRelu) { case_tensor(c, g, case_dtype(c, g, 'F'), 0); t->alpha = 0.25f; }
 CASE(ThresholdedRelu) { case_tensor(c, g, case_dtype(c, g, 'F'), 0); t->alpha = 0.5f; }
@@ -233,12 +237,12 @@ CASE(Mod)
 {
     ro_dtype d = case_dtype(c, g, 'N');
     case_broadcast(c, g, case_tensor(c, g, d, 0), d);
-    t->fmod = d == RO_F32 || d == RO_F64 ? 1 : (uint32_t)rng_in(g, 0, 1);
+    t->fmod = ro_dtype_is_float(d) ? 1 : (uint32_t)rng_in(g, 0, 1);
 }
 CASE(Pow)
 {
     UNUSED;
-    ro_dtype d = c->force ? RO_F32 : case_dtype(c, g, rng_in(g, 0, 1) ? 'Z' : 'N');
+    ro_dtype d = case_dtype(c, g, c->force || rng_in(g, 0, 1) ? 'N' : 'Z');
     if (d == RO_F64) d = RO_F32;
     case_broadcast(c, g, case_tensor(c, g, d, 0), d);
     case_range(c, 0, 0.5, 2.5);
@@ -266,20 +270,23 @@ CASE(Clip)
     case_range(c, 1, -1, -0.5);
     case_range(c, 2, 0.5, 1);
 }
-CASE(ReluGrad) { UNUSED; case_like(c, case_tensor(c, g, case_dtype(c, g, 'F'), 0)); }
+TWO(ReluGrad, 'F')
 CASE(Log) { UNUSED; case_tensor(c, g, case_dtype(c, g, 'F'), 0); case_range(c, 0, 0.5, 4.5); }
 CASE(Sqrt) { UNUSED; case_tensor(c, g, case_dtype(c, g, 'F'), 0); case_range(c, 0, 0.5, 4.5); }
-CASE(Gelu) { case_tensor(c, g, RO_F32, 0); t->approximate = (uint32_t)rng_in(g, 0, 1); }
+CASE(Gelu)
+{
+    case_tensor(c, g, case_dtype(c, g, 'H'), 0);
+    t->approximate = (uint32_t)rng_in(g, 0, 1);
+}
 CASE(GeluGrad)
 {
-    case_like(c, case_tensor(c, g, RO_F32, 0));
+    case_like(c, case_tensor(c, g, case_dtype(c, g, 'H'), 0));
     t->approximate = (uint32_t)rng_in(g, 0, 1);
 }
 CASE(Cast)
 {
-    static const ro_dtype to[] = {RO_F32, RO_F64, RO_I32, RO_I64, RO_U8, RO_BOOL};
     case_tensor(c, g, case_dtype(c, g, 'A'), 0);
-    t->to = to[rng_in(g, 0, c->force ? 1 : 5)];
+    t->to = !c->force ? case_dtype(c, g, 'A') : rng_in(g, 0, 1) ? RO_F32 : RO_F64;
 }
 CASE(Where)
 {
@@ -535,7 +542,7 @@ static void case_layernorm(node_case *c, rng *g, int64_t rows, int64_t n)
     ro_dtype d = case_dtype(c, g, 'F');
     IN(d, 3, rows, 2, n);
     case_like(c, &c->in[0]);
-    IN(d, 3, rows, 1, 1);
+    IN(case_statistics(d), 3, rows, 1, 1);
     case_like(c, &c->in[2]);
 }
 CASE(LayerNormalizationGrad)
@@ -631,7 +638,7 @@ CASE(AveragePoolGrad)
 
 CASE(Dropout)
 {
-    case_tensor(c, g, RO_F32, 0);
+    case_tensor(c, g, case_dtype(c, g, 'H'), 0);
     case_step(c);
     t->seed = rng_next(g);
     t->stream = (uint32_t)rng_next(g);
@@ -679,11 +686,12 @@ static void case_loss(node_case *c, rng *g, ro_SoftmaxCrossEntropyLoss_attrs *t)
 {
     int64_t n = c->big ? rng_in(g, 1, 9000) : case_size(c, g);
     int64_t classes = rng_in(g, 1, 5), d = rng_in(g, 1, 2);
-    IN(RO_F32, 3, n, classes, d);
+    ro_dtype dtype = case_dtype(c, g, 'H');
+    IN(dtype, 3, n, classes, d);
     case_range(c, c->inputs, 0, (double)classes - 1);
     IN(rng_in(g, 0, 1) ? RO_I32 : RO_I64, 2, n, d);
     case_range(c, c->inputs, 0.5, 4.5);
-    if (rng_in(g, 0, 1)) IN(RO_F32, 1, classes);
+    if (rng_in(g, 0, 1)) IN(dtype, 1, classes);
     t->reduction = (uint32_t)rng_in(g, 0, 2);
     t->ignore_index = rng_in(g, -1, 3);
     t->has_ignore = (uint32_t)rng_in(g, 0, 1);

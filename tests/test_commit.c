@@ -702,10 +702,12 @@ Test(tensor, T12_T15_headers_are_injective_and_canonical)
 {
     static const int64_t DIMS[][3] = {{6}, {6, 1}, {1, 6}, {2, 3}, {3, 2}, {2, 3, 1}, {0}, {0, 6}};
     static const uint32_t RANK[] = {1, 2, 2, 2, 2, 3, 1, 2};
-    static const ro_dtype DTYPES[] = {RO_F32, RO_I32, RO_F64, RO_I64, RO_U8, RO_BOOL};
-    uint8_t header[48][VD_TENSOR_HEADER_MAX], root[H] = {7}, got_root[H], bad[VD_TENSOR_HEADER_MAX];
-    size_t size[48], n = 0;
-    for (size_t d = 0; d < 6; d++)
+    static const ro_dtype DTYPES[] = {RO_F32, RO_I32, RO_F64, RO_I64, RO_U8,  RO_BOOL, RO_F16,
+                                      RO_BF16, RO_I8, RO_I16, RO_U16, RO_U32, RO_U64};
+    uint8_t header[104][VD_TENSOR_HEADER_MAX], root[H] = {7}, got_root[H];
+    uint8_t bad[VD_TENSOR_HEADER_MAX];
+    size_t size[104], n = 0;
+    for (size_t d = 0; d < 13; d++)
         for (size_t s = 0; s < 8; s++, n++) {
             ro_type type = ro_type_of(DTYPES[d], RANK[s], DIMS[s]), back;
             memset(header[n], 0, sizeof header[n]);
@@ -724,7 +726,7 @@ Test(tensor, T12_T15_headers_are_injective_and_canonical)
                 cr_assert_not(ro_type_equal(&type, &back), "%zu %zu bit %zu", d, s, bit);
             }
         }
-    cr_assert_eq(n, 48u);
+    cr_assert_eq(n, 104u);
 }
 
 Test(tensor, every_bit_counts)

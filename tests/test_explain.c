@@ -37,14 +37,9 @@ static void fill(subject *s, rng *g, int wild)
         for (uint64_t j = 0; j < n; j++) {
             uint64_t b = rng_next(g);
             double x = (double)(int64_t)(b % 2000001) / 1e6 - 1;
-            if (!wild && d == RO_F32) b = ro_f32_bits((float)x);
-            if (!wild && d == RO_F64) b = ro_f64_bits(x);
+            if (!wild && ro_dtype_is_float(d)) b = ro_bits_of_number(d, x);
             if (!wild && (d == RO_I32 || d == RO_I64)) b %= 5;
-            switch (ro_dtypes[d].size) {
-            case 8: ((uint64_t *)s->data[k])[j] = b; break;
-            case 4: ((uint32_t *)s->data[k])[j] = (uint32_t)b; break;
-            default: ((uint8_t *)s->data[k])[j] = (uint8_t)b; break;
-            }
+            ro_set_element(d, s->data[k], j, b);
         }
     }
 }

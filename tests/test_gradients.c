@@ -24,30 +24,12 @@
 
 static double get(ro_dtype d, const void *p, uint64_t j)
 {
-    uint64_t b = ro_load(d, p, j);
-    switch (d) {
-    case RO_F32: return (double)ro_bits_f32((uint32_t)b);
-    case RO_F64: return ro_bits_f64(b);
-    case RO_I32: return (double)(int32_t)(uint32_t)b;
-    case RO_I64: return (double)(int64_t)b;
-    default: return (double)b;
-    }
-}
-static void put(ro_dtype d, void *p, uint64_t j, uint64_t bits)
-{
-    switch (ro_dtypes[d].size) {
-    case 8: ((uint64_t *)p)[j] = bits; break;
-    case 4: ((uint32_t *)p)[j] = (uint32_t)bits; break;
-    default: ((uint8_t *)p)[j] = (uint8_t)bits; break;
-    }
+    uint64_t b = ro_element(d, p, j);
+    return ro_dtype_is_float(d) ? ro_float_of_bits(d, b) : (double)ro_integer_of_bits(d, b);
 }
 static void put_double(ro_dtype d, void *p, uint64_t j, double x)
 {
-    switch (d) {
-    case RO_F32: put(d, p, j, ro_f32_bits((float)x)); break;
-    case RO_F64: put(d, p, j, ro_f64_bits(x)); break;
-    default: put(d, p, j, (uint64_t)(int64_t)x); break;
-    }
+    ro_set_element(d, p, j, ro_bits_of_number(d, x));
 }
 static void *room(const ro_type *t) { return calloc(ro_type_elements(t) + 1, 8); }
 
@@ -163,7 +145,7 @@ static void evaluate(program *p)
         for (uint32_t j = 0; j < n->outputs; j++) {
             void *y = p->data[n->first_output + j] = room(&out[j]);
             for (uint64_t i = 0; i < ro_type_elements(&out[j]); i++)
-                put(out[j].dtype, y, i, ro_at(n->op, &r, n->attrs, j, i));
+                ro_set_element(out[j].dtype, y, i, ro_at(n->op, &r, n->attrs, j, i));
         }
     }
 }

@@ -231,7 +231,7 @@ static void change_shapes(subject *s)
         }
     }
     for (uint32_t d = RO_F32; d < RO_DTYPE_LIMIT; d++) {
-        if (!ro_dtypes[d].supported) continue;
+        if (!ro_dtypes[d].name) continue;
         for (uint32_t k = 0; k <= s->count && s->count; k++) { /* the last time all of them */
             DOING(s, "%s: %s %u of %s", s->c->name, k < s->count ? "input" : "all inputs,", k,
                   ro_dtypes[d].name);

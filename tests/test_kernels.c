@@ -29,18 +29,7 @@ typedef struct {
 static uint64_t drawn(ro_dtype d, double lo, double hi, rng *g)
 {
     double x = lo + (hi - lo) * (double)(rng_next(g) >> 11) * 0x1p-53;
-    if (d == RO_F32) return ro_f32_bits((float)x);
-    if (d == RO_F64) return ro_f64_bits(x);
-    return (uint64_t)(int64_t)floor(x + 0.5);
-}
-
-static void store(ro_dtype d, void *data, uint64_t at, uint64_t bits)
-{
-    switch (ro_dtypes[d].size) {
-    case 8: ((uint64_t *)data)[at] = bits; break;
-    case 4: ((uint32_t *)data)[at] = (uint32_t)bits; break;
-    default: ((uint8_t *)data)[at] = (uint8_t)bits; break;
-    }
+    return ro_bits_of_number(d, ro_dtype_is_float(d) ? x : floor(x + 0.5));
 }
 
 static void fill_inputs(world *w, const node_case *c, rng *g)
@@ -50,7 +39,8 @@ static void fill_inputs(world *w, const node_case *c, rng *g)
         if (!c->in[k].dtype) continue;
         w->in[k] = ro_arena_alloc(w->arena, ro_type_bytes(&c->in[k]));
         for (uint64_t i = 0; i < n; i++)
-            store(c->in[k].dtype, w->in[k], i, drawn(c->in[k].dtype, c->lo[k], c->hi[k], g));
+            ro_set_element(c->in[k].dtype, w->in[k], i,
+                           drawn(c->in[k].dtype, c->lo[k], c->hi[k], g));
     }
 }
 
@@ -62,7 +52,7 @@ static void compute_outputs(world *w, const node_case *c)
     for (uint32_t k = 0; k < c->outputs; k++) {
         w->out[k] = ro_arena_alloc(w->arena, ro_type_bytes(&c->out[k]));
         for (uint64_t i = 0; i < ro_type_elements(&c->out[k]); i++)
-            store(c->out[k].dtype, w->out[k], i, ro_at(c->op, &r, c->attrs.bytes, k, i));
+            ro_set_element(c->out[k].dtype, w->out[k], i, ro_at(c->op, &r, c->attrs.bytes, k, i));
         vd_tensor_digest(&c->out[k], w->out[k], NULL, w->out_digest[k].b);
     }
 }
@@ -116,7 +106,8 @@ static void flip(const node_case *c, world *w, int who)
     const ro_type *t = &c->out[w->lie.output];
     uint64_t at = w->lie.element, bits = ro_load(t->dtype, w->out[w->lie.output], at);
     if (who || w->both)
-        store(t->dtype, w->out[w->lie.output], at, bits ^ UINT64_C(1) << (w->lie.bit - !who));
+        ro_set_element(t->dtype, w->out[w->lie.output], at,
+                       bits ^ UINT64_C(1) << (w->lie.bit - !who));
 }
 
 /* A signed-by-nobody trace of the one step, and a store with the inputs and maybe the outputs. */

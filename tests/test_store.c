@@ -56,9 +56,9 @@ static vd_digest put(fixture *f, const ro_type *t, const void *data)
 Test(store, round_trips, .timeout = 60)
 {
     fixture f = set_up();
-    static const ro_dtype dtypes[] = {RO_F32, RO_F64, RO_I32, RO_I64, RO_U8, RO_BOOL};
+    static const ro_dtype dtypes[] = {RO_F32, RO_F64, RO_I32, RO_I64, RO_U8, RO_BOOL, RO_BF16};
     static const int64_t sizes[] = {0, 1, 2, 511, 512, 513, 1023, 1024, 1025, 4096, 4097, 300000};
-    for (size_t k = 0; k < 6; k++)
+    for (size_t k = 0; k < 7; k++)
         for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++) {
             ro_type t = ro_type_of(dtypes[k], 2, (int64_t[]){1, sizes[n]}), u;
             uint64_t size = ro_type_bytes(&t);

@@ -27,8 +27,12 @@ static uint64_t inside(const ro_reader *r, uint32_t input, uint64_t element)
 
 /* Any bits, with the special ones often: zeros, infinities, NaNs, least and greatest integers,
  * the least subnormal, small integers of either sign. */
-static uint64_t wild(rng *g, uint32_t size)
+static uint64_t wild(rng *g, ro_dtype d)
 {
+    static const uint64_t f16[] = {0, 0x8000, 0x7c00, 0xfc00, 0x7e01, 0xfe00, 0x7c01, 1, 0x7fff,
+                                   0x7bff};
+    static const uint64_t bf16[] = {0, 0x8000, 0x7f80, 0xff80, 0x7fc1, 0xffc0, 0x7f81, 1, 0x7fff,
+                                    0x7f7f};
     static const uint64_t f32[] = {0, 0x80000000u, 0x7f800000u, 0xff800000u, 0x7fc00001u,
                                    0xffc00000u, 0x7f800001u, 1, 0x7fffffffu, 0x7f7fffffu};
     static const uint64_t f64[] = {0, 0x8000000000000000u, 0x7ff0000000000000u,
@@ -37,18 +41,11 @@ static uint64_t wild(rng *g, uint32_t size)
                                    0x7fefffffffffffffu};
     uint64_t b = rng_next(g), k = rng_next(g) % 10;
     switch (rng_next(g) % 4) {
-    case 0: return size == 8 ? f64[k] : f32[k];
+    case 0:
+        if (d == RO_F16 || d == RO_BF16) return (d == RO_F16 ? f16 : bf16)[k];
+        return ro_dtypes[d].size == 8 ? f64[k] : f32[k];
     case 1: return (uint64_t)rng_in(g, -6, 6);
     default: return b;
-    }
-}
-
-static void store(ro_dtype d, void *p, uint64_t j, uint64_t bits)
-{
-    switch (ro_dtypes[d].size) {
-    case 8: ((uint64_t *)p)[j] = bits; break;
-    case 4: ((uint32_t *)p)[j] = (uint32_t)bits; break;
-    default: ((uint8_t *)p)[j] = (uint8_t)bits; break;
     }
 }
 
@@ -71,6 +68,8 @@ static void check_stored(const subject *s, uint32_t out, uint64_t bits)
         cr_assert_leq(bits, 1, "%s gives the bool %llx", name, (unsigned long long)bits);
     if (d == RO_F32) cr_assert_eq(bits, ro_canon_f32(ro_bits_f32((uint32_t)bits)), "%s", name);
     if (d == RO_F64) cr_assert_eq(bits, ro_canon_f64(ro_bits_f64(bits)), "%s", name);
+    if (d == RO_F16) cr_assert((bits & 0x7fff) <= 0x7c00 || bits == RO_NAN_F16, "%s", name);
+    if (d == RO_BF16) cr_assert((bits & 0x7fff) <= 0x7f80 || bits == RO_NAN_BF16, "%s", name);
 }
 
 static uint64_t digest_of(uint64_t h, uint64_t x) { return (h ^ x) * UINT64_C(0x100000001b3); }
@@ -84,7 +83,7 @@ static uint64_t check_case(ro_op op, rng *g, int empty, uint64_t digest, uint64_
         if (s.c.in[k].dtype == RO_NONE) continue;
         s.data[k] = malloc(n ? n * ro_dtypes[s.c.in[k].dtype].size : 1);
         for (uint64_t j = 0; j < n; j++)
-            store(s.c.in[k].dtype, s.data[k], j, wild(g, ro_dtypes[s.c.in[k].dtype].size));
+            ro_set_element(s.c.in[k].dtype, s.data[k], j, wild(g, s.c.in[k].dtype));
     }
     ro_reader asked = {s.c.in, s.c.out, s.c.inputs, s.c.outputs, NULL, inside, &s};
     ro_reader held = asked;

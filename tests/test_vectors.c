@@ -147,7 +147,8 @@ Test(vectors, refused_texts, .init = make_folder, .fini = remove_folder)
         {"operator Neg -1\n", "decimal number"},
         {"operator Neg 01\n", "decimal number"},
         {"operator Neg 99999999999999999999\n", "small enough"},
-        {HEAD "case a in f16 0 hex 0000 out f16 0 hex 0000", "is not a dtype"},
+        {HEAD "case a in f8 0 hex 00 out f8 0 hex 00", "is not a dtype"},
+        {HEAD "case a in f16 0 gen 1 below 2049 out f16 0 hex 0000", "small enough"},
         {HEAD "case a in f32 9 1 1 1 1 1 1 1 1 1 hex 00000000", "small enough"},
         {HEAD "case a in f32 2 1048576 1048576 gen 1 bits", "at most 4194304"},
         {HEAD "case a in f32 8 4194304 4194304 4194304 4194304 4194304 4194304 4194304 4194304 "

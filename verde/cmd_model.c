@@ -14,8 +14,9 @@
 static ro_status write_npy(const char *path, const ro_type *t, const void *data, ro_err *err)
 {
     static const char *const kinds[RO_DTYPE_LIMIT] = {
-        [RO_F32] = "<f4", [RO_F64] = "<f8", [RO_I32] = "<i4",
-        [RO_I64] = "<i8", [RO_U8] = "|u1",  [RO_BOOL] = "|b1"};
+        [RO_F16] = "<f2", [RO_F32] = "<f4", [RO_F64] = "<f8", [RO_BF16] = "<V2",
+        [RO_I8] = "|i1",  [RO_I16] = "<i2", [RO_I32] = "<i4", [RO_I64] = "<i8",
+        [RO_U8] = "|u1",  [RO_U16] = "<u2", [RO_U32] = "<u4", [RO_U64] = "<u8", [RO_BOOL] = "|b1"};
     char text[320];
     int n = snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (",
                      kinds[t->dtype]);

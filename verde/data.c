@@ -77,12 +77,14 @@ static ro_status read_idx(reader *r, const uint8_t magic[4], ro_arena *arena, ro
 {
     switch (magic[2]) {
     case 0x08: out->type.dtype = RO_U8; break;
+    case 0x09: out->type.dtype = RO_I8; break;
+    case 0x0b: out->type.dtype = RO_I16; break;
     case 0x0c: out->type.dtype = RO_I32; break;
     case 0x0d: out->type.dtype = RO_F32; break;
     case 0x0e: out->type.dtype = RO_F64; break;
     default:
         return RO_FAIL(r->err, RO_ETYPE,
-                       "%s has IDX element type 0x%02x; 08, 0c, 0d and 0e are read", r->name,
+                       "%s has IDX element type 0x%02x; 08, 09 and 0b to 0e are read", r->name,
                        magic[2]);
     }
     out->type.rank = magic[3];
@@ -116,8 +118,9 @@ static int skip(text *t, const char *word)
 static int npy_descr(text *t, ro_tensor *out, int *big)
 {
     static const struct { const char *name; ro_dtype dtype; } types[] = {
-        {"f4'", RO_F32}, {"f8'", RO_F64}, {"i4'", RO_I32},
-        {"i8'", RO_I64}, {"u1'", RO_U8},  {"b1'", RO_BOOL}};
+        {"f2'", RO_F16}, {"f4'", RO_F32}, {"f8'", RO_F64},  {"i1'", RO_I8},  {"i2'", RO_I16},
+        {"i4'", RO_I32}, {"i8'", RO_I64}, {"u1'", RO_U8},   {"u2'", RO_U16}, {"u4'", RO_U32},
+        {"u8'", RO_U64}, {"b1'", RO_BOOL}, {"V2'", RO_BF16}};
     if (!skip(t, "'") || t->p == t->end) return 0;
     char order = *t->p++;
     if (order != '<' && order != '>' && order != '|' && order != '=') return 0;

@@ -102,13 +102,7 @@ static ro_status fill(builder *b, const ro_type *t, uint64_t bits, ro_value *out
 static ro_status scalar(builder *b, ro_dtype d, double x, ro_value *out)
 {
     ro_type t = ro_type_of(d, 0, NULL);
-    float f = (float)x;
-    int64_t i = (int64_t)x;
-    uint32_t u4;
-    uint64_t u8;
-    memcpy(&u4, &f, 4);
-    memcpy(&u8, &x, 8);
-    return fill(b, &t, d == RO_F32 ? u4 : d == RO_F64 ? u8 : (uint64_t)i, out);
+    return fill(b, &t, ro_bits_of_number(d, x), out);
 }
 
 static ro_status cast(builder *b, ro_value x, ro_dtype to, ro_value *out)

@@ -381,7 +381,7 @@ static ro_status opposite(vd_lower *l, ro_value x, ro_value *out)
 {
     ro_dtype d = ro_graph_type(l->graph, x)->dtype;
     ro_value ones;
-    if (d == RO_F32 || d == RO_F64) return vd_lower_plain(l, "Neg", &x, 1, out);
+    if (ro_dtype_is_float(d)) return vd_lower_plain(l, "Neg", &x, 1, out);
     RO_TRY(vd_lower_scalar(l, d, -1, &ones));
     return vd_lower_binary(l, "Sub", ones, x, out);
 }

@@ -84,16 +84,8 @@ ro_status vd_lower_int64s(vd_lower *l, const int64_t *v, uint32_t rank, const in
 ro_status vd_lower_scalar(vd_lower *l, ro_dtype d, double x, ro_value *out)
 {
     vd_attrs a = vd_attrs_of("ConstantOfShape");
-    float f = (float)x;
-    uint32_t u4;
-    uint64_t bits;
-    memcpy(&u4, &f, 4);
-    memcpy(&bits, &x, 8);
-    if (d == RO_F32) bits = u4;
-    else if (d != RO_F64)
-        bits = (uint64_t)(int64_t)x & (UINT64_MAX >> (64 - 8 * ro_dtypes[d].size));
     vd_attrs_int(l, &a, "dtype", (int64_t)d);
-    vd_attrs_int(l, &a, "bits", (int64_t)bits);
+    vd_attrs_int(l, &a, "bits", (int64_t)ro_bits_of_number(d, x));
     return vd_lower_emit(l, &a, NULL, 0, 1, out);
 }
 
@@ -103,7 +95,7 @@ static ro_status tensor_data(const vd_onnx *m, const vd_onnx_tensor *t, ro_arena
 {
     char name[80];
     vd_onnx_show(&t->name, name, sizeof name);
-    if (t->dtype >= RO_DTYPE_LIMIT || !ro_dtypes[t->dtype].supported)
+    if (t->dtype >= RO_DTYPE_LIMIT || !ro_dtypes[t->dtype].name)
         return RO_FAIL(err, RO_EOP, "tensor \"%s\" is of dtype %s, which is not computed with",
                        name, vd_onnx_dtype_name(t->dtype));
     out->type = ro_type_of((ro_dtype)t->dtype, t->rank, t->dims);
@@ -378,18 +370,6 @@ double vd_use_float(const vd_use *u, const char *name, float otherwise)
     return (double)(a && a->type == VD_A_FLOAT ? a->v.f : otherwise);
 }
 
-static int64_t whole_at(ro_dtype d, const void *data, uint64_t i)
-{
-    int32_t w;
-    int64_t v;
-    if (d == RO_I32) {
-        memcpy(&w, (const uint8_t *)data + 4 * i, 4);
-        return w;
-    }
-    memcpy(&v, (const uint8_t *)data + 8 * i, 8);
-    return v;
-}
-
 ro_status vd_use_ints(const vd_use *u, uint32_t input, const char *name, ro_ints *out, int *given)
 {
     const ro_type *t = vd_use_type(u, input);
@@ -407,7 +387,8 @@ ro_status vd_use_ints(const vd_use *u, uint32_t input, const char *name, ro_ints
         ro_dtype d = t->dtype;
         RO_TRY(vd_lower_known(u->l, u->in[input], &data));
         out->n = (uint32_t)n;
-        for (uint32_t k = 0; k < out->n; k++) out->v[k] = whole_at(d, data, k);
+        for (uint32_t k = 0; k < out->n; k++)
+            out->v[k] = ro_integer_of_bits(d, ro_element(d, data, k));
     } else if (a) {
         if (a->type != VD_A_INTS || a->count > RO_INTS_MAX)
             return vd_use_fail(u, RO_EATTR, "has no list of at most %u integers as \"%s\"",
@@ -422,18 +403,17 @@ ro_status vd_use_scalar(const vd_use *u, uint32_t input, double *real, int64_t *
 {
     const ro_type *t = vd_use_type(u, input);
     const void *data;
-    float f;
     *real = 0;
     *whole = 0;
     if (!t || ro_type_elements(t) != 1)
         return vd_use_fail(u, RO_ESHAPE, "wants one number as input %u", input);
     ro_dtype d = t->dtype;
     RO_TRY(vd_lower_known(u->l, u->in[input], &data));
-    if (d == RO_F32) memcpy(&f, data, 4), *real = (double)f;
-    else if (d == RO_F64) memcpy(real, data, 8);
-    else if (d == RO_I32 || d == RO_I64) *whole = whole_at(d, data, 0);
-    else *whole = *(const uint8_t *)data; /* uint8, bool */
-    if (d != RO_F32 && d != RO_F64) *real = (double)*whole;
+    uint64_t bits = ro_element(d, data, 0);
+    if (!ro_dtype_is_float(d)) *whole = ro_integer_of_bits(d, bits);
+    *real = ro_dtype_is_float(d) ? ro_float_of_bits(d, bits)
+            : d == RO_U64        ? (double)(uint64_t)*whole
+                                 : (double)*whole;
     return RO_OK;
 }
 

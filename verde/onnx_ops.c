@@ -694,7 +694,7 @@ static ro_status range(vd_use *u)
     RO_TRY(vd_use_wants(u, 3, 3));
     ro_type t = ro_type_of(vd_use_type(u, 0)->dtype, 1, (int64_t[]){0});
     for (uint32_t k = 0; k < 3; k++) RO_TRY(vd_use_scalar(u, k, &real[k], &whole[k]));
-    int floats = t.dtype == RO_F32 || t.dtype == RO_F64;
+    int floats = ro_dtype_is_float(t.dtype);
     if (real[2] == 0) return vd_use_fail(u, RO_EATTR, "goes on in steps of 0");
     count = (real[1] - real[0]) / real[2];
     if (!(count <= VD_LOWER_INDICES)) return vd_use_fail(u, RO_ELIMIT, "makes over 2^22 numbers");
@@ -707,8 +707,7 @@ static ro_status range(vd_use *u)
     }
     for (int64_t k = 0; k < t.dims[0]; k++) {
         double x = real[0] + (double)k * real[2];
-        if (t.dtype == RO_F32) ((float *)(void *)v)[k] = (float)x;
-        else ((double *)(void *)v)[k] = x;
+        ro_set_element(t.dtype, v, (uint64_t)k, ro_bits_of_number(t.dtype, x));
     }
     return vd_lower_constant(u->l, NULL, &t, v, &u->out[0]);
 }
@@ -725,7 +724,7 @@ static ro_status one_hot(vd_use *u)
     ro_type t = *vd_use_type(u, 0);
     if (t.rank == RO_RANK_MAX) return vd_use_fail(u, RO_ELIMIT, "gives 9 axes");
     RO_TRY(vd_use_scalar(u, 1, &real, &depth));
-    if (ro_dtypes[vd_use_type(u, 1)->dtype].compute == RO_C_F32) depth = (int64_t)real;
+    if (ro_dtype_is_float(vd_use_type(u, 1)->dtype)) depth = (int64_t)real;
     if (depth < 0) return vd_use_fail(u, RO_ESHAPE, "has the depth %lld", (long long)depth);
     RO_TRY(vd_use_axis(u, vd_use_int(u, "axis", -1), t.rank + 1, &axis));
     RO_TRY(vd_lower_cast(l, u->in[0], RO_I64, &i));

@@ -14,8 +14,9 @@
 #define FILE_MAX (UINT64_C(1) << 36)
 
 static const struct { const char *name; ro_dtype dtype; } dtypes[] = {
-    {"F32", RO_F32}, {"F64", RO_F64}, {"I32", RO_I32},
-    {"I64", RO_I64}, {"U8", RO_U8},   {"BOOL", RO_BOOL}};
+    {"F16", RO_F16}, {"BF16", RO_BF16}, {"F32", RO_F32}, {"F64", RO_F64}, {"I8", RO_I8},
+    {"I16", RO_I16}, {"I32", RO_I32},   {"I64", RO_I64}, {"U8", RO_U8},   {"U16", RO_U16},
+    {"U32", RO_U32}, {"U64", RO_U64},   {"BOOL", RO_BOOL}};
 #define DTYPES (sizeof dtypes / sizeof *dtypes)
 
 static char *header_text(const vd_named_tensor *t, uint32_t count)

@@ -21,7 +21,15 @@ RO_ATTRS(BitwiseAnd);
 RO_ATTRS(BitwiseOr);
 RO_ATTRS(BitwiseXor);
 RO_ATTRS(BitwiseNot);
-RO_FN uint32_t ro_bits_in(ro_dtype d) { return d == RO_I64 ? 64 : d == RO_I32 ? 32 : 8; }
+RO_FN uint32_t ro_bits_in(ro_dtype d)
+{
+    switch (d) {
+    case RO_I64: case RO_U64: return 64;
+    case RO_I32: case RO_U32: return 32;
+    case RO_I16: case RO_U16: return 16;
+    default: return 8;
+    }
+}
 #elif defined(RO_PASS_BODY)
 #if RO_IS_INT
 RO_AT(BitShift)

@@ -28,6 +28,24 @@ RO_FN uint64_t ro_cast_to_int(ro_dtype d, double x)
     v = ro_f64_to_i64(x);
     return ro_bits_of_i64(d, v < low ? low : v > high ? high : v);
 }
+/* An integer, by sign and size, in any dtype. */
+RO_FN uint64_t ro_bits_of_sized(ro_dtype d, int negative, uint64_t size)
+{
+    float odd;
+    double x;
+    switch (d) {
+    case RO_F32:
+        odd = ro_u64_to_f32(size);
+        return ro_canon_f32(negative ? ro_neg_f32(odd) : odd);
+    case RO_F64:
+        x = ro_u64_to_f64(size);
+        return ro_canon_f64(negative ? ro_neg_f64(x) : x);
+    case RO_F16: case RO_BF16:
+        odd = ro_u64_to_odd(size);
+        return ro_bits_of_f32(d, negative ? ro_neg_f32(odd) : odd);
+    default: return ro_bits_of_i64(d, (int64_t)(negative ? 0 - size : size));
+    }
+}
 #elif defined(RO_PASS_BODY)
 #if !RO_IS_BITS
 RO_AT(Cast)
@@ -35,21 +53,15 @@ RO_AT(Cast)
     RO_T x = READ(r, 0, i);
     (void)attrs;
 #if RO_IS_F32
-    if (r->out[out].dtype == RO_F32) return ro_canon_f32(x);
-    if (r->out[out].dtype == RO_F64) return ro_canon_f64((double)x);
+    if (ro_is_float(r->out[out].dtype)) return ro_bits_of_f32(r->out[out].dtype, x);
     return ro_cast_to_int(r->out[out].dtype, (double)x);
 #elif RO_IS_F64
-    if (r->out[out].dtype == RO_F32) return ro_canon_f32(ro_f64_to_f32(x));
-    if (r->out[out].dtype == RO_F64) return ro_canon_f64(x);
+    if (ro_is_float(r->out[out].dtype)) return ro_bits_of_f64(r->out[out].dtype, x);
     return ro_cast_to_int(r->out[out].dtype, x);
 #elif RO_IS_I64
-    if (r->out[out].dtype == RO_F32) return ro_canon_f32(ro_i64_to_f32(x));
-    if (r->out[out].dtype == RO_F64) return ro_canon_f64(ro_i64_to_f64(x));
-    return ro_out_i64(r, out, x);
+    return ro_bits_of_sized(r->out[out].dtype, x < 0, x < 0 ? 0 - (uint64_t)x : (uint64_t)x);
 #else
-    if (r->out[out].dtype == RO_F32) return ro_canon_f32(ro_u64_to_f32(x));
-    if (r->out[out].dtype == RO_F64) return ro_canon_f64(ro_u64_to_f64(x));
-    return ro_out_u64(r, out, x);
+    return ro_bits_of_sized(r->out[out].dtype, 0, x);
 #endif
 }
 #endif
@@ -58,21 +70,17 @@ RO_INFER(Cast)
 {
     uint32_t to = ((const ro_Cast_attrs *)attrs)->to;
     (void)n_in, (void)n_out;
-    if (to >= RO_DTYPE_LIMIT || !ro_dtypes[to].supported)
+    if (to >= RO_DTYPE_LIMIT || !ro_dtypes[to].name)
         return RO_FAIL(err, RO_ETYPE, "Cast to dtype %u; this version does not take it", to);
     out[0] = in[0];
     out[0].dtype = (ro_dtype)to;
     return RO_OK;
 }
-static int ro_cast_float(ro_dtype d)
-{
-    return ro_dtypes[d].compute == RO_C_F32 || ro_dtypes[d].compute == RO_C_F64;
-}
 RO_GRAD(Cast)
 {
     ro_Cast_attrs t = {0};
     ro_dtype from = ro_graph_type(g, node->in[0])->dtype;
-    if (!ro_cast_float(from) || !ro_cast_float(ro_graph_type(g, dy[0])->dtype)) return RO_OK;
+    if (!ro_is_float(from) || !ro_is_float(ro_graph_type(g, dy[0])->dtype)) return RO_OK;
     t.to = (uint32_t)from;
     return ro_emit1(g, RO_OP_Cast, &t, dy[0], &dx[0], err);
 }

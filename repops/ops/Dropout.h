@@ -1,5 +1,5 @@
 /* Dropout - elements dropped by chance, the others scaled.
- *   f32 x, i64 step (scalar); u64 seed, u32 stream, u32 threshold, f32 scale   ->   f32 y
+ *   H x, i64 step (scalar); u64 seed, u32 stream, u32 threshold, f32 scale   ->   H y
  *   w = word(i) as in ops/Random.h, i the flat index; y = w >= threshold ? mul(x, scale) : +0,
  *       even where a dropped x is NaN (rule 17). Whoever builds computes threshold =
  *       min(2^32 - 1, round(ratio 2^32)) and scale = 1 / (1 - ratio) rounded once
@@ -32,7 +32,7 @@ RO_GRAD(Dropout)
     return ro_emit2(g, RO_OP_Dropout, node->attrs, dy[0], node->in[1], &dx[0], err);
 }
 #elif defined(RO_OP)
-RO_OP(Dropout, AT, .version = 1, .signature = "f32 x, i64 step -> f32 y",
+RO_OP(Dropout, AT, .version = 1, .signature = "H x, i64 step -> H y",
       .at = RO_AT_F32(Dropout), .infer = ro_Dropout_infer, .flops = ro_random_flops,
       .reads = ro_reads_1, .grad = ro_Dropout_grad)
 #endif

@@ -1,5 +1,5 @@
 /* Erf, Softplus, Mish - functions of one f32.
- *   f32 x   ->   f32 y
+ *   H x   ->   H y
  *   Erf       erf(x), the float nearest to the true value (rule 21)
  *   Softplus  softplus(x) = log(1 + e^x), likewise
  *   Mish      mul(x, tanh(softplus(x))), each rounded
@@ -35,7 +35,7 @@ RO_MAP1(Mish)
 RO_GRAD(Erf)
 {
     ro_value x = node->in[0], scale, v;
-    RO_TRY(ro_emit_scalar(g, RO_F32, 0x1.20dd76p+0, &scale, err));
+    RO_TRY(ro_emit_scalar(g, ro_graph_type(g, dy[0])->dtype, 0x1.20dd76p+0, &scale, err));
     RO_TRY(ro_emit2(g, RO_OP_Mul, NULL, x, x, &v, err));
     RO_TRY(ro_emit1(g, RO_OP_Neg, NULL, v, &v, err));
     RO_TRY(ro_emit1(g, RO_OP_Exp, NULL, v, &v, err));
@@ -49,11 +49,11 @@ RO_GRAD(Softplus)
     return ro_emit2(g, RO_OP_Mul, NULL, dy[0], s, &dx[0], err);
 }
 #elif defined(RO_OP)
-RO_OP(Erf, MAP, .version = 1, .signature = "f32 x -> f32 y", .at = RO_AT_F32(Erf),
+RO_OP(Erf, MAP, .version = 1, .signature = "H x -> H y", .at = RO_AT_F32(Erf),
       .infer = ro_infer_same, .flops = ro_flops_32, .reads = ro_reads_1, .grad = ro_Erf_grad)
-RO_OP(Softplus, MAP, .version = 1, .signature = "f32 x -> f32 y", .at = RO_AT_F32(Softplus),
+RO_OP(Softplus, MAP, .version = 1, .signature = "H x -> H y", .at = RO_AT_F32(Softplus),
       .infer = ro_infer_same, .flops = ro_flops_32, .reads = ro_reads_1,
       .grad = ro_Softplus_grad)
-RO_OP(Mish, MAP, .version = 1, .signature = "f32 x -> f32 y", .at = RO_AT_F32(Mish),
+RO_OP(Mish, MAP, .version = 1, .signature = "H x -> H y", .at = RO_AT_F32(Mish),
       .infer = ro_infer_same, .flops = ro_flops_32, .reads = ro_reads_1)
 #endif

@@ -1,6 +1,6 @@
 /* Gelu, GeluGrad - the Gaussian error linear unit.
- *   Gelu      f32 x            ->   f32 y
- *   GeluGrad  f32 dy, f32 x    ->   f32 dx = mul(dy, dgelu(x))
+ *   Gelu      H x            ->   H y
+ *   GeluGrad  H dy, H x    ->   H dx = mul(dy, dgelu(x))
  *   approximate 0: gelu(x) = x Phi(x); 1: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) with
  *       real constants. gelu and its derivative dgelu are correctly rounded as one function
  *       each (rules 21 to 23, 46).
@@ -50,9 +50,9 @@ RO_GRAD(Gelu)
     return ro_emit2(g, RO_OP_GeluGrad, &t, dy[0], node->in[0], &dx[0], err);
 }
 #elif defined(RO_OP)
-RO_OP(Gelu, MAP, .version = 1, .signature = "f32 x -> f32 y", .at = RO_AT_F32(Gelu),
+RO_OP(Gelu, MAP, .version = 1, .signature = "H x -> H y", .at = RO_AT_F32(Gelu),
       .infer = ro_Gelu_infer, .flops = ro_flops_32, .reads = ro_reads_1, .grad = ro_Gelu_grad)
-RO_OP(GeluGrad, MAP, .version = 1, .signature = "f32 dy, f32 x -> f32 dx",
+RO_OP(GeluGrad, MAP, .version = 1, .signature = "H dy, H x -> H dx",
       .at = RO_AT_F32(GeluGrad), .infer = ro_GeluGrad_infer, .flops = ro_flops_32,
       .reads = ro_reads_1)
 #endif

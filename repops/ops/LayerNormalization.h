@@ -128,6 +128,7 @@ RO_INFER(LayerNormalization)
     if (ro_given(in, n_in, 1)) RO_TRY(ro_check_shapes(&in[1], "scale", &row, "the row", err));
     if (ro_given(in, n_in, 2)) RO_TRY(ro_check_shapes(&in[2], "bias", &row, "the row", err));
     out[0] = in[0];
+    if (in[0].dtype != RO_F64) rows.dtype = RO_F32;
     for (uint32_t k = 1; k < n_out; k++) out[k] = rows;
     return RO_OK;
 }
@@ -219,19 +220,19 @@ RO_GRAD(LayerNormalization)
 }
 #elif defined(RO_OP)
 RO_OP(LayerNormalization, ROW, .version = 1,
-      .signature = "F x, F scale?, F bias? -> F y, F mean?, F inv_std?",
+      .signature = "F x, F scale?, F bias? -> F y, S mean?, S inv_std?",
       .at = RO_AT_FLOAT(LayerNormalization), .explain = RO_EXPLAIN_FLOAT(LayerNormalization),
       .infer = ro_LayerNormalization_infer, .flops = ro_LayerNormalization_flops,
       .reads = ro_LayerNormalization_reads, .shared = ro_layernorm_shared,
       .grad = ro_LayerNormalization_grad)
 RO_OP(LayerNormalizationGrad, ROW, .version = 1,
-      .signature = "F dy, F x, F mean, F inv_std, F scale? -> F dx",
+      .signature = "F dy, F x, S mean, S inv_std, F scale? -> F dx",
       .at = RO_AT_FLOAT(LayerNormalizationGrad),
       .explain = RO_EXPLAIN_FLOAT(LayerNormalizationGrad),
       .infer = ro_LayerNormalizationGrad_infer, .flops = ro_LayerNormalizationGrad_flops,
       .reads = ro_LayerNormalizationGrad_reads, .shared = ro_layernorm_shared, .grad = NULL)
 RO_OP(LayerNormalizationScaleGrad, ROW, .version = 1,
-      .signature = "F dy, F x, F mean, F inv_std -> F dscale",
+      .signature = "F dy, F x, S mean, S inv_std -> F dscale",
       .at = RO_AT_FLOAT(LayerNormalizationScaleGrad),
       .explain = RO_EXPLAIN_FLOAT(LayerNormalizationScaleGrad),
       .infer = ro_LayerNormalizationScaleGrad_infer, .flops = ro_LayerNormalizationScaleGrad_flops,

@@ -72,7 +72,7 @@ RO_INFER(Mod)
 {
     uint32_t fmod = ((const ro_Mod_attrs *)attrs)->fmod;
     RO_TRY(ro_check_flag(fmod, "fmod", err));
-    if (!fmod && (in[0].dtype == RO_F32 || in[0].dtype == RO_F64))
+    if (!fmod && ro_is_float(in[0].dtype))
         return RO_FAIL(err, RO_EATTR, "fmod of Mod is 0 for %s; floats take 1",
                        ro_dtypes[in[0].dtype].name);
     return ro_infer_broadcast(attrs, in, n_in, out, n_out, err);

@@ -60,7 +60,7 @@ RO_MAP2(Pow)
 RO_GRAD(Pow)
 {
     ro_value x = node->in[0], y = node->in[1], one, less, p, m, d;
-    RO_TRY(ro_emit_scalar(g, RO_F32, 1, &one, err));
+    RO_TRY(ro_emit_scalar(g, ro_graph_type(g, dy[0])->dtype, 1, &one, err));
     RO_TRY(ro_emit2(g, RO_OP_Sub, NULL, y, one, &less, err));
     RO_TRY(ro_emit2(g, RO_OP_Pow, NULL, x, less, &p, err));
     RO_TRY(ro_emit2(g, RO_OP_Mul, NULL, y, p, &m, err));

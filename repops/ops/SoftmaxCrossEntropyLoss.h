@@ -1,7 +1,7 @@
 /* SoftmaxCrossEntropyLoss, SoftmaxCrossEntropyLossGrad - the loss of a classifier.
- *   Loss  f32 x (N, C, d...), I labels (N, d...), f32 weights? (C)
- *         ->   f32 loss (none: (N, d...), else scalar), f32 log_prob? (like x)
- *   Grad  f32 dloss (like loss), f32 x, I labels, f32 weights?   ->   f32 dx
+ *   Loss  H x (N, C, d...), I labels (N, d...), H weights? (C)
+ *         ->   H loss (none: (N, d...), else scalar), H log_prob? (like x)
+ *   Grad  H dloss (like loss), H x, I labels, H weights?   ->   H dx
  *   u32 reduction (0 none, 1 sum, 2 mean), i64 ignore_index, u32 has_ignore
  *   A row i is one (n, d...), row-major; along C: m = Max x, s = lane sum of exp(sub(x, m)),
  *   log_prob = sub(sub(x, m), log(s))                                        (rules 33, 56)
@@ -417,11 +417,11 @@ static ro_status ro_loss_check(const ro_SoftmaxCrossEntropyLoss_attrs *t, const 
     for (uint32_t a = 1; a < rows.rank; a++) rows.dims[a] = x->dims[a + 1];
     RO_TRY(ro_check_shapes(&in[1], "labels", &rows, "x without its classes", err));
     if (ro_given(in, n_in, 2)) {
-        ro_type classes = ro_type_of(RO_F32, 1, &x->dims[1]);
+        ro_type classes = ro_type_of(x->dtype, 1, &x->dims[1]);
         RO_TRY(ro_check_shapes(&in[2], "weights", &classes, "one for each class", err));
     }
     if (t->reduction != RO_LOSS_NONE) rows.rank = 0;
-    *loss = ro_type_of(RO_F32, rows.rank, rows.dims);
+    *loss = ro_type_of(x->dtype, rows.rank, rows.dims);
     return RO_OK;
 }
 RO_INFER(SoftmaxCrossEntropyLoss)
@@ -490,13 +490,13 @@ RO_GRAD(SoftmaxCrossEntropyLoss)
 }
 #elif defined(RO_OP)
 RO_OP(SoftmaxCrossEntropyLoss, AT, .version = 1, .explain = {&ro_loss_explain, NULL, NULL, NULL},
-      .signature = "f32 x, I labels, f32 weights? -> f32 loss, f32 log_prob?",
+      .signature = "H x, I labels, H weights? -> H loss, H log_prob?",
       .at = RO_AT_F32(SoftmaxCrossEntropyLoss), .infer = ro_SoftmaxCrossEntropyLoss_infer,
       .flops = ro_SoftmaxCrossEntropyLoss_flops, .reads = ro_SoftmaxCrossEntropyLoss_reads,
       .grad = ro_SoftmaxCrossEntropyLoss_grad)
 RO_OP(SoftmaxCrossEntropyLossGrad, AT, .version = 1,
       .explain = {&ro_loss_grad_explain, NULL, NULL, NULL},
-      .signature = "f32 dloss, f32 x, I labels, f32 weights? -> f32 dx",
+      .signature = "H dloss, H x, I labels, H weights? -> H dx",
       .at = RO_AT_F32(SoftmaxCrossEntropyLossGrad),
       .infer = ro_SoftmaxCrossEntropyLossGrad_infer, .flops = ro_SoftmaxCrossEntropyLossGrad_flops,
       .reads = ro_SoftmaxCrossEntropyLossGrad_reads)

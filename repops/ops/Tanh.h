@@ -1,7 +1,7 @@
 /* Tanh, Sigmoid, TanhGrad, SigmoidGrad - the two squashing functions.
- *   Tanh, Sigmoid   f32 x            ->   f32 y     correctly rounded (rules 21 to 23)
- *   TanhGrad        f32 dy, f32 y    ->   f32 dx = mul(dy, sub(1, mul(y, y)))     (rule 44)
- *   SigmoidGrad     f32 dy, f32 y    ->   f32 dx = mul(dy, mul(y, sub(1, y)))     (rule 45)
+ *   Tanh, Sigmoid   H x          ->   H y     correctly rounded (rules 21 to 23)
+ *   TanhGrad        H dy, H y    ->   H dx = mul(dy, sub(1, mul(y, y)))     (rule 44)
+ *   SigmoidGrad     H dy, H y    ->   H dx = mul(dy, mul(y, sub(1, y)))     (rule 45)
  *   gradients  TanhGrad(dy, y), SigmoidGrad(dy, y) of the stored result y; theirs: none
  *   errors  RO_ESHAPE when dy and y differ in shape
  *   cost    about 32 flops an element, gradients 3      source  ONNX Tanh-13, Sigmoid-13     */
@@ -56,14 +56,14 @@ RO_GRAD(Sigmoid)
     return ro_emit2(g, RO_OP_SigmoidGrad, NULL, dy[0], node->first_output, &dx[0], err);
 }
 #elif defined(RO_OP)
-RO_OP(Tanh, MAP, .version = 1, .signature = "f32 x -> f32 y", .at = RO_AT_F32(Tanh),
+RO_OP(Tanh, MAP, .version = 1, .signature = "H x -> H y", .at = RO_AT_F32(Tanh),
       .infer = ro_infer_same, .flops = ro_flops_32, .reads = ro_reads_1, .grad = ro_Tanh_grad)
-RO_OP(TanhGrad, MAP, .version = 1, .signature = "f32 dy, f32 y -> f32 dx",
+RO_OP(TanhGrad, MAP, .version = 1, .signature = "H dy, H y -> H dx",
       .at = RO_AT_F32(TanhGrad), .infer = ro_infer_alike, .flops = ro_squash_grad_flops,
       .reads = ro_reads_1)
-RO_OP(Sigmoid, MAP, .version = 1, .signature = "f32 x -> f32 y", .at = RO_AT_F32(Sigmoid),
+RO_OP(Sigmoid, MAP, .version = 1, .signature = "H x -> H y", .at = RO_AT_F32(Sigmoid),
       .infer = ro_infer_same, .flops = ro_flops_32, .reads = ro_reads_1, .grad = ro_Sigmoid_grad)
-RO_OP(SigmoidGrad, MAP, .version = 1, .signature = "f32 dy, f32 y -> f32 dx",
+RO_OP(SigmoidGrad, MAP, .version = 1, .signature = "H dy, H y -> H dx",
       .at = RO_AT_F32(SigmoidGrad), .infer = ro_infer_alike, .flops = ro_squash_grad_flops,
       .reads = ro_reads_1)
 #endif

@@ -61,9 +61,8 @@ void sim_put_bits(ro_dtype d, void *data, uint64_t j, uint64_t bits)
 static uint64_t a_value(ro_dtype d, double lo, double hi, int wild, rng *g)
 {
     double x = lo + (hi - lo) * (double)(rng_next(g) >> 11) * 0x1p-53;
-    if (wild && rng_in(g, 0, 8) == 0 && (d == RO_F32 || d == RO_F64)) return rng_next(g);
-    if (d == RO_F32) return ro_f32_bits((float)x);
-    if (d == RO_F64) return ro_f64_bits(x);
+    if (wild && rng_in(g, 0, 8) == 0 && ro_dtype_is_float(d)) return rng_next(g);
+    if (ro_dtype_is_float(d)) return ro_bits_of_number(d, x);
     return (uint64_t)(int64_t)floor(x + 0.5) & (d == RO_BOOL ? 1 : ~0ull);
 }
 

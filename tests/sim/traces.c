@@ -49,9 +49,8 @@ static uint64_t false_bits(const sim_lie *l, ro_dtype d, uint64_t bits)
 {
     uint32_t width = d == RO_BOOL ? 1 : 8 * ro_dtypes[d].size;
     if (l->kind == LIE_NAN)
-        return d == RO_F32 ? 0x7fc00000u | (l->salt & 0xffff)
-                           : 0x7ff8000000000000u | (l->salt & 0xffff);
-    if (l->kind == LIE_NEGATIVE_ZERO) return d == RO_F32 ? 0x80000000u : UINT64_C(1) << 63;
+        return ro_bits_of_number(d, NAN) | (l->salt & (width == 16 ? 7 : 0xffff));
+    if (l->kind == LIE_NEGATIVE_ZERO) return ro_bits_of_number(d, -0.0);
     return bits ^ UINT64_C(1) << l->salt % width;
 }
 
@@ -63,8 +62,10 @@ static const sim_tensor *another_type(sim_trace *t, ro_arena *a, const sim_lie *
         type.dims[type.rank++] = 1;
     } else {
         static const ro_dtype other[RO_DTYPE_LIMIT] = {
-            [RO_F32] = RO_I32, [RO_I32] = RO_F32, [RO_F64] = RO_I64,
-            [RO_I64] = RO_F64, [RO_U8] = RO_BOOL, [RO_BOOL] = RO_U8};
+            [RO_F32] = RO_I32, [RO_I32] = RO_F32,  [RO_F64] = RO_I64,  [RO_I64] = RO_F64,
+            [RO_U8] = RO_BOOL, [RO_BOOL] = RO_U8,  [RO_F16] = RO_BF16, [RO_BF16] = RO_F16,
+            [RO_I8] = RO_U8,   [RO_I16] = RO_U16,  [RO_U16] = RO_I16,  [RO_U32] = RO_I32,
+            [RO_U64] = RO_I64};
         type.dtype = other[type.dtype];
     }
     return sim_put(&t->store, a, &type, copy_data(a, x));
@@ -541,8 +542,7 @@ static int fits_output(const ro_graph *g, sim_lie *l, rng *r)
     const ro_type *type = &g->values[n->first_output + l->output].type;
     uint64_t elements = ro_type_elements(type);
     if (l->kind == LIE_SHAPE && type->rank == RO_RANK_MAX) return 0;
-    if ((l->kind == LIE_NAN || l->kind == LIE_NEGATIVE_ZERO) && type->dtype != RO_F32 &&
-        type->dtype != RO_F64)
+    if ((l->kind == LIE_NAN || l->kind == LIE_NEGATIVE_ZERO) && !ro_dtype_is_float(type->dtype))
         return 0;
     if (elements == 0) return l->kind == LIE_SHAPE || l->kind == LIE_DTYPE || l->kind == LIE_JUNK;
     l->element = rng_in(r, 0, 1) ? rng_next(r) % elements : rng_in(r, 0, 1) ? 0 : elements - 1;

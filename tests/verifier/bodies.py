@@ -19,11 +19,13 @@ import ops_map  # noqa: E402
 import ops_random  # noqa: E402
 from orders import (BLOCK, CHUNK, GROUP, LANES, SKIP, _added, _lanes, contract, lane_sum, largest,
                     permuted, philox)
-from soft import F32, F64, I64, TYPES, Int, convert  # noqa: E402
+import halves  # noqa: E402
+from soft import F32, F64, HALVES, I64, TYPES, U64, Int, convert  # noqa: E402
 from tensor import Tensor, axis_of, flat, size_of, strides_of  # noqa: E402
 
-U64 = Int("u64", 64, False)
-COMPUTE = {"f32": F32, "f64": F64, "i32": I64, "i64": I64, "u8": U64, "bool": U64}
+COMPUTE = {name: (I64 if t.signed else U64) if isinstance(t, Int) else t
+           for name, t in TYPES.items()}
+COMPUTE.update(f16=F32, bf16=F32, bool=U64)
 CHAIN, LIST = 256, 4096
 M32, M64 = (1 << 32) - 1, (1 << 64) - 1
 SUM, MAX, MEAN = "sum", "max", "mean"
@@ -87,6 +89,8 @@ class Node:
         """In the compute type."""
         t = TYPES[self.ins[k][0]]
         bits = self.raw(k, i)
+        if t.name in HALVES:
+            return convert(t, F32, bits)
         return t.value(bits) & M64 if isinstance(t, Int) else bits
 
     def signed(self, k, i):
@@ -94,6 +98,8 @@ class Node:
 
     def stored(self, out, bits):
         t = TYPES[self.outs[out][0]]
+        if t.name in HALVES:
+            return convert(F32, t, bits)
         return bits & t.mask if isinstance(t, Int) else t.canon(bits)
 
     def broadcast(self, k, i, out=0):
@@ -929,7 +935,7 @@ def one_element(n, out, i):
         bits = 0 if k in unread.get((n.op, out), ()) else n.raw(k, n.broadcast(k, i))
         xs.append(Tensor(n.ins[k][0], (), [bits]))
     oracle = ops_map.OPS.get(n.op) or ops_elementwise.OPS[n.op]
-    return oracle(n.at, xs, len(n.outs))[out].bits[0]
+    return halves.run(n.op, oracle, n.at, xs, len(n.outs))[out].bits[0]
 
 
 def where(n, out, i):
@@ -944,8 +950,8 @@ def word(n, step_input, i):
 
 
 def dropout(n, out, i):
-    x = n.raw(0, i)
-    return F32.mul(x, n.at["scale"]) if word(n, 1, i) >= n.at["threshold"] else 0
+    kept = word(n, 1, i) >= n.at["threshold"]
+    return n.stored(out, F32.mul(n.read(0, i), n.at["scale"])) if kept else 0
 
 
 def random_uniform(n, out, i):

@@ -7,6 +7,7 @@ input number, so adding a case never changes another).
 
 import hashlib
 
+import halves
 from tensor import Tensor, attr_line, gen, input_lines, output_lines
 
 VERSION = 1
@@ -69,6 +70,7 @@ class Book:
         self.oracle = oracle
         self.fields = [f.split(":") for f in ATTRS[op].split()]
         self.names = set()
+        self.cases = []  # (name, inputs, attrs, outputs) as they were added
         self.lines = ["# %s: see vectors/README.md for the format, docs/ARITHMETIC.md for the"
                       % op, "# values. Written by vectors/gen/generate.py; do not edit.",
                       "operator %s %d" % (op, VERSION)]
@@ -78,6 +80,7 @@ class Book:
         assert name not in self.names and " " not in name, (self.op, name)
         self.names.add(name)
         attrs = attrs or {}
+        self.cases.append((name, inputs, attrs, outputs))
         assert sorted(attrs) == sorted(f for f, _ in self.fields), (self.op, name, attrs)
         tensors = []
         for k, x in enumerate(inputs):
@@ -88,7 +91,7 @@ class Book:
                 x = gen(seed, dtype, dims, kind, parameter)
             assert x is None or isinstance(x, Tensor)
             tensors.append(x)
-        results = self.oracle(attrs, tensors, outputs)
+        results = halves.run(self.op, self.oracle, attrs, tensors, outputs)
         assert len(results) == outputs, (self.op, name)
         self.lines.append("case %s" % name)
         for field, kind in self.fields:

@@ -2,7 +2,7 @@
 
 from book import G
 from ops_map import CODE_OF
-from soft import ALL, F32, F64, FLOATS, NUMBERS, TYPES
+from soft import ALL, F32, F64, FLOATS, HALVES, NUMBERS, TYPES, convert
 from tensor import Tensor, f32, f64, float_specials, flt, int_specials, ints, lit
 
 SIZES = (1, 31, 32, 33, 64, 100, 1000)
@@ -178,6 +178,43 @@ def _bounds(t):
     return out
 
 
+def _cast_narrow(book, ties):
+    """Every pair with a dtype of 16 bits or of the other integers."""
+    for source in TYPES:
+        s = TYPES[source]
+        for target in TYPES:
+            if source in ALL and target in ALL:
+                continue
+            at, name = {"to": CODE_OF[target]}, "%s-%s" % (source, target)
+            book.add(name + "-bits", [G(source, (200,), "bits")], at)
+            if source == "bool":
+                continue
+            floats = source in FLOATS + HALVES
+            table = float_specials(s) if floats else int_specials(s)
+            book.add(name + "-specials", [lit(source, (16,), table)], at)
+            if floats:
+                bounds = _bounds(s)
+                book.add(name + "-bounds", [lit(source, (len(bounds),), bounds)], at)
+    one, f16 = 1 << 52, TYPES["f16"]
+    for target in HALVES:
+        t = TYPES[target]
+        last = [2 ** t.p + 1, 2 ** t.p + 3, 2 ** (t.p + 20) + 2 ** 20, 2 ** (t.p + 20) + 2 ** 20 + 1,
+                65504, 65519, 65520, 65536, 2 ** 63 - 1]
+        for source in ("i64", "u64"):
+            values = ties + last + [-v for v in last if source == "i64"]
+            book.add("%s-%s-ties" % (source, target), [ints(source, (len(values),), values)],
+                     {"to": CODE_OF[target]})
+        half = one >> t.p                # half a last place of 1, in binary64's fraction
+        low = (F64.bias + t.emin) << 52  # the least subnormal
+        down = [F64.one + half, F64.one + half + 1, F64.one + half - 1, F64.one + 3 * half,
+                F64.one + half + (1 << 12), low, low - one, low - one + 1, low - one - 1, low + half]
+        down += [b | F64.sign for b in down]
+        book.add("f64-%s-rounding" % target, [lit("f64", (len(down),), down)],
+                 {"to": CODE_OF[target]})
+    tops = [convert(f16, F32, f16.max) + d for d in (0, 4095, 4096, 8191)]
+    book.add("f32-f16-top", [lit("f32", (4,), tops)], {"to": CODE_OF["f16"]})
+
+
 def _cast(book):
     for source in ALL:
         s = TYPES[source]
@@ -212,6 +249,7 @@ def _cast(book):
     book.add("f64-f32-rounding", [lit("f64", (len(down),), down)], {"to": CODE_OF["f32"]})
     book.add("empty", [G("f32", (0, 4))], {"to": CODE_OF["i64"]})
     book.add("scalar", [flt("f64", (), [-3.75])], {"to": CODE_OF["u8"]})
+    _cast_narrow(book, ties)
 
 
 # ---- optimizers ---------------------------------------------------------------------------

@@ -210,6 +210,11 @@ def _constant(book):
                             ("i64", 1 << 63), ("u8", 255), ("bool", 1), ("bool", 2)):
             book.add("%s-%x-%s" % (dtype, bits, "x".join(map(str, dims)) or "scalar"), [],
                      {"dtype": CODE_OF[dtype], "shape": list(dims), "bits": bits})
+    for dtype, bits in (("f16", 0x7C01), ("bf16", 0xFFC1), ("i8", 0x80), ("i16", 0xFFFE),
+                        ("u16", 0xFFFF), ("u32", 1 << 31), ("u64", (1 << 64) - 1)):
+        for dims in ((), (33, 5)):
+            book.add("%s-%x-%s" % (dtype, bits, "x".join(map(str, dims)) or "scalar"), [],
+                     {"dtype": CODE_OF[dtype], "shape": list(dims), "bits": bits})
 
 
 CASES = {

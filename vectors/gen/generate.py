@@ -25,7 +25,8 @@ import ops_move
 import ops_random
 import ops_row
 import ops_window
-from book import ATTRS, Book
+import halves
+from book import ATTRS, G, Book
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.dirname(HERE)
@@ -56,6 +57,7 @@ def main(arguments):
     for name in names or sorted(oracles):
         book = Book(name, oracles[name])
         fillers[name](book)
+        halves.extend(book, G)
         path = os.path.join(FOLDER, name + ".vec")
         if check:
             old = None

@@ -6,7 +6,7 @@ docs/ARITHMETIC.md.
 """
 
 import functions as fn
-from soft import BOOL, F32, F64, FLOATS, TYPES, convert, to_f32
+from soft import BOOL, F32, F64, FLOATS, HALVES, TYPES, convert, to_f32
 from tensor import Tensor, broadcast, broadcast_dims
 
 
@@ -104,16 +104,19 @@ def truncated(t, a):
     return -n if m < 0 else n
 
 
+ANY_FLOAT = FLOATS + HALVES
+
+
 def cast_one(s, t, a):
     """One element from type s to type t."""
     if s is BOOL:
         a = 1 if a else 0
-        return t.of_int(a) if t.name in FLOATS else a
+        return t.of_int(a) if t.name in ANY_FLOAT else a
     if t is BOOL:
-        return 0 if (s.is_zero(a) if s.name in FLOATS else a == 0) else 1
-    if s.name in FLOATS and t.name in FLOATS:
+        return 0 if (s.is_zero(a) if s.name in ANY_FLOAT else a == 0) else 1
+    if s.name in ANY_FLOAT and t.name in ANY_FLOAT:
         return convert(s, t, a)
-    if s.name in FLOATS:
+    if s.name in ANY_FLOAT:
         low = -(1 << (t.width - 1)) if t.signed else 0
         high = (1 << (t.width - 1)) - 1 if t.signed else t.mask
         if s.is_nan(a):
@@ -123,12 +126,13 @@ def cast_one(s, t, a):
         else:
             v = min(max(truncated(s, a), low), high)
         return v & t.mask
-    if t.name in FLOATS:
+    if t.name in ANY_FLOAT:
         return t.of_int(s.value(a))
     return s.value(a) & t.mask
 
 
-CODES = {1: "f32", 2: "u8", 6: "i32", 7: "i64", 9: "bool", 11: "f64"}
+CODES = {1: "f32", 2: "u8", 3: "i8", 4: "u16", 5: "i16", 6: "i32", 7: "i64", 9: "bool", 10: "f16",
+         11: "f64", 12: "u32", 13: "u64", 16: "bf16"}
 CODE_OF = {name: code for code, name in CODES.items()}
 
 

@@ -1,7 +1,7 @@
 """soft.py - exact IEEE-754 arithmetic on bit patterns, in integers only.
 
 What this file decides: what add, sub, mul, div, sqrt, fma, conversion and the two orders
-(IEEE comparison, total order) give, for binary32 and binary64. The host's floating point is
+(IEEE comparison, total order) give, for binary32, binary64 and the two 16-bit formats. The host's floating point is
 never used: every operation forms the exact value as an integer times a power of two and
 rounds it once, to nearest even, subnormals kept.
 
@@ -15,7 +15,7 @@ from math import isqrt
 
 
 class Float:
-    """One binary format; `F32` and `F64` below are the two instances."""
+    """One binary format: F32, F64, F16 and BF16 below."""
 
     def __init__(self, name, width, precision):
         self.name = name
@@ -244,6 +244,9 @@ class Float:
 
 F32 = Float("f32", 32, 24)
 F64 = Float("f64", 64, 53)
+F16 = Float("f16", 16, 11)
+BF16 = Float("bf16", 16, 8)
+HALVES = ("f16", "bf16")           # storage: computed in f32, rounded once when stored
 
 
 def convert(source, target, a):
@@ -342,11 +345,11 @@ class Bool:
         return (a != 0) == (b != 0)
 
 
-I32 = Int("i32", 32, True)
-I64 = Int("i64", 64, True)
-U8 = Int("u8", 8, False)
+INTS = tuple(Int("%s%d" % (c, w), w, c == "i") for c in "iu" for w in (8, 16, 32, 64))
+I8, I16, I32, I64, U8, U16, U32, U64 = INTS
 BOOL = Bool()
-TYPES = {t.name: t for t in (F32, F64, I32, I64, U8, BOOL)}
-FLOATS = ("f32", "f64")
+TYPES = {t.name: t for t in (F32, F64, F16, BF16, *INTS, BOOL)}
+FLOATS = ("f32", "f64")            # the float types that are computed in
 NUMBERS = ("f32", "f64", "i32", "i64", "u8")
 ALL = ("f32", "f64", "i32", "i64", "u8", "bool")
+NARROW = ("i8", "i16", "u16", "u32", "u64")

@@ -10,7 +10,7 @@ Invariants
 
 import hashlib
 
-from soft import BOOL, F32, F64, FLOATS, TYPES
+from soft import BOOL, F32, F64, FLOATS, HALVES, TYPES
 
 LISTED_MAX = 64
 LINE = 96
@@ -62,27 +62,27 @@ def int_specials(t):
 
 def draw(dtype, kind, parameter, z):
     """The pattern that a word z gives."""
-    t = TYPES[dtype]
+    t, is_float = TYPES[dtype], dtype in FLOATS + HALVES
     if kind == "bits":
         return z & t.mask if t is BOOL else z & ((1 << t.width) - 1)
     if kind == "small":
         v = (z >> 60) - 8
         if t is BOOL:
             return z >> 63
-        return t.of_int(v) if dtype in FLOATS else v & t.mask
+        return t.of_int(v) if is_float else v & t.mask
     if kind == "below":
         v = ((z >> 32) * parameter) >> 32
-        return t.of_int(v) if dtype in FLOATS else v & t.mask
+        return t.of_int(v) if is_float else v & t.mask
     if kind == "index":
         v = (((z >> 32) * (2 * parameter + 4)) >> 32) - parameter - 2
         return v & t.mask
     if kind == "special":
         if z >> 62 == 0:
-            table = float_specials(t) if dtype in FLOATS else int_specials(t)
+            table = float_specials(t) if is_float else int_specials(t)
             return table[(z >> 58) & 15]
-        return draw(dtype, "normal" if dtype in FLOATS else "bits", 0, z)
+        return draw(dtype, "normal" if is_float else "bits", 0, z)
     if kind == "wide":
-        field = t.bias - 32 + ((z >> 57) & 63)
+        field = t.bias - 8 + ((z >> 57) & 15) if dtype == "f16" else t.bias - 32 + ((z >> 57) & 63)
     else:
         assert kind in ("normal", "positive"), kind
         field = t.bias - 4 + ((z >> 60) & 7)
