@@ -32,6 +32,12 @@ bench: ## ratios against real libraries, bits checked first; writes build/bench.
 	@$(MAKE) --no-print-directory all
 	@tests/run-bench
 
+bench-models: ## real models beside onnxruntime: time and memory; writes build/bench-models.json
+	@scripts/need --install build bench
+	@$(MAKE) --no-print-directory all
+	@scripts/fetch-models
+	@tests/bench-models $(ROUNDS)
+
 install: all ## into DESTDIR and PREFIX (default /usr/local)
 	@cmake -DCMAKE_INSTALL_PREFIX=$(or $(PREFIX),/usr/local) $(BUILD) >/dev/null
 	@cmake --install $(BUILD)
@@ -42,5 +48,5 @@ clean: ## remove build/ and demo-run/
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 18
 
-.PHONY: all build-tests demo test test-slow bench install clean help
+.PHONY: all build-tests demo test test-slow bench bench-models install clean help
 .DEFAULT_GOAL := all

@@ -50,7 +50,7 @@ _verde_value() {
   --evidence) _verde_files .evidence ;;
   --svg) _verde_files .svg ;;
   --transcript) _verde_files .jsonl ;;
-  --threads | --step | --steps | --keep | --sample | --expect | --inject | --max-dispute | --party | \
+  --threads | --step | --steps | --keep | --sample | --expect | --inject | --max-dispute | --party | --runs | \
     --limit-memory | --limit-seconds)
     COMPREPLY=()
     ;;
@@ -63,7 +63,7 @@ _verde() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]-}
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    _verde_words 'job run open replay inspect verify diff check eval keygen conformance vectors dispute verdict
+    _verde_words 'job run open replay inspect verify diff check eval keygen bench conformance vectors dispute verdict
       help --help --version'
     return
   fi
@@ -94,6 +94,7 @@ _verde() {
     options='--trace --store --segment --out --key --record --threads --inject --input --json'
     files='.json .onnx'
     ;;
+  bench) options='--input --runs --threads --json' files='.json .onnx' ;;
   conformance) options='--progress --threads --json' files=.onnx ;;
   inspect) options='--step --json' files='.trace .onnx' ;;
   verify) options='--store --sample --threads --json' files=.trace ;;

@@ -129,5 +129,6 @@ ro_status vd_json_parse(const char *what, const char *text, uint64_t size, ro_ar
 
 typedef ro_status cli_command(int argc, char **argv, int *exit_code, ro_err *err);
 cli_command cmd_job_new, cmd_job_check, cmd_eval, cmd_run, cmd_open, cmd_replay, cmd_keygen,
-    cmd_inspect, cmd_verify, cmd_diff, cmd_check, cmd_vectors, cmd_conformance;
+    cmd_inspect, cmd_verify, cmd_diff, cmd_check, cmd_vectors, cmd_conformance,
+    cmd_bench;
 #endif

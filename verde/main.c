@@ -83,6 +83,14 @@ static const command commands[] = {
     {"keygen", NULL, cmd_keygen, "make a signing key",
      "verde keygen FILE [--json]\n\nAn Ed25519 key in PEM, readable by its owner only; never "
      "overwrites.\n\nExample\n  verde keygen me.pem\n"},
+    {"bench", NULL, cmd_bench, "how long a model takes, and how much memory",
+     "verde bench MODEL.onnx --input NAME=FILE... [--runs N] [--threads N] [--json]\n"
+     "verde bench JOB [--runs N] [--threads N] [--json]\n\n"
+     "  --runs      runs that are counted after a first one (default 20; none begins after 20 s)\n"
+     "  --threads   with so many only (default: 1, then 2)\n\n"
+     "Prints the median and the least time of a run, the median with hashing as for a trace at\n"
+     "full, how long it takes until the first run can begin, and the peak of the process.\n\n"
+     "Example\n  verde bench model.onnx --input x=x.npy\n"},
     {"conformance", NULL, cmd_conformance, "run a folder of ONNX's backend tests",
      "verde conformance DIR [--threads N] [--progress auto|plain|json|none] [--json]\n\n"
      "Every folder in DIR with a model.onnx and test_data_set_N is a case. Passed: all outputs\n"
