@@ -101,6 +101,17 @@ static ro_vmath_fn *vector_function(const ro_task *t)
     case RO_OP_Sigmoid: return functions.sigmoid;
     case RO_OP_Erf: return functions.erf;
     case RO_OP_Softplus: return functions.softplus;
+    case RO_OP_Sin: return functions.sin;
+    case RO_OP_Cos: return functions.cos;
+    case RO_OP_Tan: return functions.tan;
+    case RO_OP_Asin: return functions.asin;
+    case RO_OP_Acos: return functions.acos;
+    case RO_OP_Atan: return functions.atan;
+    case RO_OP_Sinh: return functions.sinh;
+    case RO_OP_Cosh: return functions.cosh;
+    case RO_OP_Asinh: return functions.asinh;
+    case RO_OP_Acosh: return functions.acosh;
+    case RO_OP_Atanh: return functions.atanh;
     case RO_OP_Gelu:
         return ((const ro_Gelu_attrs *)t->attrs)->approximate ? functions.gelu_tanh
                                                               : functions.gelu;

@@ -2,7 +2,7 @@
  *
  * What this file decides: the bits of exp, log, tanh, erf, sigmoid, softplus, gelu and its
  * kin, sin and cos of whole turns, of the binary64 exp and log, of integer powers and of
- * Philox4x32-10. Included at the end of arith.h, never alone.
+ * Philox4x32-10; functions_pair.h has the others. Included at the end of arith.h, never alone.
  *
  * Invariants
  *   1. A *_f32 function returns the float nearest to the true value, for all 2^32 arguments;
@@ -135,9 +135,10 @@ RO_FN double ro_pow2(int64_t k) { return ro_bits_f64((uint64_t)(k + 1023) << 52)
 
 /* ---- exp ------------------------------------------------------------------------------- */
 
-/* exp(y), |y.h| <= 700, with a relative error below 2^-62: y = n ln2/32 + r, and the product
- * of 2^(n/32) with 1 + r + r^2/2 + ... keeps r as a pair and the rest, below 2^-14, once. */
-RO_FN ro_dd ro_dd_exp(ro_dd y)
+/* exp(y) = m 2^k, |y.h| <= 1000, with a relative error below 2^-62: y = n ln2/32 + r, and the
+ * product of 2^(n/32) with 1 + r + r^2/2 + ... keeps r as a pair and the rest, below 2^-14,
+ * once. */
+RO_FN ro_dd ro_dd_exp_parts(ro_dd y, int64_t *k)
 {
     double t = ro_add_f64(ro_mul_f64(y.h, RO_INV_LN2_32), RO_ROUNDER);
     double n = ro_neg_f64(ro_sub_f64(t, RO_ROUNDER));
@@ -146,7 +147,7 @@ RO_FN ro_dd ro_dd_exp(ro_dd y)
     double th = ro_exp2_table[i][0], tl = ro_exp2_table[i][1];
     double r = ro_fma_f64(n, RO_LN2_32_HI, y.h);
     double rl = ro_fma_f64(n, RO_LN2_32_LO, y.l);
-    double p = RO_INV_FACT_7, h, l, scale;
+    double p = RO_INV_FACT_7, h, l;
     ro_dd s;
     p = ro_fma_f64(p, r, RO_INV_FACT_6);
     p = ro_fma_f64(p, r, RO_INV_FACT_5);
@@ -160,9 +161,18 @@ RO_FN ro_dd ro_dd_exp(ro_dd y)
     l = ro_fma_f64(th, r, ro_neg_f64(h));
     l = ro_add_f64(l, ro_fma_f64(th, p, ro_fma_f64(tl, r, tl)));
     s = ro_dd_fast(th, h);
-    s = ro_dd_fast(s.h, ro_add_f64(s.l, l));
-    scale = ro_bits_f64(((bits >> 5) << 52) + UINT64_C(0x3ff0000000000000));
-    return ro_dd_make(ro_mul_f64(s.h, scale), ro_mul_f64(s.l, scale));
+    /* n + 2^51 stands in the low bits. */
+    *k = (int64_t)((bits >> 5) & 0x1ffff) - (int64_t)((bits >> 5) & 0x10000) * 2;
+    return ro_dd_fast(s.h, ro_add_f64(s.l, l));
+}
+
+/* exp(y) itself, |y.h| <= 700. */
+RO_FN ro_dd ro_dd_exp(ro_dd y)
+{
+    int64_t k;
+    ro_dd m = ro_dd_exp_parts(y, &k);
+    double scale = ro_pow2(k);
+    return ro_dd_make(ro_mul_f64(m.h, scale), ro_mul_f64(m.l, scale));
 }
 
 /* exp(x); overflows to +inf, underflows to +0. One double is enough: with 2^k taken out, 1 + p
@@ -564,4 +574,5 @@ RO_FN void ro_philox(const uint32_t ctr[4], uint64_t key, uint32_t out[4])
     out[3] = c3;
 }
 
+#include "functions_pair.h"
 #endif

@@ -26,6 +26,43 @@
 #define RO_INV_FACT_11 0x1.ae64567f544e4p-26
 #define RO_INV_FACT_12 0x1.1eed8eff8d898p-29
 #define RO_INV_FACT_13 0x1.6124613a86d09p-33
+#define RO_INV_FACT_14 0x1.93974a8c07c9dp-37
+#define RO_INV_FACT_15 0x1.ae7f3e733b81fp-41
+#define RO_INV_FACT_16 0x1.ae7f3e733b81fp-45
+#define RO_INV_FACT_17 0x1.952c77030ad4ap-49
+#define RO_INV_FACT_18 0x1.6827863b97d97p-53
+#define RO_INV_FACT_19 0x1.2f49b46814157p-57
+#define RO_INV_FACT_20 0x1.e542ba4020225p-62
+#define RO_INV_FACT_21 0x1.71b8ef6dcf572p-66
+#define RO_INV_FACT_22 0x1.0ce396db7f853p-70
+/* What is left of the first of them. */
+#define RO_INV_FACT_3_L 0x1.5555555555555p-57
+#define RO_INV_FACT_4_L 0x1.5555555555555p-59
+#define RO_INV_FACT_5_L 0x1.1111111111111p-63
+/* 1/n, the series of atan. */
+#define RO_INV_3 0x1.5555555555555p-2
+#define RO_INV_5 0x1.999999999999ap-3
+#define RO_INV_7 0x1.2492492492492p-3
+#define RO_INV_9 0x1.c71c71c71c71cp-4
+#define RO_INV_11 0x1.745d1745d1746p-4
+#define RO_INV_13 0x1.3b13b13b13b14p-4
+#define RO_HALF_PI_H 0x1.921fb54442d18p+0
+#define RO_HALF_PI_L 0x1.1a62633145c07p-54
+#define RO_ROOT_HALF_H 0x1.6a09e667f3bcdp-1
+#define RO_ROOT_HALF_L -0x1.bdd3413b26456p-55
+#define RO_INV_ROOT_2PI_H 0x1.9884533d43651p-2
+#define RO_INV_ROOT_2PI_L -0x1.cbc0d30ebfd15p-56
+#define RO_TWO_BY_ROOT_PI_H 0x1.20dd750429b6dp+0
+#define RO_TWO_BY_ROOT_PI_L 0x1.1ae3a914fed80p-56
+/* The step of the trapezoidal rule for erfc is h = 7/16. */
+#define RO_H_BY_PI_H 0x1.1d34a60108f72p-3
+#define RO_H_BY_PI_L 0x1.425e51366bdb4p-57
+#define RO_TWO_PI_BY_H 0x1.cb91f3bbba140p+3
+#define RO_ERF_1_H -0x1.5555555555555p-2
+#define RO_ERF_1_L -0x1.5555555555555p-56
+#define RO_ERF_2_H 0x1.999999999999ap-4
+#define RO_ERF_2_L -0x1.999999999999ap-58
+#define RO_QUARTER_PI 0x1.921fb54442d18p-1
 /* 2/n, the series of log((1 + s) / (1 - s)). */
 #define RO_TWO_BY_3 0x1.5555555555555p-1
 #define RO_TWO_BY_5 0x1.999999999999ap-2
@@ -109,6 +146,65 @@ RO_TABLE double ro_exp2_table[32][2] = {
     {0x1.dfc97337b9b5fp+0, -0x1.1a5cd4f184b5cp-54},
     {0x1.ea4afa2a490dap+0, -0x1.e9c23179c2893p-54},
     {0x1.f50765b6e4540p+0, 0x1.9d3e12dd8a18bp-54},
+};
+
+/* atan(i/16) as a pair. */
+RO_TABLE double ro_atan_table[17][2] = {
+    {0x0.0p+0, 0x0.0p+0},
+    {0x1.ff55bb72cfdeap-5, -0x1.c934d86d23f1dp-60},
+    {0x1.fd5ba9aac2f6ep-4, -0x1.cd37686760c17p-59},
+    {0x1.7b97b4bce5b02p-3, 0x1.347b0b4f881cap-58},
+    {0x1.f5b75f92c80ddp-3, 0x1.8ab6e3cf7afbdp-57},
+    {0x1.362773707ebccp-2, -0x1.963a544b672d8p-57},
+    {0x1.6f61941e4def1p-2, -0x1.c63aae6f6e918p-56},
+    {0x1.a64eec3cc23fdp-2, -0x1.24dec1b50b7ffp-56},
+    {0x1.dac670561bb4fp-2, 0x1.a2b7f222f65e2p-56},
+    {0x1.0657e94db30d0p-1, -0x1.d5b495f6349e6p-56},
+    {0x1.1e00babdefeb4p-1, -0x1.928df287a668fp-58},
+    {0x1.345f01cce37bbp-1, 0x1.1021137c71102p-55},
+    {0x1.4978fa3269ee1p-1, 0x1.2419a87f2a458p-56},
+    {0x1.5d58987169b18p-1, 0x1.0028e4bc5e7cap-57},
+    {0x1.700a7c5784634p-1, -0x1.8c34d25aadef6p-56},
+    {0x1.819d0b7158a4dp-1, -0x1.bf76229d3b917p-56},
+    {0x1.921fb54442d18p-1, 0x1.1a62633145c07p-55},
+};
+
+/* (-1)^n / (n! (2 n + 1)), n = 3 ... 14: the series of erf. */
+RO_TABLE double ro_erf_terms[12] = {
+    -0x1.8618618618618p-6, 0x1.2f684bda12f68p-8, -0x1.8d3018d3018d3p-11,
+    0x1.c01c01c01c01cp-14, -0x1.bbd779334ef0bp-17, 0x1.87a00187a0018p-20,
+    -0x1.3777c55568ccdp-23, 0x1.c2e3054870b38p-27, -0x1.2b67310aa9f3ap-30,
+    0x1.6f448e13e85e1p-34, -0x1.a289ee7e40f74p-38, 0x1.bd577e658d020p-42,
+};
+
+/* 2 exp(-(7 n / 16)^2) as a pair. */
+RO_TABLE double ro_bell_table[16][2] = {
+    {0x1.0000000000000p+1, 0x0.0p+0},
+    {0x1.a6cede9f70468p+0, -0x1.2eff4c77638a1p-55},
+    {0x1.dc3448110daaep-1, -0x1.61c5f183ad4bep-57},
+    {0x1.6dc1305420a79p-2, 0x1.0949b9f4fb6f6p-56},
+    {0x1.7f251ab1af77bp-4, 0x1.d55308822f7c4p-58},
+    {0x1.11b4852eaa984p-6, -0x1.c4ef3ce1b3151p-64},
+    {0x1.0aac5c46eedb6p-9, -0x1.2cd26a55116c2p-64},
+    {0x1.625dd3bbe4b61p-13, 0x1.c6a92f85d5c34p-67},
+    {0x1.411fb0da07713p-17, 0x1.94e94ed013199p-71},
+    {0x1.8ce38dc5ae5ddp-22, 0x1.96de00144fda0p-77},
+    {0x1.4e8322cdbc100p-27, -0x1.4c6c029832e6bp-81},
+    {0x1.808806e465fddp-33, -0x1.6740991d7e7a2p-87},
+    {0x1.2d7026e60ab5ep-39, -0x1.7df737fece9f6p-95},
+    {0x1.42492928e267cp-46, -0x1.6b79db9818794p-100},
+    {0x1.d5f5bc1c24081p-54, 0x1.aa0fc714eaa47p-108},
+    {0x1.d3556d8de0983p-62, -0x1.3197271f3bc8cp-116},
+};
+
+/* The first 1,216 bits of 2/pi, 32 a word. */
+RO_TABLE uint32_t ro_two_by_pi[38] = {
+    0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu,
+    0xdebbc561u, 0xb7246e3au, 0x424dd2e0u, 0x06492eeau, 0x09d1921cu, 0xfe1deb1cu, 0xb129a73eu,
+    0xe88235f5u, 0x2ebb4484u, 0xe99c7026u, 0xb45f7e41u, 0x3991d639u, 0x835339f4u, 0x9c845f8bu,
+    0xbdf9283bu, 0x1ff897ffu, 0xde05980fu, 0xef2f118bu, 0x5a0a6d1fu, 0x6d367ecfu, 0x27cb09b7u,
+    0x4f463f66u, 0x9e5fea2du, 0x7527bac7u, 0xebe5f17bu, 0x3d0739f7u, 0x8a5292eau, 0x6bfb5fb1u,
+    0x1f8d5d08u, 0x56033046u, 0xfc7b6babu,
 };
 
 /* erf(t), row i for t in [i/16, (i+1)/16]; relative error below 2^-64 */

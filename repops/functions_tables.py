@@ -15,7 +15,7 @@ nodes. The error of every row is measured on a grid and the program stops if one
 """
 import sys
 
-from mpmath import (mp, mpf, chop, cos, diff, erf, erfc, exp, factorial, findroot, floor, log,
+from mpmath import (mp, mpf, atan, chop, cos, diff, erf, erfc, exp, factorial, findroot, floor, log,
                     lu_solve, matrix, pi, sqrt, taylor)
 
 mp.prec = 400
@@ -157,8 +157,24 @@ def constants(out):
     one("RO_LN2_32_LO", ln2 / 32 - high)
     one("RO_INV_LN2_32", 32 / ln2)
     out.append("/* 1/n!. */")
-    for n in range(2, 14):
+    for n in range(2, 23):
         one("RO_INV_FACT_%d" % n, 1 / factorial(n))
+    out.append("/* What is left of the first of them. */")
+    for n in range(3, 6):
+        one("RO_INV_FACT_%d_L" % n, 1 / factorial(n) - double(1 / factorial(n)))
+    out.append("/* 1/n, the series of atan. */")
+    for n in range(3, 14, 2):
+        one("RO_INV_%d" % n, mpf(1) / n)
+    two("RO_HALF_PI", pi / 2)
+    two("RO_ROOT_HALF", sqrt(mpf(1) / 2))
+    two("RO_INV_ROOT_2PI", 1 / sqrt(2 * pi))
+    two("RO_TWO_BY_ROOT_PI", 2 / sqrt(pi))
+    out.append("/* The step of the trapezoidal rule for erfc is h = 7/16. */")
+    two("RO_H_BY_PI", mpf(7) / 16 / pi)
+    one("RO_TWO_PI_BY_H", 32 * pi / 7)
+    two("RO_ERF_1", -mpf(1) / 3)
+    two("RO_ERF_2", mpf(1) / 10)
+    one("RO_QUARTER_PI", pi / 4)
     out.append("/* 2/n, the series of log((1 + s) / (1 - s)). */")
     for n in range(3, 26, 2):
         one("RO_TWO_BY_%d" % n, mpf(2) / n)
@@ -192,6 +208,29 @@ def main():
     out.append("RO_TABLE double ro_exp2_table[32][2] = {")
     for i in range(32):
         out.append("    {%s}," % ", ".join(hexa(v) for v in pair(mpf(2) ** (mpf(i) / 32))))
+    out += ["};", ""]
+    out.append("/* atan(i/16) as a pair. */")
+    out.append("RO_TABLE double ro_atan_table[17][2] = {")
+    for i in range(17):
+        out.append("    {%s}," % ", ".join(hexa(v) for v in pair(atan(mpf(i) / 16))))
+    out += ["};", ""]
+    out.append("/* (-1)^n / (n! (2 n + 1)), n = 3 ... 14: the series of erf. */")
+    out.append("RO_TABLE double ro_erf_terms[12] = {")
+    terms = [hexa(double((-1) ** n / factorial(n) / (2 * n + 1))) for n in range(3, 15)]
+    out += ["    " + " ".join(t + "," for t in terms[i:i + 3]) for i in range(0, 12, 3)]
+    out += ["};", ""]
+    out.append("/* 2 exp(-(7 n / 16)^2) as a pair. */")
+    out.append("RO_TABLE double ro_bell_table[16][2] = {")
+    for n in range(16):
+        weight = 2 * exp(-(mpf(7) * n / 16) ** 2)
+        out.append("    {%s}," % ", ".join(hexa(v) for v in pair(weight)))
+    out += ["};", ""]
+    out.append("/* The first 1,216 bits of 2/pi, 32 a word. */")
+    out.append("RO_TABLE uint32_t ro_two_by_pi[38] = {")
+    with mp.workprec(1400):
+        bits = int(floor(2 / pi * mpf(2) ** 1216))
+    words = ["0x%08xu," % (bits >> (1184 - 32 * i) & 0xffffffff) for i in range(38)]
+    out += ["    " + " ".join(words[i:i + 7]) for i in range(0, 38, 7)]
     out += ["};", ""]
     rows = []
     worst = mpf(0)

@@ -583,6 +583,15 @@ ro_status ro_emit_reshape(ro_graph *g, ro_value a, const ro_type *like, ro_value
     return ro_emit1(g, RO_OP_Reshape, &t, a, out, err);
 }
 
+ro_status ro_emit_below_zero(ro_graph *g, ro_value x, ro_value below, ro_value above,
+                             ro_value *out, ro_err *err)
+{
+    ro_value zero, in[3] = {RO_NO_VALUE, below, above};
+    RO_TRY(ro_emit_scalar(g, ro_graph_type(g, x)->dtype, 0, &zero, err));
+    RO_TRY(ro_emit2(g, RO_OP_Less, NULL, x, zero, &in[0], err));
+    return ro_emit(g, RO_OP_Where, NULL, in, 3, out, err);
+}
+
 ro_status ro_emit_unbroadcast(ro_graph *g, ro_value dy, ro_value like, ro_value *out, ro_err *err)
 {
     ro_type y = *ro_graph_type(g, dy), x = *ro_graph_type(g, like);

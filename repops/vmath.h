@@ -22,7 +22,9 @@ typedef void ro_vmath_fn(const float *x, float *y, size_t n);
 /* Every function with an array form, as F(name, ...). */
 #define RO_VMATH_EACH(F, a) \
     F(exp, a) F(log, a) F(tanh, a) F(erf, a) F(sigmoid, a) F(softplus, a) F(gelu, a) \
-    F(gelu_tanh, a) F(dgelu, a) F(dgelu_tanh, a) F(sin2pi, a) F(cos2pi, a)
+    F(gelu_tanh, a) F(dgelu, a) F(dgelu_tanh, a) F(sin2pi, a) F(cos2pi, a) F(sin, a) F(cos, a) \
+    F(tan, a) F(asin, a) F(acos, a) F(atan, a) F(sinh, a) F(cosh, a) F(asinh, a) F(acosh, a) \
+    F(atanh, a) F(expm1, a)
 
 typedef struct {
 #define RO_VMATH_FIELD(name, a) ro_vmath_fn *name;

@@ -164,10 +164,10 @@ UNARY(Neg, 'N')
 UNARY(Relu, 'N')
 UNARY(Exp, 'F')
 UNARY(Identity, 'A')
-UNARY(Tanh, 'H')
-UNARY(Sigmoid, 'H')
-TWO(TanhGrad, 'H')
-TWO(SigmoidGrad, 'H')
+UNARY(Tanh, 'F')
+UNARY(Sigmoid, 'F')
+TWO(TanhGrad, 'F')
+TWO(SigmoidGrad, 'F')
 BINARY(Add, 'N')
 BINARY(Sub, 'N')
 BINARY(Mul, 'N')
@@ -189,9 +189,32 @@ BINARY(BitwiseXor, 'Z')
 UNARY(Abs, 'N')
 UNARY(HardSwish, 'F')
 UNARY(Softsign, 'F')
-UNARY(Erf, 'H')
-UNARY(Softplus, 'H')
-UNARY(Mish, 'H')
+UNARY(Erf, 'F')
+UNARY(Softplus, 'F')
+UNARY(Mish, 'F')
+UNARY(Sin, 'F')
+UNARY(Cos, 'F')
+UNARY(Sinh, 'F')
+UNARY(Cosh, 'F')
+UNARY(Asinh, 'F')
+UNARY(Atan, 'F')
+/* Where the function is smooth. */
+#define UNARY_IN(op, low, high)                             \
+    CASE(op)                                                \
+    {                                                       \
+        UNUSED;                                             \
+        case_tensor(c, g, case_dtype(c, g, 'F'), 0);        \
+        case_range(c, 0, low, high);                        \
+    }
+UNARY_IN(Tan, -1, 1)
+UNARY_IN(Asin, -0.9, 0.9)
+UNARY_IN(Acos, -0.9, 0.9)
+UNARY_IN(Atanh, -0.9, 0.9)
+UNARY_IN(Acosh, 1.25, 4.5)
+CASE(Elu) { case_tensor(c, g, case_dtype(c, g, 'F'), 0); t->alpha = 0.75f; }
+CASE(Selu) { case_tensor(c, g, case_dtype(c, g, 'F'), 0); t->alpha = 0.75f; t->gamma = 1.25f; }
+CASE(Celu) { case_tensor(c, g, case_dtype(c, g, 'F'), 0); t->alpha = 0.75f; }
+CASE(Swish) { case_tensor(c, g, case_dtype(c, g, 'F'), 0); t->alpha = 1.25f; }
 BINARY(PRelu, 'N')
 CASE(LeakyRelu) { case_tensor(c, g, case_dtype(c, g, 'F'), 0); t->alpha = 0.25f; }
 CASE(ThresholdedRelu) { case_tensor(c, g, case_dtype(c, g, 'F'), 0); t->alpha = 0.5f; }
@@ -275,12 +298,12 @@ CASE(Log) { UNUSED; case_tensor(c, g, case_dtype(c, g, 'F'), 0); case_range(c, 0
 CASE(Sqrt) { UNUSED; case_tensor(c, g, case_dtype(c, g, 'F'), 0); case_range(c, 0, 0.5, 4.5); }
 CASE(Gelu)
 {
-    case_tensor(c, g, case_dtype(c, g, 'H'), 0);
+    case_tensor(c, g, case_dtype(c, g, 'F'), 0);
     t->approximate = (uint32_t)rng_in(g, 0, 1);
 }
 CASE(GeluGrad)
 {
-    case_like(c, case_tensor(c, g, case_dtype(c, g, 'H'), 0));
+    case_like(c, case_tensor(c, g, case_dtype(c, g, 'F'), 0));
     t->approximate = (uint32_t)rng_in(g, 0, 1);
 }
 CASE(Cast)

@@ -1,10 +1,12 @@
-/* prove.c - checks a correctly rounded function on all 2^32 floats.
+/* prove.c - checks a correctly rounded function on all 2^32 floats, and measures one of binary64.
  *
  *   prove FUNCTION|all [--stride N] [--digest-only] [--threads N] [--pinned FILE]
  *         [--level scalar|base|avx2|avx512]    which code runs: functions.h, or vmath.h's loops
- *   exit 0 nothing wrong, 1 a wrong output or digest, 2 usage, 3 the machine failed
+ *   prove --f64 FUNCTION|all [--points N] [--threads N]     the worst error on N random doubles
+ *   exit 0 nothing wrong, 1 a wrong output or digest, or over 1 unit in the last place, 2 usage,
+ *   3 the machine failed
  *
- * What this file decides: what "correctly rounded" is compared with.
+ * What this file decides: what "correctly rounded" is compared with, and which doubles are drawn.
  *
  * Invariants
  *   1. The reference shares nothing with repops: it is the C library's binary64 function, or
@@ -100,29 +102,28 @@ static double cos2pi_wide(double u) { return turn_wide(u, 1); }
 
 /* ---- MPFR references: y = f(x) at DIGITS bits; t is scratch ----------------------------- */
 
-static void exp_mp(mpfr_t y, const mpfr_t x, mpfr_t *t)
-{
-    (void)t;
-    mpfr_exp(y, x, MPFR_RNDN);
-}
-
-static void log_mp(mpfr_t y, const mpfr_t x, mpfr_t *t)
-{
-    (void)t;
-    mpfr_log(y, x, MPFR_RNDN);
-}
-
-static void tanh_mp(mpfr_t y, const mpfr_t x, mpfr_t *t)
-{
-    (void)t;
-    mpfr_tanh(y, x, MPFR_RNDN);
-}
-
-static void erf_mp(mpfr_t y, const mpfr_t x, mpfr_t *t)
-{
-    (void)t;
-    mpfr_erf(y, x, MPFR_RNDN);
-}
+#define DIRECT(name)                                                  \
+    static void name##_mp(mpfr_t y, const mpfr_t x, mpfr_t *t)        \
+    {                                                                 \
+        (void)t;                                                      \
+        mpfr_##name(y, x, MPFR_RNDN);                                 \
+    }
+DIRECT(exp)
+DIRECT(log)
+DIRECT(tanh)
+DIRECT(erf)
+DIRECT(sin)
+DIRECT(cos)
+DIRECT(tan)
+DIRECT(asin)
+DIRECT(acos)
+DIRECT(atan)
+DIRECT(sinh)
+DIRECT(cosh)
+DIRECT(asinh)
+DIRECT(acosh)
+DIRECT(atanh)
+DIRECT(expm1)
 
 static void sigmoid_mp(mpfr_t y, const mpfr_t x, mpfr_t *t)
 {
@@ -134,8 +135,18 @@ static void sigmoid_mp(mpfr_t y, const mpfr_t x, mpfr_t *t)
 
 static void softplus_mp(mpfr_t y, const mpfr_t x, mpfr_t *t)
 {
-    mpfr_exp(t[0], x, MPFR_RNDN);
+    mpfr_abs(t[0], x, MPFR_RNDN);
+    mpfr_neg(t[0], t[0], MPFR_RNDN);
+    mpfr_exp(t[0], t[0], MPFR_RNDN);
     mpfr_log1p(y, t[0], MPFR_RNDN);
+    if (mpfr_sgn(x) > 0) mpfr_add(y, y, x, MPFR_RNDN);
+}
+
+static void mish_mp(mpfr_t y, const mpfr_t x, mpfr_t *t)
+{
+    softplus_mp(y, x, t);
+    mpfr_tanh(y, y, MPFR_RNDN);
+    mpfr_mul(y, y, x, MPFR_RNDN);
 }
 
 /* Phi(x) = erfc(-x / sqrt(2)) / 2. */
@@ -275,6 +286,18 @@ static const function functions[] = {
     FUNCTION(dgelu_tanh, dgelu_tanh_wide, -0.0f, 1.0f),
     FUNCTION(sin2pi, sin2pi_wide, NAN, NAN),
     FUNCTION(cos2pi, cos2pi_wide, NAN, NAN),
+    FUNCTION(sin, sin, NAN, NAN),
+    FUNCTION(cos, cos, NAN, NAN),
+    FUNCTION(tan, tan, NAN, NAN),
+    FUNCTION(asin, asin, NAN, NAN),
+    FUNCTION(acos, acos, NAN, NAN),
+    FUNCTION(atan, atan, -0x1.921fb6p+0f, 0x1.921fb6p+0f),
+    FUNCTION(sinh, sinh, -INFINITY, INFINITY),
+    FUNCTION(cosh, cosh, INFINITY, INFINITY),
+    FUNCTION(asinh, asinh, -INFINITY, INFINITY),
+    FUNCTION(acosh, acosh, NAN, INFINITY),
+    FUNCTION(atanh, atanh, NAN, NAN),
+    FUNCTION(expm1, expm1, -1.0f, INFINITY),
 };
 enum { FUNCTIONS = sizeof functions / sizeof functions[0] };
 
@@ -332,9 +355,9 @@ static float reference(const function *f, float x, scratch *s, uint64_t *decided
     slack = fabs(y) * 0x1p-41;
     a = (float)(y - slack);
     b = (float)(y + slack);
-    /* A NaN is the formula's refusal, or a true one: MPFR knows. */
     if (y == y && ro_f32_bits(a) == ro_f32_bits(b)) return a;
-    if (y != y && f->wide == log && x < 0) return NAN;
+    /* A NaN is a formula's refusal, or the library's: outside the domain. */
+    if (y != y && f->wide != dgelu_wide && f->wide != dgelu_tanh_wide) return NAN;
     ++*decided;
     return decide(f, x, s);
 }
@@ -485,10 +508,131 @@ static int prove_function(const function *f, const options *o, unsigned char *by
     return w.wrong != 0 ? 1 : rc;
 }
 
+/* ---- binary64: the worst error on random points ---------------------------------------------- */
+
+typedef struct {
+    const char *name;
+    double (*ours)(double);
+    void (*exact)(mpfr_t, const mpfr_t, mpfr_t *);
+    double span; /* beyond it the function is dull; 0: it is not */
+} function64;
+
+#define FUNCTION64(name, span) {#name, ro_##name##_f64, name##_mp, span}
+static const function64 functions64[] = {
+    FUNCTION64(exp, 746),      FUNCTION64(log, 0),     FUNCTION64(tanh, 24),
+    FUNCTION64(sigmoid, 746),  FUNCTION64(erf, 6.5),   FUNCTION64(softplus, 746),
+    FUNCTION64(mish, 746),     FUNCTION64(gelu, 39),   FUNCTION64(gelu_tanh, 22),
+    FUNCTION64(sin, 0),        FUNCTION64(cos, 0),     FUNCTION64(tan, 0),
+    FUNCTION64(asin, 1),       FUNCTION64(acos, 1),    FUNCTION64(atan, 0),
+    FUNCTION64(sinh, 711),     FUNCTION64(cosh, 711),  FUNCTION64(expm1, 711),
+    FUNCTION64(asinh, 0),      FUNCTION64(acosh, 0),   FUNCTION64(atanh, 1),
+};
+enum { FUNCTIONS64 = sizeof functions64 / sizeof functions64[0], DIGITS64 = 140 };
+
+typedef struct {
+    const function64 *f;
+    uint64_t points, seed;
+    double worst, at;
+    int wrong; /* a NaN or an infinity where there is none, or none where there is one */
+} measure;
+
+static uint64_t draw(uint64_t *s)
+{
+    uint64_t z = *s += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* A quarter are any bits, a quarter lie evenly within the span or [-100, 100], a quarter within
+ * [-2, 2], and the rest has an exponent from -40 to 9. */
+static double point(const function64 *f, uint64_t *s)
+{
+    uint64_t r = draw(s), way = r & 3;
+    double u = (double)(int64_t)draw(s) * 0x1p-63;
+    if (way == 0) return ro_bits_f64(draw(s));
+    if (way == 1) return u * (f->span > 0 ? f->span : 100);
+    if (way == 2) return u * (f->span == 1 ? 1 : 2);
+    return ldexp(u < 0 ? u - 1 : u + 1, (int)((r >> 32) % 50) - 40);
+}
+
+/* |got - y| in units in the last place of the double nearest to y; -1: not finite as it should be. */
+static double units(double got, mpfr_t y, mpfr_t scratch_number)
+{
+    double want = mpfr_get_d(y, MPFR_RNDN);
+    int exponent;
+    if (want != want || got != got || isinf(want) || isinf(got))
+        return (want != want && got != got) || want == got ? 0 : -1;
+    if (signbit(want) != signbit(got)) return -1;
+    frexp(want, &exponent);
+    if (want == 0 || exponent < -1021) exponent = -1021;
+    mpfr_sub_d(scratch_number, y, got, MPFR_RNDN);
+    mpfr_mul_2si(scratch_number, scratch_number, 53 - exponent, MPFR_RNDN);
+    return fabs(mpfr_get_d(scratch_number, MPFR_RNDN));
+}
+
+static void *measure_thread(void *arg)
+{
+    measure *m = arg;
+    mpfr_t x, y, t[3], e;
+    mpfr_init2(x, 53);
+    mpfr_inits2(DIGITS64, y, e, t[0], t[1], t[2], (mpfr_ptr)0);
+    for (uint64_t i = 0; i < m->points; i++) {
+        double v = point(m->f, &m->seed), got = m->f->ours(v), error;
+        mpfr_set_d(x, v, MPFR_RNDN);
+        m->f->exact(y, x, t);
+        error = units(got, y, e);
+        if (error < 0 && m->wrong++ < 5) printf("  %s(%a): %a\n", m->f->name, v, got);
+        if (error > m->worst) m->worst = error, m->at = v;
+    }
+    mpfr_clears(x, y, e, t[0], t[1], t[2], (mpfr_ptr)0);
+    mpfr_free_cache();
+    return NULL;
+}
+
+/* Splits the points between threads. 0; 1 over one unit; 3 the machine failed. */
+static int measure_function(const function64 *f, uint64_t points, int threads)
+{
+    measure m[THREADS_MAX];
+    pthread_t id[THREADS_MAX];
+    double start = seconds(), worst = 0, at = 0;
+    int started = 0, wrong = 0;
+    for (int i = 0; i < threads; i++) {
+        m[i] = (measure){.f = f, .points = points / (uint64_t)threads, .seed = (uint64_t)i << 40};
+        if (pthread_create(&id[i], NULL, measure_thread, &m[i]) != 0) break;
+        started++;
+    }
+    for (int i = 0; i < started; i++) {
+        pthread_join(id[i], NULL);
+        wrong += m[i].wrong;
+        if (m[i].worst > worst) worst = m[i].worst, at = m[i].at;
+    }
+    if (started < threads) {
+        fprintf(stderr, "prove: a thread could not be started\n");
+        return 3;
+    }
+    printf("%-10s f64: at most %.4f ulp at %a, %d wrong, of %llu points, %.0f s\n", f->name, worst,
+           at, wrong, (unsigned long long)points, seconds() - start);
+    fflush(stdout);
+    return worst > 1 || wrong ? 1 : 0;
+}
+
+static int measure_all(const char *name, uint64_t points, int threads)
+{
+    int rc = -1;
+    for (int i = 0; i < FUNCTIONS64; i++) {
+        if (strcmp(name, "all") != 0 && strcmp(name, functions64[i].name) != 0) continue;
+        int one = measure_function(&functions64[i], points, threads);
+        rc = one > rc ? one : rc;
+    }
+    return rc;
+}
+
 static int usage(void)
 {
     fprintf(stderr, "usage: prove FUNCTION|all [--stride N] [--digest-only] [--threads N] "
-                    "[--pinned FILE]\n       [--level scalar|base|avx2|avx512]\nfunctions:");
+                    "[--pinned FILE]\n       [--level scalar|base|avx2|avx512]\n"
+                    "       prove --f64 FUNCTION|all [--points N] [--threads N]\nfunctions:");
     for (int i = 0; i < FUNCTIONS; i++) fprintf(stderr, " %s", functions[i].name);
     fprintf(stderr, "\n");
     return 2;
@@ -510,12 +654,14 @@ int main(int argc, char **argv)
 {
     options o = {.stride = 1, .compare = 1, .threads = 2, .level = &level_scalar};
     unsigned char *bytes;
-    int rc = 0, found = 0;
+    uint64_t points = 10000000;
+    int rc = 0, found = 0, wide = argc > 2 && strcmp(argv[1], "--f64") == 0;
     if (argc < 2) return usage();
-    for (int i = 2; i < argc; i++) {
+    for (int i = wide ? 3 : 2; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--digest-only") == 0) o.compare = 0;
         else if (strcmp(argv[i], "--stride") == 0) o.stride = number(value, UINT32_MAX), i++;
+        else if (strcmp(argv[i], "--points") == 0) points = number(value, UINT32_MAX), i++;
         else if (strcmp(argv[i], "--threads") == 0)
             o.threads = (int)number(value, THREADS_MAX), i++;
         else if (strcmp(argv[i], "--pinned") == 0 && value != NULL) o.pinned = argv[++i];
@@ -527,7 +673,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "prove: this machine or build has no such level\n");
         return 2;
     }
-    if (o.stride == 0 || o.threads == 0) return usage();
+    if (o.stride == 0 || o.threads == 0 || points == 0) return usage();
+    if (wide) {
+        rc = measure_all(argv[2], points, o.threads);
+        return rc < 0 ? usage() : rc;
+    }
     bytes = malloc((size_t)BLOCK * WAVE_BLOCKS * 4);
     if (bytes == NULL) return 3;
     for (int i = 0; i < FUNCTIONS; i++) {

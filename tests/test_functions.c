@@ -7,11 +7,14 @@
  * Invariants
  *   1. Known answers come from elsewhere: Random123's published vectors, and a program with
  *      exact rationals, rounded once an operation as docs/ARITHMETIC.md writes them.
- *   2. The array forms work in buffers with a margin: a write beside the end is a failure. */
+ *   2. Errors of binary64 functions are measured with the C library's long double, whose own are
+ *      some 2^-10 of a unit.
+ *   3. The array forms work in buffers with a margin: a write beside the end is a failure. */
 #include "repops/arith.h"
 #include "repops/vmath.h"
 
 #include <criterion/criterion.h>
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -21,6 +24,7 @@
 #define INF 0x7f800000u
 #define ONE 0x3f800000u
 #define HALF 0x3f000000u
+#define HALF_PI 0x3fc90fdbu
 #define TINY 0x00000001u /* 2^-149 */
 
 typedef struct {
@@ -45,6 +49,18 @@ static const ends table[] = {
     {AT(dgelu_tanh), NEG_ZERO, HALF, HALF, ONE, HALF, ONE},
     {AT(sin2pi), RO_NAN_F32, NEG_ZERO, 0, RO_NAN_F32, 6, 0},
     {AT(cos2pi), RO_NAN_F32, ONE, ONE, RO_NAN_F32, ONE, ONE},
+    {AT(sin), RO_NAN_F32, NEG_ZERO, 0, RO_NAN_F32, TINY, 0xbf0599b3u},
+    {AT(cos), RO_NAN_F32, ONE, ONE, RO_NAN_F32, ONE, 0x3f5a5f96u},
+    {AT(tan), RO_NAN_F32, NEG_ZERO, 0, RO_NAN_F32, TINY, 0xbf1c9ecau},
+    {AT(asin), RO_NAN_F32, NEG_ZERO, 0, RO_NAN_F32, TINY, RO_NAN_F32},
+    {AT(acos), RO_NAN_F32, HALF_PI, HALF_PI, RO_NAN_F32, HALF_PI, RO_NAN_F32},
+    {AT(atan), HALF_PI | NEG_ZERO, NEG_ZERO, 0, HALF_PI, TINY, HALF_PI},
+    {AT(sinh), 0xff800000u, NEG_ZERO, 0, INF, TINY, INF},
+    {AT(cosh), INF, ONE, ONE, INF, ONE, INF},
+    {AT(asinh), 0xff800000u, NEG_ZERO, 0, INF, TINY, 0x42b2d4fcu},
+    {AT(acosh), RO_NAN_F32, RO_NAN_F32, RO_NAN_F32, INF, RO_NAN_F32, 0x42b2d4fcu},
+    {AT(atanh), RO_NAN_F32, NEG_ZERO, 0, RO_NAN_F32, TINY, RO_NAN_F32},
+    {AT(expm1), 0xbf800000u, NEG_ZERO, 0, INF, TINY, INF},
 };
 
 /* ---- the levels this processor has --------------------------------------------------------- */
@@ -239,6 +255,54 @@ Test(functions, log64)
     };
     for (size_t i = 0; i < sizeof a / sizeof a[0]; i++)
         cr_expect_eq(ro_canon_f64(ro_log_f64(a[i].x)), a[i].want, "log64(%a)", a[i].x);
+}
+
+/* ---- binary64 functions against the library's long double -------------------------------------- */
+
+typedef struct {
+    const char *name;
+    double (*ours)(double);
+    long double (*wide)(long double);
+} wide_row;
+
+static long double sigmoidl(long double x) { return 1 / (1 + expl(-x)); }
+static long double softplusl(long double x)
+{
+    return (x > 0 ? x : 0) + log1pl(expl(x > 0 ? -x : x));
+}
+static long double mishl(long double x) { return x * tanhl(softplusl(x)); }
+static long double gelul(long double x) { return x / 2 * erfcl(-x * sqrtl(0.5L)); }
+static long double gelu_tanhl(long double x)
+{
+    return x * sigmoidl(2 * sqrtl(2 / acosl(-1)) * (x + 0.044715L * x * x * x));
+}
+
+#define WIDE(name) {#name, ro_##name##_f64, name##l}
+static const wide_row wide_rows[] = {
+    WIDE(exp),  WIDE(log),  WIDE(tanh), WIDE(sigmoid), WIDE(erf),   WIDE(softplus), WIDE(mish),
+    WIDE(gelu), WIDE(gelu_tanh), WIDE(sin), WIDE(cos), WIDE(tan),   WIDE(asin),     WIDE(acos),
+    WIDE(atan), WIDE(sinh), WIDE(cosh), WIDE(asinh),   WIDE(acosh), WIDE(atanh),    WIDE(expm1),
+};
+
+/* The rest of 10^7 points is `make test-slow ONLY=f64-functions`, against MPFR. */
+Test(functions, binary64_within_one_unit)
+{
+    uint64_t s = 5;
+    if (LDBL_MANT_DIG < 64) cr_skip_test("long double has %d bits here", LDBL_MANT_DIG);
+    for (size_t i = 0; i < sizeof wide_rows / sizeof wide_rows[0]; i++) {
+        const wide_row *w = &wide_rows[i];
+        double worst = 0, at = 0;
+        for (int k = 0; k < 20000; k++) {
+            double u = (double)(int64_t)draw(&s) * 0x1p-63, x = k & 1 ? u : 30 * u, got, e;
+            long double want = w->wide((long double)x);
+            /* In the tails the references lose as many bits as their exponents grow. */
+            if (fabsl(want) < 0x1p-60L || isnan(want)) continue;
+            got = w->ours(x);
+            e = (double)fabsl(((long double)got - want) / ldexpl(1, ilogbl(want) - 52));
+            if (!(e <= worst)) worst = e, at = x;
+        }
+        cr_expect(worst <= 1, "%s(%a) is off by %.4f units", w->name, at, worst);
+    }
 }
 
 Test(functions, powers)

@@ -125,6 +125,7 @@ static const struct { const char *op, *attribute; int64_t whole; float real; } D
     {"Gemm", "alpha", 0, 1},      {"Gemm", "beta", 0, 1},       {"Elu", "alpha", 0, 1},
     {"Selu", "alpha", 0, 1.67326319217681884765625f},
     {"Selu", "gamma", 0, 1.05070102214813232421875f}, {"Celu", "alpha", 0, 1},
+    {"Swish", "alpha", 0, 1},
     {"LeakyRelu", "alpha", 0, 0.01f}, {"ThresholdedRelu", "alpha", 0, 1},
     {"IsInf", "detect_negative", 1, 0}, {"IsInf", "detect_positive", 1, 0},
     {"HardSigmoid", "alpha", 0, 0.2f}, {"HardSigmoid", "beta", 0, 0.5f},

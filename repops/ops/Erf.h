@@ -1,10 +1,12 @@
-/* Erf, Softplus, Mish - functions of one f32.
- *   H x   ->   H y
- *   Erf       erf(x), the float nearest to the true value (rule 21)
+/* Erf, Softplus, Mish - smooth functions of one float.
+ *   F x   ->   F y
+ *   Erf       erf(x), in float32 the float nearest to the true value (rule 21)
  *   Softplus  softplus(x) = log(1 + e^x), likewise
- *   Mish      mul(x, tanh(softplus(x))), each rounded
- *   gradients  Erf mul(dy, mul(RN32(2 / sqrt(pi)), exp(neg(mul(x, x)))));
- *              Softplus mul(dy, sigmoid(x)); Mish none
+ *   Mish      float32: mul(x, tanh(softplus(x))), each rounded
+ *   float64: the sequences of docs/ARITHMETIC.md, 3.4
+ *   gradients  Erf mul(dy, mul(RN(2 / sqrt(pi)), exp(neg(mul(x, x)))));
+ *              Softplus mul(dy, sigmoid(x)); Mish with t = tanh(softplus(x)):
+ *              mul(dy, add(t, mul(x, mul(sub(1, mul(t, t)), sigmoid(x)))))
  *   errors  none
  *   cost    about 32 flops an element      source  ONNX Erf-13, Softplus-1, Mish-18        */
 #if defined(RO_PASS_ATTRS)
@@ -15,17 +17,21 @@ RO_ATTRS(Erf);
 RO_ATTRS(Softplus);
 RO_ATTRS(Mish);
 #elif defined(RO_PASS_BODY)
-#if RO_IS_F32
-RO_FN float ro_Erf_map_f32(const ro_Erf_attrs *t, float a) { (void)t; return ro_erf_f32(a); }
-RO_FN float ro_Softplus_map_f32(const ro_Softplus_attrs *t, float a)
+#if RO_IS_FLOAT
+RO_FN RO_T RO_N(ro_Erf_map)(const ro_Erf_attrs *t, RO_T a) { (void)t; return RO_N(ro_erf)(a); }
+RO_FN RO_T RO_N(ro_Softplus_map)(const ro_Softplus_attrs *t, RO_T a)
 {
     (void)t;
-    return ro_softplus_f32(a);
+    return RO_N(ro_softplus)(a);
 }
-RO_FN float ro_Mish_map_f32(const ro_Mish_attrs *t, float a)
+RO_FN RO_T RO_N(ro_Mish_map)(const ro_Mish_attrs *t, RO_T a)
 {
     (void)t;
+#if RO_IS_F32
     return ro_mul_f32(a, ro_tanh_f32(ro_softplus_f32(a)));
+#else
+    return ro_mish_f64(a);
+#endif
 }
 RO_MAP1(Erf)
 RO_MAP1(Softplus)
@@ -35,7 +41,7 @@ RO_MAP1(Mish)
 RO_GRAD(Erf)
 {
     ro_value x = node->in[0], scale, v;
-    RO_TRY(ro_emit_scalar(g, ro_graph_type(g, dy[0])->dtype, 0x1.20dd76p+0, &scale, err));
+    RO_TRY(ro_emit_scalar(g, ro_graph_type(g, x)->dtype, RO_TWO_BY_ROOT_PI_H, &scale, err));
     RO_TRY(ro_emit2(g, RO_OP_Mul, NULL, x, x, &v, err));
     RO_TRY(ro_emit1(g, RO_OP_Neg, NULL, v, &v, err));
     RO_TRY(ro_emit1(g, RO_OP_Exp, NULL, v, &v, err));
@@ -48,12 +54,26 @@ RO_GRAD(Softplus)
     RO_TRY(ro_emit1(g, RO_OP_Sigmoid, NULL, node->in[0], &s, err));
     return ro_emit2(g, RO_OP_Mul, NULL, dy[0], s, &dx[0], err);
 }
+RO_GRAD(Mish)
+{
+    ro_value x = node->in[0], one, t, v, s;
+    RO_TRY(ro_emit_scalar(g, ro_graph_type(g, x)->dtype, 1, &one, err));
+    RO_TRY(ro_emit1(g, RO_OP_Softplus, NULL, x, &t, err));
+    RO_TRY(ro_emit1(g, RO_OP_Tanh, NULL, t, &t, err));
+    RO_TRY(ro_emit2(g, RO_OP_Mul, NULL, t, t, &v, err));
+    RO_TRY(ro_emit2(g, RO_OP_Sub, NULL, one, v, &v, err));
+    RO_TRY(ro_emit1(g, RO_OP_Sigmoid, NULL, x, &s, err));
+    RO_TRY(ro_emit2(g, RO_OP_Mul, NULL, v, s, &v, err));
+    RO_TRY(ro_emit2(g, RO_OP_Mul, NULL, x, v, &v, err));
+    RO_TRY(ro_emit2(g, RO_OP_Add, NULL, t, v, &v, err));
+    return ro_emit2(g, RO_OP_Mul, NULL, dy[0], v, &dx[0], err);
+}
 #elif defined(RO_OP)
-RO_OP(Erf, MAP, .version = 1, .signature = "H x -> H y", .at = RO_AT_F32(Erf),
+RO_OP(Erf, MAP, .version = 1, .signature = "F x -> F y", .at = RO_AT_FLOAT(Erf),
       .infer = ro_infer_same, .flops = ro_flops_32, .reads = ro_reads_1, .grad = ro_Erf_grad)
-RO_OP(Softplus, MAP, .version = 1, .signature = "H x -> H y", .at = RO_AT_F32(Softplus),
+RO_OP(Softplus, MAP, .version = 1, .signature = "F x -> F y", .at = RO_AT_FLOAT(Softplus),
       .infer = ro_infer_same, .flops = ro_flops_32, .reads = ro_reads_1,
       .grad = ro_Softplus_grad)
-RO_OP(Mish, MAP, .version = 1, .signature = "H x -> H y", .at = RO_AT_F32(Mish),
-      .infer = ro_infer_same, .flops = ro_flops_32, .reads = ro_reads_1)
+RO_OP(Mish, MAP, .version = 1, .signature = "F x -> F y", .at = RO_AT_FLOAT(Mish),
+      .infer = ro_infer_same, .flops = ro_flops_32, .reads = ro_reads_1, .grad = ro_Mish_grad)
 #endif

@@ -1,9 +1,9 @@
 /* Gelu, GeluGrad - the Gaussian error linear unit.
- *   Gelu      H x            ->   H y
- *   GeluGrad  H dy, H x    ->   H dx = mul(dy, dgelu(x))
+ *   Gelu      F x          ->   F y
+ *   GeluGrad  F dy, F x    ->   F dx = mul(dy, dgelu(x))
  *   approximate 0: gelu(x) = x Phi(x); 1: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) with
  *       real constants. gelu and its derivative dgelu are correctly rounded as one function
- *       each (rules 21 to 23, 46).
+ *       each in float32 (rules 21 to 23, 46); float64: the sequences of docs/ARITHMETIC.md, 3.4
  *   gradient  Gelu GeluGrad(dy, x); GeluGrad none
  *   errors  RO_EATTR approximate above 1; RO_ESHAPE when dy and x differ in shape
  *   cost    about 32 flops an element      source  ONNX Gelu-20                             */
@@ -13,14 +13,14 @@
 RO_ATTRS(Gelu);
 RO_ATTRS(GeluGrad);
 #elif defined(RO_PASS_BODY)
-#if RO_IS_F32
+#if RO_IS_FLOAT
 RO_FN RO_T RO_N(ro_Gelu_map)(const ro_Gelu_attrs *t, RO_T x)
 {
-    return t->approximate ? ro_gelu_tanh_f32(x) : ro_gelu_f32(x);
+    return t->approximate ? RO_N(ro_gelu_tanh)(x) : RO_N(ro_gelu)(x);
 }
 RO_FN RO_T RO_N(ro_GeluGrad_map)(const ro_GeluGrad_attrs *t, RO_T dy, RO_T x)
 {
-    return MUL(dy, t->approximate ? ro_dgelu_tanh_f32(x) : ro_dgelu_f32(x));
+    return MUL(dy, t->approximate ? RO_N(ro_dgelu_tanh)(x) : RO_N(ro_dgelu)(x));
 }
 RO_MAP1(Gelu)
 RO_MAP2(GeluGrad)
@@ -50,9 +50,9 @@ RO_GRAD(Gelu)
     return ro_emit2(g, RO_OP_GeluGrad, &t, dy[0], node->in[0], &dx[0], err);
 }
 #elif defined(RO_OP)
-RO_OP(Gelu, MAP, .version = 1, .signature = "H x -> H y", .at = RO_AT_F32(Gelu),
+RO_OP(Gelu, MAP, .version = 1, .signature = "F x -> F y", .at = RO_AT_FLOAT(Gelu),
       .infer = ro_Gelu_infer, .flops = ro_flops_32, .reads = ro_reads_1, .grad = ro_Gelu_grad)
-RO_OP(GeluGrad, MAP, .version = 1, .signature = "H dy, H x -> H dx",
-      .at = RO_AT_F32(GeluGrad), .infer = ro_GeluGrad_infer, .flops = ro_flops_32,
+RO_OP(GeluGrad, MAP, .version = 1, .signature = "F dy, F x -> F dx",
+      .at = RO_AT_FLOAT(GeluGrad), .infer = ro_GeluGrad_infer, .flops = ro_flops_32,
       .reads = ro_reads_1)
 #endif

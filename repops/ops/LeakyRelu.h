@@ -61,15 +61,6 @@ RO_INFER(PRelu)
     RO_TRY(ro_infer_broadcast(attrs, in, n_in, out, n_out, err));
     return ro_check_shapes(&in[0], "x", &out[0], "x with slope", err);
 }
-/* Where(Less(x, 0), below, above). */
-static ro_status ro_emit_below_zero(ro_graph *g, ro_value x, ro_value below, ro_value above,
-                                    ro_value *out, ro_err *err)
-{
-    ro_value zero, in[3] = {RO_NO_VALUE, below, above};
-    RO_TRY(ro_emit_scalar(g, ro_graph_type(g, x)->dtype, 0, &zero, err));
-    RO_TRY(ro_emit2(g, RO_OP_Less, NULL, x, zero, &in[0], err));
-    return ro_emit(g, RO_OP_Where, NULL, in, 3, out, err);
-}
 RO_GRAD(LeakyRelu)
 {
     double alpha = (double)((const ro_LeakyRelu_attrs *)node->attrs)->alpha;

@@ -1,7 +1,8 @@
 /* Tanh, Sigmoid, TanhGrad, SigmoidGrad - the two squashing functions.
- *   Tanh, Sigmoid   H x          ->   H y     correctly rounded (rules 21 to 23)
- *   TanhGrad        H dy, H y    ->   H dx = mul(dy, sub(1, mul(y, y)))     (rule 44)
- *   SigmoidGrad     H dy, H y    ->   H dx = mul(dy, mul(y, sub(1, y)))     (rule 45)
+ *   Tanh, Sigmoid   F x          ->   F y     float32: correctly rounded (rules 21 to 23); float64:
+ *                                             the sequences of docs/ARITHMETIC.md, 3.4
+ *   TanhGrad        F dy, F y    ->   F dx = mul(dy, sub(1, mul(y, y)))     (rule 44)
+ *   SigmoidGrad     F dy, F y    ->   F dx = mul(dy, mul(y, sub(1, y)))     (rule 45)
  *   gradients  TanhGrad(dy, y), SigmoidGrad(dy, y) of the stored result y; theirs: none
  *   errors  RO_ESHAPE when dy and y differ in shape
  *   cost    about 32 flops an element, gradients 3      source  ONNX Tanh-13, Sigmoid-13     */
@@ -15,16 +16,16 @@ RO_ATTRS(TanhGrad);
 RO_ATTRS(Sigmoid);
 RO_ATTRS(SigmoidGrad);
 #elif defined(RO_PASS_BODY)
-#if RO_IS_F32
+#if RO_IS_FLOAT
 RO_FN RO_T RO_N(ro_Tanh_map)(const ro_Tanh_attrs *t, RO_T x)
 {
     (void)t;
-    return ro_tanh_f32(x);
+    return RO_N(ro_tanh)(x);
 }
 RO_FN RO_T RO_N(ro_Sigmoid_map)(const ro_Sigmoid_attrs *t, RO_T x)
 {
     (void)t;
-    return ro_sigmoid_f32(x);
+    return RO_N(ro_sigmoid)(x);
 }
 RO_FN RO_T RO_N(ro_TanhGrad_map)(const ro_TanhGrad_attrs *t, RO_T dy, RO_T y)
 {
@@ -56,14 +57,14 @@ RO_GRAD(Sigmoid)
     return ro_emit2(g, RO_OP_SigmoidGrad, NULL, dy[0], node->first_output, &dx[0], err);
 }
 #elif defined(RO_OP)
-RO_OP(Tanh, MAP, .version = 1, .signature = "H x -> H y", .at = RO_AT_F32(Tanh),
+RO_OP(Tanh, MAP, .version = 1, .signature = "F x -> F y", .at = RO_AT_FLOAT(Tanh),
       .infer = ro_infer_same, .flops = ro_flops_32, .reads = ro_reads_1, .grad = ro_Tanh_grad)
-RO_OP(TanhGrad, MAP, .version = 1, .signature = "H dy, H y -> H dx",
-      .at = RO_AT_F32(TanhGrad), .infer = ro_infer_alike, .flops = ro_squash_grad_flops,
+RO_OP(TanhGrad, MAP, .version = 1, .signature = "F dy, F y -> F dx",
+      .at = RO_AT_FLOAT(TanhGrad), .infer = ro_infer_alike, .flops = ro_squash_grad_flops,
       .reads = ro_reads_1)
-RO_OP(Sigmoid, MAP, .version = 1, .signature = "H x -> H y", .at = RO_AT_F32(Sigmoid),
+RO_OP(Sigmoid, MAP, .version = 1, .signature = "F x -> F y", .at = RO_AT_FLOAT(Sigmoid),
       .infer = ro_infer_same, .flops = ro_flops_32, .reads = ro_reads_1, .grad = ro_Sigmoid_grad)
-RO_OP(SigmoidGrad, MAP, .version = 1, .signature = "H dy, H y -> H dx",
-      .at = RO_AT_F32(SigmoidGrad), .infer = ro_infer_alike, .flops = ro_squash_grad_flops,
+RO_OP(SigmoidGrad, MAP, .version = 1, .signature = "F dy, F y -> F dx",
+      .at = RO_AT_FLOAT(SigmoidGrad), .infer = ro_infer_alike, .flops = ro_squash_grad_flops,
       .reads = ro_reads_1)
 #endif

@@ -52,6 +52,9 @@ ATTRS = {
     "LeakyRelu": "alpha:f32", "PRelu": "", "ThresholdedRelu": "alpha:f32",
     "Shrink": "bias:f32 lambd:f32", "HardSigmoid": "alpha:f32 beta:f32", "HardSwish": "",
     "Softsign": "", "Erf": "", "Softplus": "", "Mish": "",
+    "Sin": "", "Cos": "", "Tan": "", "Asin": "", "Acos": "", "Atan": "", "Sinh": "", "Cosh": "",
+    "Asinh": "", "Acosh": "", "Atanh": "", "Elu": "alpha:f32", "Selu": "alpha:f32 gamma:f32",
+    "Celu": "alpha:f32", "Swish": "alpha:f32",
 }
 
 

@@ -1,7 +1,7 @@
 """cases_elementwise.py - the cases of the operators of ops_elementwise.py."""
 
 from book import G
-from cases_map import ACT_AT, shape_text, specials
+from cases_map import ACT_AT, RISES, shape_text, specials
 from soft import FLOATS, NUMBERS, TYPES
 from tensor import f32, float_specials, flt, int_specials, ints, lit
 
@@ -176,6 +176,29 @@ def real(**values):
     return {name: f32(float(v)) for name, v in values.items()}
 
 
+def both(values, values64):
+    """Cases of binary32, then those of binary64."""
+    def fill(book):
+        unary(("f32",), values)(book)
+        unary(("f64",), values64)(book)
+    return fill
+
+
+QUARTERS = [0.7853981633974483, 1.5707963267948966, 3.141592653589793, 11.0, 22.0, 710.0, 1e5, 1e9,
+            16367173.0 * 2.0 ** 72, 2.0 ** 100, 6381956970095103.0 * 2.0 ** 797, 1e300]
+QUARTERS32 = [q for q in QUARTERS if q < 1e30] + [2.0 ** 127]
+ROOTS = [2.0 ** -149, 2.0 ** -32, 2.0 ** -30, 2.0 ** -24, 2.0 ** -12, 0.03125, 0.09375, 0.25, 0.5,
+         0.7071067811865476, 0.96875, 1.0, 1.25, 2.0, 2.0 ** 64, 2.0 ** 100, 2.0 ** 101, 2.0 ** 127]
+
+
+
+def powers_of_e(attrs):
+    def fill(book):
+        unary(("f32",), ACT_AT, attrs)(book)
+        unary(("f64",), RISES, attrs)(book)
+    return fill
+
+
 def _is_inf_attrs():
     return [{"detect_negative": n, "detect_positive": p} for n in (0, 1) for p in (0, 1)]
 
@@ -197,6 +220,13 @@ CASES = {
                                          real(bias=0.1, lambd=-0.5)]),
     "HardSigmoid": unary(FLOATS, [2.5, 3.0], [real(alpha=0.2, beta=0.5), real(alpha=-1, beta=0)]),
     "HardSwish": unary(FLOATS, [3.0, 2.9999998]), "Softsign": unary(FLOATS, [1.0, 2.0 ** 24]),
-    "Erf": unary(("f32",), ACT_AT + [3.9, 3.99, 4.0]), "Softplus": unary(("f32",), ACT_AT),
-    "Mish": unary(("f32",), ACT_AT),
+    "Erf": both(ACT_AT + [3.9, 3.99, 4.0], RISES), "Softplus": both(ACT_AT, RISES),
+    "Mish": both(ACT_AT, RISES),
+    "Elu": powers_of_e([real(alpha=1.0), real(alpha=-0.3), real(alpha=0.0)]),
+    "Selu": powers_of_e([real(alpha=1.6732632, gamma=1.050701), real(alpha=3.0, gamma=-0.5)]),
+    "Celu": powers_of_e([real(alpha=1.0), real(alpha=-0.3), real(alpha=0.0)]),
+    "Swish": powers_of_e([real(alpha=1.0), real(alpha=-0.3), real(alpha=0.0)]),
 }
+CASES.update((name, both(QUARTERS32, QUARTERS)) for name in ("Sin", "Cos", "Tan"))
+CASES.update((name, both(ROOTS, ROOTS)) for name in ("Asin", "Acos", "Atan", "Asinh", "Acosh", "Atanh"))
+CASES.update((name, both(RISES, RISES)) for name in ("Sinh", "Cosh"))

@@ -104,8 +104,29 @@ LOG64_AT = [1.0, 0.7071067811865476, 1.4142135623730951, 2.0, 0.5, 4.0, 2.718281
 ACT_AT = TINY + [0.25, 0.5, 0.75, 0.7517916, 1.0, 2.0, 3.0, 5.0, 8.0, 9.0, 9.01, 10.0, 12.0, 13.0,
                  14.0, 16.0, 17.0, 18.0, 20.0, 50.0, 88.0, 88.72284, 103.0, 104.0, 1000.0, 1e30]
 
+RISES = [2.0 ** -149, 2.0 ** -53, 2.0 ** -30, 2.0 ** -24, 0.25, 0.5, 0.75, 1.0, 4.0, 6.0, 8.5, 22.0,
+         39.0, 40.0, 88.72284, 89.4, 104.0, 110.0, 700.0, 709.0, 709.782712893384,
+         710.4758600739439, 720.0, 745.1, 760.0]
+
 
 def gelu_like(grad):
+    def wide(book, at):
+        """The cases of binary64."""
+        mode = at["approximate"]
+
+        def add(name, x):
+            one = lit("f64", x.dims, [F64.one] * len(x.bits)) if isinstance(x, Tensor) else x
+            book.add("f64-%s-mode%d" % (name, mode), [one, x] if grad else [x], at)
+        for kind in ("normal", "bits", "special", "small", "wide"):
+            add(kind, G("f64", (500,), kind))
+        add("specials", lit("f64", (16,), float_specials(F64)))
+        for k, v in enumerate(RISES):
+            bits = f64(v)
+            add("near-%d" % k, lit("f64", (6,), [b ^ s for b in (bits - 1, bits, bits + 1)
+                                                  for s in (0, F64.sign)]))
+        add("empty", G("f64", (0, 2)))
+        add("scalar", G("f64", ()))
+
     def fill(book):
         for mode in (0, 1):
             at = {"approximate": mode}
@@ -132,6 +153,7 @@ def gelu_like(grad):
             book.add("empty-mode%d" % mode, xs if grad else xs[:1], at)
             xs = [G("f32", ()), G("f32", ())]
             book.add("scalar-mode%d" % mode, xs if grad else xs[:1], at)
+            wide(book, at)
     return fill
 
 
@@ -143,6 +165,11 @@ def _exp(book):
 def _log(book):
     unary(("f32",), LOG_AT)(book)
     unary(("f64",), LOG64_AT)(book)
+
+
+def _squash(book):
+    unary(("f32",), ACT_AT)(book)
+    unary(("f64",), RISES)(book)
 
 
 # ---- Where, Cast --------------------------------------------------------------------------
@@ -351,8 +378,8 @@ CASES = {
     "Add": binary(NUMBERS), "Sub": binary(NUMBERS), "Mul": binary(NUMBERS),
     "Div": binary(NUMBERS), "Neg": unary(NUMBERS), "Relu": unary(NUMBERS),
     "ReluGrad": pair(FLOATS), "Gelu": gelu_like(False), "GeluGrad": gelu_like(True),
-    "Tanh": unary(("f32",), ACT_AT), "Sigmoid": unary(("f32",), ACT_AT),
-    "TanhGrad": pair(("f32",)), "SigmoidGrad": pair(("f32",)), "Exp": _exp, "Log": _log,
+    "Tanh": _squash, "Sigmoid": _squash, "TanhGrad": pair(FLOATS), "SigmoidGrad": pair(FLOATS),
+    "Exp": _exp, "Log": _log,
     "Sqrt": unary(FLOATS, [1.0, 2.0, 4.0, 1e-30, 2.0 ** -126]), "Equal": binary(ALL),
     "Greater": binary(NUMBERS), "Where": _where, "Cast": _cast, "SGD": _sgd, "AdamW": _adamw,
 }

@@ -253,6 +253,55 @@ def cos2pi(a):
     return _rounded(lambda: _same(lambda: mp.cospi(2 * mp.mpf(n) / d)))
 
 
+# ---- angles and the hyperbola --------------------------------------------------------------
+
+def _plain(name, evaluate, outside=lambda a: False, **special):
+    """A function whose value mpmath gives with a small relative error."""
+    def body(a):
+        if not F32.is_nan(a) and outside(a):
+            return F32.nan
+        r = _cases(a, **special)
+        return r if r is not None else _rounded(lambda: _same(lambda: evaluate(_exact(a))))
+    body.__name__ = name
+    return _function(body)
+
+
+def _over_one(a):
+    return (a & F32.mask) > ONE
+
+
+_HALF_PI = _rounded(lambda: _same(lambda: mp.pi / 2))
+_NO = {"inf": F32.nan, "ninf": F32.nan}
+_ODD = {"zero": "same", "inf": F32.inf, "ninf": F32.ninf}
+sin = _plain("sin", mp.sin, zero="same", **_NO)
+cos = _plain("cos", mp.cos, zero=ONE, **_NO)
+tan = _plain("tan", mp.tan, zero="same", **_NO)
+asin = _plain("asin", mp.asin, _over_one, zero="same", **_NO)
+_acos = _plain("acos", lambda x: 2 * mp.atan2(mp.sqrt(1 - x), mp.sqrt(1 + x)),
+              _over_one, zero=_HALF_PI, **_NO)
+atan = _plain("atan", mp.atan, zero="same", inf=_HALF_PI, ninf=_HALF_PI | F32.sign)
+sinh = _plain("sinh", mp.sinh, **_ODD)
+cosh = _plain("cosh", mp.cosh, zero=ONE, inf=F32.inf, ninf=F32.inf)
+expm1 = _plain("expm1", mp.expm1, zero="same", inf=F32.inf, ninf=ONE | F32.sign)
+asinh = _plain("asinh", lambda x: mp.sign(x) * mp.log1p(abs(x) + x * x / (mp.sqrt(x * x + 1) + 1)),
+               **_ODD)
+_acosh = _plain("acosh", lambda x: mp.log1p((x - 1) + mp.sqrt((x - 1) * (x + 1))),
+                lambda a: F32.key(a) < F32.key(ONE), zero=F32.nan, inf=F32.inf, ninf=F32.nan)
+_atanh = _plain("atanh", lambda x: mp.log1p(2 * x / (1 - x)) / 2, _over_one, zero="same", **_NO)
+
+
+def acos(a):
+    return 0 if a == ONE else _acos(a)
+
+
+def acosh(a):
+    return 0 if a == ONE else _acosh(a)
+
+
+def atanh(a):
+    return F32.inf | a & F32.sign if a & F32.mask == ONE else _atanh(a)
+
+
 # ---- binary64 sequences -------------------------------------------------------------------
 
 def _constant(evaluate):

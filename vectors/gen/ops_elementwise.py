@@ -8,6 +8,7 @@ docs/ARITHMETIC.md, on exact integers and rationals.
 from fractions import Fraction
 
 import functions as fn
+import functions64 as fn64
 from soft import F32, F64, FLOATS, to_f32, to_f64
 from tensor import Tensor, broadcast, broadcast_dims
 
@@ -214,7 +215,52 @@ def softsign(_, xs, __):
     return spread(xs, lambda x: t.div(x, t.add(t.one, x & t.mask)))
 
 
+def of(t, name):
+    """The function of 3.1, or in binary64 of 3.4."""
+    return getattr(fn if t is F32 else fn64, name)
+
+
+def function(name):
+    return lambda _, xs, __: spread(xs, of(xs[0].t, name))
+
+
+def elu_of(t, x, alpha):
+    below = t.mul(alpha, of(t, "expm1")(x))
+    return below if t.greater(t.zero, x) else t.canon(x)
+
+
+def elu(a, xs, __):
+    t = xs[0].t
+    return spread(xs, lambda x: elu_of(t, x, attribute(t, a["alpha"])))
+
+
+def selu(a, xs, __):
+    t = xs[0].t
+    return spread(xs, lambda x: t.mul(attribute(t, a["gamma"]),
+                                      elu_of(t, x, attribute(t, a["alpha"]))))
+
+
+def celu(a, xs, __):
+    t = xs[0].t
+    alpha = attribute(t, a["alpha"])
+
+    def f(x):
+        if not t.greater(t.zero, x):
+            return t.canon(x)
+        return t.mul(alpha, of(t, "expm1")(t.div(x, alpha)))
+    return spread(xs, f)
+
+
+def swish(a, xs, __):
+    t = xs[0].t
+    alpha = attribute(t, a["alpha"])
+    return spread(xs, lambda x: t.mul(x, of(t, "sigmoid")(t.mul(alpha, x))))
+
+
 def mish(_, xs, __):
+    """Of three rounded functions in binary32, one in binary64."""
+    if xs[0].t is F64:
+        return spread(xs, fn64.mish)
     return spread(xs, lambda x: F32.mul(x, fn.tanh(fn.softplus(x))))
 
 
@@ -289,6 +335,8 @@ OPS = {
     "Pow": by_kind(_pow, _int_pow), "LeakyRelu": leaky_relu, "PRelu": by_kind(leaky, leaky),
     "ThresholdedRelu": thresholded_relu, "Shrink": shrink, "HardSigmoid": hard_sigmoid,
     "HardSwish": hard_swish, "Softsign": softsign, "Mish": mish,
-    "Erf": lambda _, xs, __: spread(xs, fn.erf),
-    "Softplus": lambda _, xs, __: spread(xs, fn.softplus),
+    "Erf": function("erf"), "Softplus": function("softplus"),
+    "Elu": elu, "Selu": selu, "Celu": celu, "Swish": swish,
 }
+OPS.update((name.capitalize(), function(name)) for name in (
+    "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh"))

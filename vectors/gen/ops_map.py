@@ -6,6 +6,7 @@ docs/ARITHMETIC.md.
 """
 
 import functions as fn
+import functions64 as fn64
 from soft import BOOL, F32, F64, FLOATS, HALVES, TYPES, convert, to_f32
 from tensor import Tensor, broadcast, broadcast_dims
 
@@ -50,30 +51,32 @@ def relu_grad(_, xs, __):
 
 
 def gelu(a, xs, __):
-    return [mapped("f32", fn.gelu_tanh if a["approximate"] else fn.gelu, xs[0])]
+    f = fn if xs[0].t is F32 else fn64
+    return [mapped(xs[0].dtype, f.gelu_tanh if a["approximate"] else f.gelu, xs[0])]
 
 
 def gelu_grad(a, xs, __):
-    slope = fn.dgelu_tanh if a["approximate"] else fn.dgelu
-    return [mapped("f32", lambda dy, x: F32.mul(dy, slope(x)), *xs)]
+    t, f = xs[0].t, fn if xs[0].t is F32 else fn64
+    slope = f.dgelu_tanh if a["approximate"] else f.dgelu
+    return [mapped(xs[0].dtype, lambda dy, x: t.mul(dy, slope(x)), *xs)]
 
 
 def tanh(_, xs, __):
-    return [mapped("f32", fn.tanh, xs[0])]
+    return [mapped(xs[0].dtype, fn.tanh if xs[0].t is F32 else fn64.tanh, xs[0])]
 
 
 def sigmoid(_, xs, __):
-    return [mapped("f32", fn.sigmoid, xs[0])]
+    return [mapped(xs[0].dtype, fn.sigmoid if xs[0].t is F32 else fn64.sigmoid, xs[0])]
 
 
 def tanh_grad(_, xs, __):
-    t = F32
-    return [mapped("f32", lambda dy, y: t.mul(dy, t.sub(t.one, t.mul(y, y))), *xs)]
+    t = xs[0].t
+    return [mapped(xs[0].dtype, lambda dy, y: t.mul(dy, t.sub(t.one, t.mul(y, y))), *xs)]
 
 
 def sigmoid_grad(_, xs, __):
-    t = F32
-    return [mapped("f32", lambda dy, y: t.mul(dy, t.mul(y, t.sub(t.one, y))), *xs)]
+    t = xs[0].t
+    return [mapped(xs[0].dtype, lambda dy, y: t.mul(dy, t.mul(y, t.sub(t.one, y))), *xs)]
 
 
 def exp(_, xs, __):
