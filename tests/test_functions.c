@@ -257,7 +257,7 @@ Test(functions, log64)
         cr_expect_eq(ro_canon_f64(ro_log_f64(a[i].x)), a[i].want, "log64(%a)", a[i].x);
 }
 
-/* ---- binary64 functions against the library's long double -------------------------------------- */
+/* ---- binary64 functions against the library's long double ------------------------------------ */
 
 typedef struct {
     const char *name;
