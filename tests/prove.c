@@ -556,7 +556,7 @@ static double point(const function64 *f, uint64_t *s)
     return ldexp(u < 0 ? u - 1 : u + 1, (int)((r >> 32) % 50) - 40);
 }
 
-/* |got - y| in units in the last place of the double nearest to y; -1: one of them is not finite. */
+/* |got - y| in units in the last place of the double nearest to y; -1: one of both is infinite. */
 static double units(double got, mpfr_t y, mpfr_t scratch_number)
 {
     double want = mpfr_get_d(y, MPFR_RNDN);
