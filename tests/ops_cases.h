@@ -59,14 +59,17 @@ typedef struct {
 
 /* ---- parts of cases ------------------------------------------------------------------------- */
 
+/* The dtype that is asked for, where the set has it, else one of the set. */
 static ro_dtype case_dtype(node_case *c, rng *g, char set)
 {
     static const ro_dtype all[] = {RO_F64, RO_F32, RO_F16, RO_BF16, RO_I8,  RO_I16, RO_I32,
                                    RO_I64, RO_U8,  RO_U16, RO_U32,  RO_U64, RO_BOOL};
-    int floats = set == 'F' || set == 'H', narrow = set == 'H' && c->force == RO_F64;
+    const int floats = set == 'F' || set == 'H', real = ro_dtype_is_float(c->force);
+    const int fits = floats ? real : set == 'Z' ? !real && c->force != RO_BOOL
+                                                : set != 'N' || c->force != RO_BOOL;
+    if (c->force && set == 'H' && c->force == RO_F64) return RO_F32;
+    if (c->force && fits) return c->force;
     if (set == 'Z') return all[rng_in(g, 4, 11)]; /* integers */
-    if (c->force && !narrow && (!floats || ro_dtype_is_float(c->force))) return c->force;
-    if (narrow) return RO_F32;
     return all[rng_in(g, set == 'H', floats ? 3 : set == 'N' ? 11 : 12)];
 }
 /* The dtype of statistics of d. */
@@ -773,6 +776,23 @@ static void (*const case_of[RO_OP_COUNT])(node_case *c, rng *g) = {
 #undef RO_OP
 };
 
+/* Whether the node is admitted, with its output types; the sentence why not is in err. */
+static inline ro_status case_admit(node_case *c, ro_err *err)
+{
+    ro_graph *graph;
+    ro_value in[CASE_INPUTS], first;
+    ro_arena *arena = ro_arena_new();
+    ro_status s = ro_graph_new(arena, &graph, err);
+    for (uint32_t k = 0; !s && k < c->inputs; k++) {
+        in[k] = RO_NO_VALUE;
+        if (c->in[k].dtype) s = ro_graph_constant(graph, k, &c->in[k], &in[k], err);
+    }
+    if (!s) s = ro_graph_node(graph, c->op, c->attrs.bytes, in, c->inputs, c->outputs, &first, err);
+    for (uint32_t k = 0; !s && k < c->outputs; k++) c->out[k] = *ro_graph_type(graph, first + k);
+    ro_arena_free(arena);
+    return s;
+}
+
 /* A random node of op; c->force, c->big and c->empty are the caller's. Aborts if not admitted. */
 static inline void case_make(node_case *c, ro_op op, rng *g)
 {
@@ -789,20 +809,64 @@ static inline void case_make(node_case *c, ro_op op, rng *g)
     c->outputs = 1;
     for (uint32_t k = 0; k < CASE_INPUTS; k++) case_range(c, k, -2, 2);
     case_of[op](c, g);
-    ro_arena *arena = ro_arena_new();
-    ro_graph *graph;
-    ro_value in[CASE_INPUTS], first;
-    ro_status s = ro_graph_new(arena, &graph, &err);
-    for (uint32_t k = 0; !s && k < c->inputs; k++) {
-        in[k] = RO_NO_VALUE;
-        if (c->in[k].dtype) s = ro_graph_constant(graph, k, &c->in[k], &in[k], &err);
-    }
-    if (!s) s = ro_graph_node(graph, op, c->attrs.bytes, in, c->inputs, c->outputs, &first, &err);
-    if (s) {
+    if (case_admit(c, &err)) {
         fprintf(stderr, "a case of %s is not admitted: %s\n", ro_ops[op].name, err.msg);
         abort();
     }
-    for (uint32_t k = 0; k < c->outputs; k++) c->out[k] = *ro_graph_type(graph, first + k);
-    ro_arena_free(arena);
+}
+
+/* ---- dtypes that are taken, and those that cases have --------------------------------------- */
+
+/* Of each input, and last of the output, which dtypes cases had and which are admitted. */
+typedef struct {
+    uint8_t seen[CASE_INPUTS + 1][RO_DTYPE_LIMIT], taken[CASE_INPUTS + 1][RO_DTYPE_LIMIT];
+} case_dtypes;
+
+static inline int case_is_dtype(int code)
+{
+    ro_err err = {0};
+    ro_type t = ro_type_of((ro_dtype)code, 0, NULL);
+    return ro_type_check(&t, &err) == RO_OK;
+}
+
+static inline void case_note(uint8_t (*to)[RO_DTYPE_LIMIT], const node_case *c)
+{
+    for (uint32_t k = 0; k < c->inputs; k++) to[k][c->in[k].dtype] = 1;
+    to[CASE_INPUTS][c->out[0].dtype] = 1;
+}
+
+/* What else would be admitted in the case's place: another dtype for an input, for it and for all
+ * that have the same one, or for all inputs and the attribute that says the output's. */
+static inline void case_try_dtypes(case_dtypes *d, const node_case *c)
+{
+    for (uint32_t k = 0; k <= c->inputs; k++)
+        for (int t = RO_NONE + 1; t < RO_DTYPE_LIMIT; t++)
+            for (int alone = 0; alone < 2; alone++) {
+                node_case other = *c;
+                ro_err err = {0};
+                uint32_t count;
+                const ro_field *f = ro_ops[c->op].fields(&count);
+                if (!case_is_dtype(t)) continue;
+                for (uint32_t i = 0; k < c->inputs && i < c->inputs; i++)
+                    if (i == k || (!alone && c->in[i].dtype == c->in[k].dtype))
+                        other.in[i].dtype = (ro_dtype)t;
+                for (uint32_t i = 0; k == c->inputs && i < count; i++)
+                    if (!strcmp(f[i].name, "to") || !strcmp(f[i].name, "dtype"))
+                        memcpy(other.attrs.bytes + f[i].offset, &(uint32_t){(uint32_t)t}, 4);
+                if (case_admit(&other, &err) == RO_OK) case_note(d->taken, &other);
+            }
+}
+
+/* The first input, or CASE_INPUTS for the output, that takes a dtype of which there was no case;
+ * -1: none. */
+static inline int case_lacks(const case_dtypes *d, ro_dtype *which)
+{
+    for (int k = 0; k <= CASE_INPUTS; k++)
+        for (int t = RO_NONE + 1; t < RO_DTYPE_LIMIT; t++)
+            if (d->taken[k][t] && !d->seen[k][t]) {
+                *which = (ro_dtype)t;
+                return k;
+            }
+    return -1;
 }
 #endif

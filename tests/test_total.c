@@ -74,10 +74,13 @@ static void check_stored(const subject *s, uint32_t out, uint64_t bits)
 
 static uint64_t digest_of(uint64_t h, uint64_t x) { return (h ^ x) * UINT64_C(0x100000001b3); }
 
-static uint64_t check_case(ro_op op, rng *g, int empty, uint64_t digest, uint64_t *elements)
+static uint64_t check_case(ro_op op, rng *g, int empty, ro_dtype force, case_dtypes *dtypes,
+                           uint64_t digest, uint64_t *elements)
 {
-    subject s = {.c = {.empty = empty}};
+    subject s = {.c = {.empty = empty, .force = force}};
     case_make(&s.c, op, g);
+    case_note(dtypes->seen, &s.c);
+    if (*elements < 400) case_try_dtypes(dtypes, &s.c);
     for (uint32_t k = 0; k < s.c.inputs; k++) {
         uint64_t n = ro_type_elements(&s.c.in[k]);
         if (s.c.in[k].dtype == RO_NONE) continue;
@@ -110,8 +113,17 @@ Test(total, every_operator_on_any_bits)
         uint64_t digest = UINT64_C(0xcbf29ce484222325), elements = 0;
         rng g = {0};
         for (const char *p = ro_ops[op].name; *p; p++) g.s = g.s * 31 + (uint64_t)*p;
+        case_dtypes dtypes = {{{0}}, {{0}}};
+        ro_dtype lacks = RO_NONE;
         for (int k = 0; k < CASES; k++)
-            digest = check_case((ro_op)op, &g, k % 2, digest, &elements);
+            digest = check_case((ro_op)op, &g, k % 2, RO_NONE, &dtypes, digest, &elements);
+        for (int k = 0; k < 5 * RO_DTYPE_LIMIT; k++)
+            if (case_is_dtype(k % RO_DTYPE_LIMIT))
+                digest = check_case((ro_op)op, &g, 0, (ro_dtype)(k % RO_DTYPE_LIMIT), &dtypes,
+                                    digest, &elements);
+        int input = case_lacks(&dtypes, &lacks);
+        cr_expect_lt(input, 0, "%s takes %s as input %d (%d: gives it), and no case has it",
+                     ro_ops[op].name, ro_dtypes[lacks].name, input, CASE_INPUTS);
         cr_assert_geq(elements, CASES / 2, "%s was hardly run", ro_ops[op].name);
         printf("%-28s %016llx %llu elements\n", ro_ops[op].name, (unsigned long long)digest,
                (unsigned long long)elements);
