@@ -20,19 +20,12 @@ static uint64_t next(uint64_t *s) /* splitmix64 */
 }
 
 /* Mostly numbers that may be sizes and axes, and some of any bits. */
-static void fill(const ro_type *t, uint8_t *to, uint64_t *draw)
+static void fill(const ro_type *t, void *to, uint64_t *draw)
 {
-    uint32_t size = ro_dtypes[t->dtype].size;
     for (uint64_t i = 0; i < ro_type_elements(t); i++) {
-        uint64_t bits = next(draw);
-        float f = (float)(int)(bits >> 8 & 7) - 1;
-        double d = (double)f / 2;
-        int64_t whole = (int64_t)(bits >> 8 & 7) - 2;
-        int any = (bits & 15) == 0;
-        if (any) memcpy(to + i * size, &bits, size);
-        else if (t->dtype == RO_F32) memcpy(to + i * size, &f, 4);
-        else if (t->dtype == RO_F64) memcpy(to + i * size, &d, 8);
-        else memcpy(to + i * size, &whole, size);
+        uint64_t any = next(draw);
+        double x = (double)(int)(any >> 8 & 7) - 2;
+        ro_set_element(t->dtype, to, i, (any & 15) == 0 ? any : ro_bits_of_number(t->dtype, x));
     }
 }
 

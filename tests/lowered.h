@@ -38,13 +38,10 @@ static inline void lowered_node(const ro_graph *g, const ro_node *n, const void 
     for (uint32_t i = 0; i < n->outputs; i++) out[i] = g->values[n->first_output + i].type;
     const ro_reader r = {in, out, n->inputs, n->outputs, data, NULL, NULL};
     for (uint32_t i = 0; i < n->outputs; i++) {
-        uint32_t size = ro_dtypes[out[i].dtype].size;
-        uint8_t *p = ro_arena_alloc(a, ro_type_bytes(&out[i]));
+        void *p = ro_arena_alloc(a, ro_type_bytes(&out[i]));
         if (!p) abort();
-        for (uint64_t e = 0; e < ro_type_elements(&out[i]); e++) {
-            uint64_t bits = ro_at(n->op, &r, n->attrs, i, e);
-            memcpy(p + e * size, &bits, size); /* tests run where numbers are little-endian */
-        }
+        for (uint64_t e = 0; e < ro_type_elements(&out[i]); e++)
+            ro_set_element(out[i].dtype, p, e, ro_at(n->op, &r, n->attrs, i, e));
         value[n->first_output + i] = p;
     }
 }

@@ -147,12 +147,10 @@ static void change_attributes(subject *s)
 
 static void put_number(ro_dtype d, uint8_t *to, size_t k)
 {
-    float f = (float)REAL[k % COUNT(REAL)];
-    int64_t i = WHOLE[k % COUNT(WHOLE)];
-    if (d == RO_F32) memcpy(to, &f, 4);
-    else if (d == RO_F64) memcpy(to, &REAL[k % COUNT(REAL)], 8);
+    double x = REAL[k % COUNT(REAL)];
+    if (ro_dtype_is_float(d)) ro_set_element(d, to, 0, ro_bits_of_number(d, x));
     else if (d == RO_BOOL) *to = k & 1;
-    else memcpy(to, &i, ro_dtypes[d].size);
+    else ro_set_element(d, to, 0, (uint64_t)WHOLE[k % COUNT(WHOLE)]);
 }
 
 /* Every input that is small, as those are that decide a shape: one element, and all of them. */

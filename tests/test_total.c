@@ -117,7 +117,7 @@ Test(total, every_operator_on_any_bits)
         ro_dtype lacks = RO_NONE;
         for (int k = 0; k < CASES; k++)
             digest = check_case((ro_op)op, &g, k % 2, RO_NONE, &dtypes, digest, &elements);
-        for (int k = 0; k < 5 * RO_DTYPE_LIMIT; k++)
+        for (int k = 0; k < 24 * RO_DTYPE_LIMIT; k++)
             if (case_is_dtype(k % RO_DTYPE_LIMIT))
                 digest = check_case((ro_op)op, &g, 0, (ro_dtype)(k % RO_DTYPE_LIMIT), &dtypes,
                                     digest, &elements);

@@ -169,6 +169,40 @@ executable() {
   done
 }
 wanted dead && { { unbuilt; unused; } | rule dead || failed=1; }
+# ---- an operator is one file and one line -----------------------------------------------------
+# Its name is defined in one file, the file has one line in ops.def, and nobody else calls what the
+# file defines or has its attributes: but for the fast loops (exec_*), which are compared with the
+# bodies, and op_table.c, which makes the constants and sums that gradients are written with.
+operators() {
+  python3 - $sources <<'PYTHON'
+import collections, re, sys
+files = [f for f in sys.argv[1:] if f.startswith("repops/ops/")]
+defined, lines = collections.defaultdict(list), open("repops/ops.def").read()
+for f in files:
+    names = re.findall(r"^RO_OP\((\w+),", open(f, encoding="utf-8").read(), flags=re.M)
+    for name in names:
+        defined[name].append(f)
+    times = len(re.findall(r'^#include "ops/%s"$' % re.escape(f[len("repops/ops/"):]), lines, re.M))
+    if times != 1:
+        print(f, "has", times, "lines in ops.def")
+for name, where in defined.items():
+    if len(where) != 1:
+        print(name, "is defined in", *where)
+names = "|".join(sorted(defined, key=len, reverse=True))
+for f in sys.argv[1:]:
+    if f in files or f.startswith("repops/exec_") or f == "repops/op_table.c":
+        continue
+    text = open(f, encoding="utf-8").read()
+    for m in re.finditer(r"\bro_(%s)_(at|map|attrs|infer|grad|flops|reads|terms?)\b" % names, text):
+        print("%s:%d calls %s" % (f, text.count("\n", 0, m.start()) + 1, m.group(0)))
+print("counted", len(defined), len(files), file=sys.stderr)
+PYTHON
+}
+wanted operators && {
+  operators 2>"$stripped/counted" | rule operators || failed=1
+  read -r _ defined in_files <"$stripped/counted"
+  [ "$failed" = 1 ] || echo "ok tidy: $defined operators in $in_files files, a line each"
+}
 machine='(^|[^A-Za-z0-9_.])/(work|root|home/[a-z]+)(/|$|[^A-Za-z0-9_])|\.\./shared|/tmp/[hw][-/]'
 wanted paths && { grep -nIE "$machine" $(files '*' | grep -vE '^vectors/[A-Z].*\.vec$|^tests/tidy\.sh$') |
   place | rule paths || failed=1; }
