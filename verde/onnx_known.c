@@ -22,25 +22,12 @@ static ro_status charge(const vd_use *u, uint64_t a, uint64_t b)
     return RO_OK;
 }
 
-static uint64_t bits_of(ro_dtype d, const void *data, uint64_t i)
-{
-    uint16_t two;
-    uint32_t four;
-    uint64_t eight;
-    switch (ro_dtypes[d].size) {
-    case 1: return ((const uint8_t *)data)[i];
-    case 2: memcpy(&two, (const uint8_t *)data + 2 * i, 2); return two;
-    case 4: memcpy(&four, (const uint8_t *)data + 4 * i, 4); return four;
-    default: memcpy(&eight, (const uint8_t *)data + 8 * i, 8); return eight;
-    }
-}
-
 /* A number whose unsigned order is that of the elements: zeros are equal, NaNs are equal and last.
  * Of no use but to compare. */
 static uint64_t rank_of(ro_dtype d, const void *data, uint64_t i)
 {
     const uint32_t width = 8 * ro_dtypes[d].size;
-    const uint64_t sign = UINT64_C(1) << (width - 1), bits = bits_of(d, data, i);
+    const uint64_t sign = UINT64_C(1) << (width - 1), bits = ro_element(d, data, i);
     if (d == RO_BOOL) return bits != 0;
     if (ro_dtypes[d].compute == RO_C_U64) return bits;
     if (ro_dtypes[d].compute == RO_C_I64) return bits ^ sign;
@@ -54,9 +41,8 @@ static uint64_t rank_of(ro_dtype d, const void *data, uint64_t i)
 
 static int is_zero(ro_dtype d, const void *data, uint64_t i)
 {
-    const uint64_t bits = bits_of(d, data, i);
-    const int is_float = ro_dtypes[d].compute == RO_C_F32 || ro_dtypes[d].compute == RO_C_F64;
-    return is_float ? (bits << (65 - 8 * ro_dtypes[d].size)) == 0 : bits == 0;
+    const uint64_t bits = ro_element(d, data, i);
+    return ro_dtype_is_float(d) ? bits << (65 - 8 * ro_dtypes[d].size) == 0 : bits == 0;
 }
 
 static ro_status list_out(vd_use *u, uint32_t output, const int64_t *v, int64_t n)
@@ -242,7 +228,7 @@ static ro_status reverse_sequence(vd_use *u)
     RO_TRY(charge(u, (uint64_t)rows, 1));
     RO_TRY(vd_lower_known(u->l, u->in[1], &data));
     for (int64_t b = 0; b < t.dims[batch]; b++) {
-        int64_t length = (int64_t)bits_of(RO_I64, data, (uint64_t)b);
+        int64_t length = (int64_t)ro_element(RO_I64, data, (uint64_t)b);
         length = length < 0 ? 0 : length > turns ? turns : length;
         for (int64_t k = 0; k < turns; k++) {
             int64_t from = k < length ? length - 1 - k : k;
@@ -482,8 +468,8 @@ static ro_status tf_idf(vd_use *u)
     RO_TRY(vd_lower_known(u->l, u->in[0], &data));
     for (int64_t r = 0; r < rows; r++) {
         for (int64_t k = 0; k < length; k++) {
-            uint64_t b = bits_of(t.dtype, data, (uint64_t)(r * length + k));
-            row[k] = t.dtype == RO_I32 ? (int64_t)(int32_t)(uint32_t)b : (int64_t)b;
+            uint64_t bits = ro_element(t.dtype, data, (uint64_t)(r * length + k));
+            row[k] = ro_integer_of_bits(t.dtype, bits);
         }
         RO_TRY(count_grams(u, &g, row, length, counts + r * columns));
     }
