@@ -325,15 +325,16 @@ static int ends_in(const char *s, const char *ending)
     return n >= e && strcmp(s + n - e, ending) == 0;
 }
 
-ro_status cli_tensor_load(const char *path, ro_arena *arena, ro_tensor *out, ro_err *err)
+ro_status cli_value_load(const char *path, const vd_onnx_type *type, ro_arena *arena,
+                         vd_onnx_input *out, ro_err *err)
 {
     uint8_t *bytes;
     uint64_t size;
-    if (!ends_in(path, ".pb")) return vd_data_load(path, arena, out, err);
+    if (!ends_in(path, ".pb")) return vd_data_load(path, arena, &out->tensor, err);
     ro_arena *a = ro_arena_new();
     if (!a) return RO_FAIL(err, RO_ENOMEM, "no memory to read %s", path);
     ro_status st = vd_file_read(path, VD_ONNX_FILE_MAX, a, &bytes, &size, err);
-    if (!st) st = vd_onnx_tensor_parse(bytes, size, path, arena, out, err);
+    if (!st) st = vd_onnx_value_parse(bytes, size, type, path, arena, out, err);
     ro_arena_free(a);
     return st;
 }
@@ -364,28 +365,38 @@ void cli_name_file(const char *name, cli_file_name *list, size_t stride, uint32_
         snprintf(out + n, sizeof *list - n, "-%u.npy", number);
 }
 
-/* A model (of a file, or an encoder's config and weights) and files for its inputs become the job of
- * running it once. */
+/* m NULL: it is an encoder, whose inputs are tensors. */
+static ro_status load_inputs(cli_job *j, const vd_job_file *f, const vd_onnx *m, vd_onnx_input *in,
+                             ro_err *err)
+{
+    for (uint32_t k = 0; k < f->input_count; k++) {
+        const vd_onnx_type *type = NULL;
+        for (uint32_t i = 0; m && i < m->graphs[0].input_count; i++)
+            if (vd_onnx_is(&m->graphs[0].inputs[i].name, f->input_names[k]))
+                type = m->graphs[0].inputs[i].type;
+        in[k].name = f->input_names[k];
+        RO_TRY(cli_value_load(f->input_paths[k], type, j->arena, &in[k], err));
+    }
+    return RO_OK;
+}
+
+/* A model (of a file, or an encoder's config and weights) and files for its inputs become the job
+ * of running it once. */
 static ro_status build_model(cli_job *j, const vd_job_file *f, ro_err *err)
 {
     const uint32_t n = f->input_count;
     vd_onnx *m = NULL;
     vd_onnx_input *in = ro_arena_alloc(j->arena, (n + (size_t)1) * sizeof *in);
-    ro_status st;
     if (!in) return RO_FAIL(err, RO_ENOMEM, "no memory for a model's inputs");
     j->is_model = 1;
-    for (uint32_t k = 0; k < n; k++) {
-        in[k].name = f->input_names[k];
-        RO_TRY(cli_tensor_load(f->input_paths[k], j->arena, &in[k].tensor, err));
-    }
-    if (f->onnx) {
-        RO_TRY(vd_onnx_open(f->onnx, &m, err));
+    if (f->onnx) RO_TRY(vd_onnx_open(f->onnx, &m, err));
+    ro_status st = load_inputs(j, f, m, in, err);
+    if (!st && m)
         st = vd_onnx_lower(m, in, n, f->spec.record, f->spec.segment, j->arena, &j->onnx, err);
-        vd_onnx_close(m);
-    } else {
+    else if (!st)
         st = vd_encoder_job(f->config, f->weights, in, n, f->spec.record, f->spec.segment, j->arena,
                             &j->onnx, err);
-    }
+    vd_onnx_close(m);
     j->job = j->onnx.job;
     j->constants = j->onnx.constants;
     return st;

@@ -66,9 +66,10 @@ typedef struct {
 } cli_job;
 ro_status cli_job_load(cli_job *j, const char *path, const cli_args *a, ro_err *err)
     RO_CHECKED;
-/* One tensor: IDX, .npy, or where the name ends in .pb a TensorProto. */
-ro_status cli_tensor_load(const char *path, ro_arena *arena, ro_tensor *out, ro_err *err)
-    RO_CHECKED;
+/* A value of that type (NULL: a tensor): IDX, .npy, or where the name ends in .pb the message of
+ * ONNX that the type says. */
+ro_status cli_value_load(const char *path, const vd_onnx_type *type, ro_arena *arena,
+                         vd_onnx_input *out, ro_err *err) RO_CHECKED;
 /* Constants from the loaded data or the store; into the store where it lacks them. */
 ro_status cli_job_constants(cli_job *j, ro_err *err) RO_CHECKED;
 void cli_job_free(cli_job *j);

@@ -92,7 +92,8 @@ static void decide(verdict *v, vd_case_result result, const char *why)
 typedef struct {
     cli_job j;
     tolerance near;
-    ro_tensor *got, *want;
+    ro_tensor *got;
+    vd_onnx_input *want;
     uint32_t wanted;
 } data_set;
 
@@ -116,29 +117,23 @@ static ro_status read_set(const char *folder, const vd_onnx *m, data_set *s, ro_
     char path[80];
     vd_onnx_input *in = ro_arena_alloc(s->j.arena, (g->input_count + 1) * sizeof *in);
     s->want = ro_arena_alloc(s->j.arena, (g->output_count + 1) * sizeof *s->want);
-    s->got = ro_arena_alloc(s->j.arena, (g->output_count + 1) * sizeof *s->got);
     uint32_t n = 0;
-    if (!in || !s->want || !s->got) return RO_FAIL(err, RO_ENOMEM, "no memory for a case");
+    if (!in || !s->want) return RO_FAIL(err, RO_ENOMEM, "no memory for a case");
     for (; n < g->input_count; n++) {
         const vd_onnx_value *v = &g->inputs[n];
         snprintf(path, sizeof path, "%.40s/input_%u.pb", folder, n);
         if (!is_file(path)) break;
-        if (v->type && v->type->kind != VD_ONNX_TENSOR)
-            return RO_FAIL(err, RO_EOP, "input %u is no tensor; only tensors are taken", n);
         in[n].name = ro_arena_string(s->j.arena, v->name.p, v->name.n);
         if (!in[n].name) return RO_FAIL(err, RO_ENOMEM, "no memory for a case");
-        RO_TRY(cli_tensor_load(path, s->j.arena, &in[n].tensor, err));
+        RO_TRY(cli_value_load(path, v->type, s->j.arena, &in[n], err));
         RO_TRY(check_dtype(v, 1, n, &in[n].tensor.type, err));
     }
     for (s->wanted = 0; s->wanted < g->output_count; s->wanted++) {
         const vd_onnx_value *v = &g->outputs[s->wanted];
         snprintf(path, sizeof path, "%.40s/output_%u.pb", folder, s->wanted);
         if (!is_file(path)) break;
-        if (v->type && v->type->kind != VD_ONNX_TENSOR)
-            return RO_FAIL(err, RO_EOP, "output %u is no tensor; only tensors are given",
-                           s->wanted);
-        RO_TRY(cli_tensor_load(path, s->j.arena, &s->want[s->wanted], err));
-        RO_TRY(check_dtype(v, 0, s->wanted, &s->want[s->wanted].type, err));
+        RO_TRY(cli_value_load(path, v->type, s->j.arena, &s->want[s->wanted], err));
+        RO_TRY(check_dtype(v, 0, s->wanted, &s->want[s->wanted].tensor.type, err));
     }
     if (s->wanted != g->output_count || !s->wanted)
         return RO_FAIL(err, RO_EFORMAT, "%.40s expects %u outputs of a model that has %u",
@@ -146,7 +141,25 @@ static ro_status read_set(const char *folder, const vd_onnx *m, data_set *s, ro_
     RO_TRY(vd_onnx_lower(m, in, n, VD_RECORD_FULL, 0, s->j.arena, &s->j.onnx, err));
     s->j.job = s->j.onnx.job;
     s->j.constants = s->j.onnx.constants;
-    return RO_OK;
+    s->got = ro_arena_alloc(s->j.arena, (s->j.onnx.output_count + (size_t)1) * sizeof *s->got);
+    return s->got ? RO_OK : RO_FAIL(err, RO_ENOMEM, "no memory for a case");
+}
+
+/* One tensor of output k, which is the expected one or is wrong. */
+static int check_tensor(const data_set *s, uint32_t k, const ro_tensor *got, const ro_tensor *want,
+                        verdict *v)
+{
+    char why[256], a[96], b[96];
+    uint64_t at = 0;
+    if (!ro_type_equal(&got->type, &want->type))
+        snprintf(why, sizeof why, "output %u is %s; %s is expected", k,
+                 ro_type_text(&got->type, a, sizeof a), ro_type_text(&want->type, b, sizeof b));
+    else if (!is_near(&s->near, &got->type, got->data, want->data, &at))
+        snprintf(why, sizeof why, "output %u differs at element %llu of %llu", k,
+                 (unsigned long long)at, (unsigned long long)ro_type_elements(&got->type));
+    else return 1;
+    decide(v, VD_CASE_WRONG, why);
+    return 0;
 }
 
 static void check_set(data_set *s, verdict *v)
@@ -154,7 +167,7 @@ static void check_set(data_set *s, verdict *v)
     vd_exec_options e;
     vd_digest outputs;
     ro_err err = {RO_OK, {0}};
-    char why[256], a[96], b[96];
+    char why[256];
     memset(&e, 0, sizeof e);
     e.backend = ro_cpu();
     e.constants = s->j.constants;
@@ -163,17 +176,18 @@ static void check_set(data_set *s, verdict *v)
         return;
     }
     for (uint32_t k = 0; k < s->wanted; k++) {
-        const ro_type *t = &s->got[k].type;
-        uint64_t at = 0;
-        if (!ro_type_equal(t, &s->want[k].type))
-            snprintf(why, sizeof why, "output %u is %s; %s is expected", k,
-                     ro_type_text(t, a, sizeof a), ro_type_text(&s->want[k].type, b, sizeof b));
-        else if (!is_near(&s->near, t, s->got[k].data, s->want[k].data, &at))
-            snprintf(why, sizeof why, "output %u differs at element %llu of %llu", k,
-                     (unsigned long long)at, (unsigned long long)ro_type_elements(t));
-        else continue;
-        decide(v, VD_CASE_WRONG, why);
-        return;
+        const uint32_t first = s->j.onnx.given[k].first, count = s->j.onnx.given[k].count;
+        const vd_onnx_input *w = &s->want[k];
+        const uint32_t members = w->form == VD_ONNX_ONE ? 1 : w->count;
+        if (w->form != s->j.onnx.given[k].form || members != count) {
+            snprintf(why, sizeof why, "output %u has %u members; %u are expected", k, count, members);
+            decide(v, VD_CASE_WRONG, why);
+            return;
+        }
+        for (uint32_t i = 0; i < count; i++)
+            if (!check_tensor(s, k, &s->got[first + i],
+                              w->form == VD_ONNX_ONE ? &w->tensor : &w->members[i], v))
+                return;
     }
 }
 

@@ -564,17 +564,16 @@ static ro_status lower_nodes(vd_lower *l, const vd_onnx_graph *g)
 typedef struct { uint32_t id; int64_t size; } named_size;
 typedef struct { named_size *list; uint32_t count, room; } named_sizes;
 
-static ro_status check_size(vd_lower *l, const vd_onnx_value *v, uint32_t axis, int64_t size,
-                            named_sizes *s)
+static ro_status check_size(vd_lower *l, const vd_onnx_type *t, const char *name, uint32_t axis,
+                            int64_t size, named_sizes *s)
 {
-    const vd_onnx_dim *d = &v->type->dims[axis];
-    char name[80], dim[60];
+    const vd_onnx_dim *d = &t->dims[axis];
+    char dim[60];
     int64_t want = d->size;
     int named = d->name.id && !vd_onnx_is(&d->name, "?"); /* some writers call all of them that */
     for (uint32_t k = 0; want < 0 && named && k < s->count; k++)
         if (s->list[k].id == d->name.id) want = s->list[k].size;
     if (want >= 0 && want != size) {
-        vd_onnx_show(&v->name, name, sizeof name);
         vd_onnx_show(&d->name, dim, sizeof dim);
         return RO_FAIL(l->err, RO_ESHAPE, "input \"%s\" has %lld positions on axis %u; the model "
                        "wants %lld%s%s", name, (long long)size, axis, (long long)want,
@@ -588,26 +587,75 @@ static ro_status check_size(vd_lower *l, const vd_onnx_value *v, uint32_t axis, 
     return RO_OK;
 }
 
+/* A tensor of the type that the model wants (NULL: any), as the constant `as`. sizes NULL: names of
+ * sizes mean nothing, as for members of a sequence. */
+static ro_status take_tensor(vd_lower *l, const char *name, const vd_onnx_type *want,
+                             const char *as, const ro_tensor *x, named_sizes *sizes, ro_value *made)
+{
+    const ro_type *t = &x->type;
+    const char *dtype = want ? vd_onnx_dtype_name(want->dtype) : NULL;
+    RO_TRY(ro_type_check(t, l->err));
+    if (want && want->dtype && want->dtype != (uint32_t)t->dtype)
+        return RO_FAIL(l->err, RO_ETYPE, "input \"%s\" is %s; the model wants %s", name,
+                       ro_dtypes[t->dtype].name, dtype ? dtype : "?");
+    if (want && want->has_shape && want->rank != t->rank && sizes)
+        return RO_FAIL(l->err, RO_ESHAPE, "input \"%s\" has %u axes; the model wants %u", name,
+                       t->rank, want->rank);
+    for (uint32_t a = 0; want && want->has_shape && sizes && a < t->rank; a++)
+        RO_TRY(check_size(l, want, name, a, t->dims[a], sizes));
+    return vd_lower_constant(l, as, t, x->data, made);
+}
+
+/* "x[2]", in the arena. */
+static ro_status member_name(vd_lower *l, const char *name, size_t n, uint32_t at, const char **out)
+{
+    char number[16];
+    const int digits = snprintf(number, sizeof number, "[%u]", at);
+    char *p = ro_arena_alloc(l->arena, n + (size_t)digits + 1);
+    if (!p) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+    memcpy(p, name, n);
+    memcpy(p + n, number, (size_t)digits + 1);
+    *out = p;
+    return RO_OK;
+}
+
+static ro_status take_list(vd_lower *l, const char *name, const vd_onnx_type *want,
+                           const vd_onnx_input *in, ro_value *made)
+{
+    ro_value *items;
+    const char *as = NULL;
+    RO_TRY(vd_lower_list_new(l, in->count, &items, made));
+    for (uint32_t k = 0; k < in->count; k++) {
+        RO_TRY(member_name(l, in->name, strlen(in->name), k, &as));
+        if (strlen(as) > VD_NAME_MAX) as = NULL; /* one is made */
+        RO_TRY(take_tensor(l, name, want, as, &in->members[k], NULL, &items[k]));
+        if (in->members[k].type.dtype != in->members[0].type.dtype)
+            return RO_FAIL(l->err, RO_ETYPE, "input \"%s\" has members of two dtypes", name);
+    }
+    return RO_OK;
+}
+
 static ro_status take_input(vd_lower *l, const vd_onnx_value *v, const vd_onnx_input *in,
                             named_sizes *sizes)
 {
-    const ro_type *t = &in->tensor.type;
-    const char *wants = v->type ? vd_onnx_dtype_name(v->type->dtype) : NULL;
+    const vd_onnx_type *want = v->type;
     char name[80];
     ro_value made;
     vd_onnx_show(&v->name, name, sizeof name);
-    RO_TRY(ro_type_check(t, l->err));
-    if (v->type && v->type->kind != VD_ONNX_TENSOR)
-        return RO_FAIL(l->err, RO_EOP, "input \"%s\" is no tensor; only tensors are taken", name);
-    if (v->type && v->type->dtype && v->type->dtype != (uint32_t)t->dtype)
-        return RO_FAIL(l->err, RO_ETYPE, "input \"%s\" is %s; the model wants %s", name,
-                       ro_dtypes[t->dtype].name, wants ? wants : "?");
-    if (v->type && v->type->has_shape && v->type->rank != t->rank)
-        return RO_FAIL(l->err, RO_ESHAPE, "input \"%s\" has %u axes; the model wants %u", name,
-                       t->rank, v->type->rank);
-    for (uint32_t a = 0; v->type && v->type->has_shape && a < t->rank; a++)
-        RO_TRY(check_size(l, v, a, t->dims[a], sizes));
-    RO_TRY(vd_lower_constant(l, in->name, t, in->tensor.data, &made));
+    const int may_lack = want && want->kind == VD_ONNX_OPTIONAL;
+    if (may_lack) want = want->element;
+    const int list = want && want->kind == VD_ONNX_SEQUENCE;
+    if (list) want = want->element;
+    if ((in->form == VD_ONNX_NOTHING && !may_lack) || (in->form == VD_ONNX_LIST && !list) ||
+        (in->form == VD_ONNX_ONE && list))
+        return RO_FAIL(l->err, RO_ETYPE, "input \"%s\" is not what the model wants: %s", name,
+                       list ? "a sequence" : "a tensor");
+    if (want && want->kind != VD_ONNX_TENSOR && want->kind != VD_ONNX_NO_TYPE)
+        return RO_FAIL(l->err, RO_EOP, "input \"%s\" is of sparse tensors, maps, or sequences in "
+                       "others, which are not taken", name);
+    if (in->form == VD_ONNX_NOTHING) RO_TRY(vd_lower_nothing(l, &made));
+    else if (list) RO_TRY(take_list(l, name, want, in, &made));
+    else RO_TRY(take_tensor(l, name, want, in->name, &in->tensor, sizes, &made));
     return bind(l, &v->name, made);
 }
 
@@ -642,27 +690,47 @@ static ro_status take_inputs(vd_lower *l, const vd_onnx_input *in, uint32_t coun
     return RO_OK;
 }
 
+/* Outputs are what nodes give, each once. */
+static ro_status give_output(vd_lower *l, vd_onnx_job *out, ro_value v, uint8_t *taken)
+{
+    int own = l->graph->values[v].kind == RO_V_NODE && !taken[v];
+    taken[v] = 1;
+    out->output_count++;
+    if (!own) RO_TRY(vd_lower_plain(l, "Identity", &v, 1, &v));
+    return ro_graph_add_output(l->graph, v, l->err);
+}
+
 static ro_status give_outputs(vd_lower *l, vd_onnx_job *out)
 {
     const vd_onnx_graph *g = &l->m->graphs[0];
-    char name[80];
-    out->output_count = g->output_count;
-    out->outputs = ro_arena_alloc(l->arena, (g->output_count + 1) * sizeof *out->outputs);
-    uint8_t *taken = ro_arena_alloc(l->arena, l->graph->value_count);
-    if (!out->outputs || !taken) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+    uint64_t n = 0;
+    out->given_count = g->output_count;
+    out->given = ro_arena_alloc(l->arena, (g->output_count + 1) * sizeof *out->given);
+    uint8_t *taken = ro_arena_alloc(l->arena, l->graph->value_count + (size_t)1);
+    if (!out->given || !taken) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
     for (uint32_t k = 0; k < g->output_count; k++) {
         ro_value v = value_of(l, &g->outputs[k].name);
         RO_ASSERT(v != RO_NO_VALUE); /* the reader saw that each is made */
-        if (vd_lower_is_list(v))
-            return RO_FAIL(l->err, RO_EOP, "output \"%s\" is no tensor; only tensors are given",
-                           vd_onnx_show(&g->outputs[k].name, name, sizeof name));
-        /* Outputs are what nodes give, each once. */
-        int own = l->graph->values[v].kind == RO_V_NODE && !taken[v];
-        taken[v] = 1;
-        if (!own) RO_TRY(vd_lower_plain(l, "Identity", &v, 1, &v));
-        RO_TRY(ro_graph_add_output(l->graph, v, l->err));
-        out->outputs[k] = ro_arena_string(l->arena, g->outputs[k].name.p, g->outputs[k].name.n);
-        if (!out->outputs[k]) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+        n += vd_lower_is_list(v) ? vd_lower_list(l, v)->count : 1;
+    }
+    out->outputs = ro_arena_alloc(l->arena, (n + 1) * sizeof *out->outputs);
+    if (!out->outputs) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+    for (uint32_t k = 0; k < g->output_count; k++) {
+        const vd_onnx_text *name = &g->outputs[k].name;
+        ro_value v = value_of(l, name);
+        vd_list one = {&v, 1, 1};
+        const int list = vd_lower_is_list(v);
+        if (list) one = *vd_lower_list(l, v);
+        out->given[k].form = !one.present ? VD_ONNX_NOTHING : list ? VD_ONNX_LIST : VD_ONNX_ONE;
+        out->given[k].first = out->output_count;
+        out->given[k].count = one.count;
+        for (uint32_t i = 0; i < one.count; i++) {
+            const char **to = &out->outputs[out->output_count];
+            if (list) RO_TRY(member_name(l, name->p, name->n, i, to));
+            else *to = ro_arena_string(l->arena, name->p, name->n);
+            if (!*to) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+            RO_TRY(give_output(l, out, one.items[i], taken));
+        }
     }
     return RO_OK;
 }

@@ -20,14 +20,25 @@
 #define VD_LOWER_INDICES (UINT64_C(1) << 22) /* numbers of one list that is made: 32 MiB      */
 #define VD_LOWER_LISTS (UINT64_C(1) << 25)   /* of all of them: 256 MiB                       */
 
+/* What a value of the model is: a tensor, a sequence of them, or an optional value of nothing. */
+typedef enum { VD_ONNX_ONE, VD_ONNX_LIST, VD_ONNX_NOTHING } vd_onnx_form;
+
 /* An input of the model by name, in machine byte order. */
-typedef struct { const char *name; ro_tensor tensor; } vd_onnx_input;
+typedef struct {
+    const char *name;
+    ro_tensor tensor;   /* of VD_ONNX_ONE */
+    vd_onnx_form form;
+    ro_tensor *members; /* of VD_ONNX_LIST */
+    uint32_t count;
+} vd_onnx_input;
 
 typedef struct {
     vd_job *job;            /* one phase of one step, sealed                           */
     const void **constants; /* of the job, by number, in machine byte order            */
     uint32_t output_count;
-    const char **outputs;   /* names, in the order of the graph's outputs              */
+    const char **outputs;   /* names, in the order of the graph's outputs; "y[0]" of a sequence */
+    uint32_t given_count;
+    struct { vd_onnx_form form; uint32_t first, count; } *given; /* the model's own outputs  */
 } vd_onnx_job;
 
 /* The job of running a model once on these inputs.
@@ -41,6 +52,13 @@ typedef struct {
 ro_status vd_onnx_lower(const vd_onnx *m, const vd_onnx_input *inputs, uint32_t count,
                         vd_record record, uint32_t segment, ro_arena *arena, vd_onnx_job *out,
                         ro_err *err) RO_CHECKED;
+
+#define VD_ONNX_MEMBERS_MAX 65536u /* of a sequence in a file */
+/* An input or output from the bytes of its file: the message that its type says (NULL: a tensor),
+ * in machine byte order, in the arena; the name is left. (onnx_value.c) */
+ro_status vd_onnx_value_parse(const uint8_t *bytes, uint64_t size, const vd_onnx_type *type,
+                              const char *file, ro_arena *arena, vd_onnx_input *out, ro_err *err)
+    RO_CHECKED;
 
 /* A tensor from the bytes of one TensorProto, in machine byte order, in the arena. */
 ro_status vd_onnx_tensor_parse(const uint8_t *bytes, uint64_t size, const char *name,
