@@ -1,7 +1,7 @@
 """Writes ONNX models: the fields of the public schema that the tests need, and nothing else."""
 import struct
 
-FLOAT, INT, STRING, TENSOR, GRAPH, FLOATS, INTS = range(1, 8)
+FLOAT, INT, STRING, TENSOR, GRAPH, FLOATS, INTS, STRINGS = range(1, 9)
 
 
 def varint(v):
@@ -34,6 +34,10 @@ def attr(name, v):
         return head + varint(2 << 3 | 5) + struct.pack("<f", v) + f(20, FLOAT)
     if isinstance(v, str):
         return head + f(4, v) + f(20, STRING)
+    if isinstance(v, list) and v and isinstance(v[0], float):
+        return head + f(7, struct.pack("<%df" % len(v), *v)) + f(20, FLOATS)
+    if isinstance(v, list) and v and isinstance(v[0], str):
+        return head + b"".join(f(9, k) for k in v) + f(20, STRINGS)
     if isinstance(v, list):
         return head + b"".join(f(8, k) for k in v) + f(20, INTS)
     return head + f(3, v) + f(20, INT)
@@ -54,6 +58,11 @@ def value(name, dtype, dims):
     shape = b"" if dims is None else f(2, b"".join(
         f(1, f(1, d) if isinstance(d, int) else f(2, d)) for d in dims))
     return f(1, name) + f(2, f(1, f(1, dtype) + shape))
+
+
+def sequence_of(name, dtype, optional=False):
+    kind = f(4, f(1, f(1, f(1, dtype))))
+    return f(1, name) + f(2, f(9, f(1, kind)) if optional else kind)
 
 
 def tensor(name, dtype, dims, data):

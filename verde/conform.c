@@ -180,7 +180,8 @@ static void check_set(data_set *s, verdict *v)
         const vd_onnx_input *w = &s->want[k];
         const uint32_t members = w->form == VD_ONNX_ONE ? 1 : w->count;
         if (w->form != s->j.onnx.given[k].form || members != count) {
-            snprintf(why, sizeof why, "output %u has %u members; %u are expected", k, count, members);
+            snprintf(why, sizeof why, "output %u has %u members; %u are expected", k, count,
+                     members);
             decide(v, VD_CASE_WRONG, why);
             return;
         }

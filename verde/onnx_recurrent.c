@@ -39,7 +39,9 @@ static ro_status function_named(const vd_use *u, const vd_onnx_text *name, uint3
 {
     char text[40];
     for (*out = 0; *out < FUNCTION_COUNT; ++*out)
-        if (vd_onnx_is(name, FUNCTIONS[*out].name)) return RO_OK;
+        if (vd_onnx_is(name, FUNCTIONS[*out].name) &&
+            (*out >= SCALED_TANH || ro_op_newest(FUNCTIONS[*out].name) != RO_OP_COUNT))
+            return RO_OK;
     return vd_use_fail(u, RO_EOP, "has the activation \"%s\", which is not taken",
                        vd_onnx_show(name, text, sizeof text));
 }
