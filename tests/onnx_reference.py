@@ -241,6 +241,26 @@ def layer_norm(n, x, scale, bias=0.0):
     return d / np.sqrt((d * d).mean(axes, keepdims=True) + n.take("epsilon", 1e-5)) * scale + bias
 
 
+def lstm(n, x, w, r, b=None, lengths=None, h=None, c=None):
+    """One direction, gates in the order input, output, forget, cell."""
+    size = n.take("hidden_size")
+    assert w.shape[0] == 1 and lengths is None and n.take("direction", "forward") == "forward"
+    h, c = (np.zeros((x.shape[1], size)) if v is None else v[0] for v in (h, c))
+    bias = 0.0 if b is None else b[0, :4 * size] + b[0, 4 * size:]
+    out = []
+    for step in x:
+        i, o, f, g = np.split(step @ w[0].T + h @ r[0].T + bias, 4, 1)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+        out.append(h)
+    return [np.stack(out)[:, None], h[None], c[None]]
+
+
+def filled(n, dims):
+    v = n.take("value", np.zeros(1))
+    return np.full([int(d) for d in dims], v[0], v.dtype)
+
+
 def resize(n, x, roi=None, scales=None, sizes=None):
     """Each output position is the input position that lies below it."""
     assert (n.take("mode"), n.take("nearest_mode"), n.take("coordinate_transformation_mode")) == (
@@ -284,7 +304,8 @@ OPERATORS = {
     "GlobalMaxPool": lambda n, x: x.max(spatial(x), keepdims=True),
     "ReduceSum": reduction(np.sum), "ReduceMean": mean, "ReduceMax": largest,
     "ReduceMin": reduction(np.min), "Gemm": gemm, "BatchNormalization": batch_norm,
-    "LayerNormalization": layer_norm, "Resize": resize,
+    "LayerNormalization": layer_norm, "Resize": resize, "LSTM": lstm, "ConstantOfShape": filled,
+    "Not": unary(np.logical_not), "Size": unary(lambda x: np.array(x.size, np.int64)),
     "ReduceL2": reduction(lambda x, **k: np.sqrt(np.sum(x * x, **k)))}
 
 

@@ -142,8 +142,8 @@ class Spoken(Case):
 class Silero(Spoken):
     """Pieces of 512 samples, the last 64 of the piece before in front, the state carried on."""
 
-    def __init__(self):
-        super().__init__("silero-vad", "silero-vad/silero_vad_op18_ifless.onnx", "Conv")
+    def __init__(self, name="silero-vad", path="silero_vad_op18_ifless.onnx"):
+        super().__init__(name, "silero-vad/" + path, "Conv")
         self.wanted = None
 
     def ask(self, run):
@@ -159,6 +159,14 @@ class Silero(Spoken):
 
     def read(self, out):
         return "".join("#" if p > 0.5 else "." for p in out["output"][:, 0])
+
+
+class SileroBranches(Silero):
+    """The same with branches in branches, and its LSTM as one node."""
+
+    def __init__(self):
+        super().__init__("silero-vad op15", "silero_vad_16k_op15.onnx")
+        self.operator = "Tanh"
 
 
 class Pitch(Spoken):
@@ -268,4 +276,4 @@ class Sentences(Case):
         return [int(k) for k in near.argmax(1)]
 
 
-CASES = (Magika, Silero, Pitch, Detect, Turn, Recognize, Sentences)
+CASES = (Magika, Silero, SileroBranches, Pitch, Detect, Turn, Recognize, Sentences)
