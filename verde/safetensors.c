@@ -3,14 +3,16 @@
  * Invariants
  *   1. Offsets read from a file are checked against its size and against dtype and shape before
  *      any byte of data is touched.
- *   2. A file is written under a temporary name, synced and renamed. */
+ *   2. A tensor has a dtype, a shape and offsets, each once, and nothing else; no name is there
+ *      twice.
+ *   3. A file is written under a temporary name, synced and renamed. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli.h"
 
-#define HEADER_MAX (UINT64_C(16) << 20)
+#define HEADER_MAX VD_JSON_BYTES_MAX
 #define FILE_MAX (UINT64_C(1) << 36)
 
 static const struct { const char *name; ro_dtype dtype; } dtypes[] = {
@@ -83,8 +85,8 @@ static ro_status entry(const cJSON *o, const uint8_t *data, uint64_t size, vd_na
     t->name = o->string;
     for (size_t k = 0; cJSON_IsString(d) && k < DTYPES; k++)
         if (strcmp(d->valuestring, dtypes[k].name) == 0) t->type.dtype = dtypes[k].dtype;
-    int ok = t->type.dtype != RO_NONE && cJSON_IsArray(s) && cJSON_IsArray(off) &&
-             cJSON_GetArraySize(off) == 2 && cJSON_GetArraySize(s) <= (int)RO_RANK_MAX;
+    int ok = cJSON_GetArraySize(o) == 3 && t->type.dtype != RO_NONE && cJSON_IsArray(s) &&
+             cJSON_IsArray(off) && cJSON_GetArraySize(off) == 2 && cJSON_GetArraySize(s) <= (int)RO_RANK_MAX;
     if (ok) cJSON_ArrayForEach(n, s)
     {
         ok = ok && cJSON_IsNumber(n) && n->valuedouble >= 0 && n->valuedouble <= 0x1p40 &&
@@ -121,6 +123,15 @@ static ro_status cover(const vd_named_tensor *t, uint32_t count, uint64_t size, 
                    (unsigned long long)(size - sum));
 }
 
+/* What a writer says of its own: text by name, at most once. */
+static ro_status metadata(const cJSON *o, uint32_t seen, ro_err *err)
+{
+    const cJSON *n;
+    int ok = cJSON_IsObject(o) && !seen;
+    if (ok) cJSON_ArrayForEach(n, o) ok = ok && cJSON_IsString(n);
+    return ok ? RO_OK : RO_FAIL(err, RO_EFORMAT, "__metadata__ is no object of text, there once");
+}
+
 static ro_status entries(const cJSON *root, const uint8_t *data, uint64_t size, ro_arena *arena,
                          vd_named_tensor **t, uint32_t *count, ro_err *err)
 {
@@ -131,10 +142,14 @@ static ro_status entries(const cJSON *root, const uint8_t *data, uint64_t size, 
                        VD_SLOTS_MAX);
     *t = ro_arena_alloc(arena, (size_t)(n + 1) * sizeof **t);
     if (!*t) return RO_FAIL(err, RO_ENOMEM, "no memory for %d tensors", n);
+    uint32_t said = 0;
     *count = 0;
     cJSON_ArrayForEach(o, root)
     {
-        if (strcmp(o->string, "__metadata__") == 0) continue;
+        if (strcmp(o->string, "__metadata__") == 0) {
+            RO_TRY(metadata(o, said++, err));
+            continue;
+        }
         vd_named_tensor *x = &(*t)[(*count)++];
         RO_TRY(entry(o, data, size, x, err));
         x->name = ro_arena_string(arena, o->string, strlen(o->string));
@@ -151,20 +166,14 @@ ro_status vd_safetensors_read(const char *path, ro_arena *arena, vd_named_tensor
 {
     uint8_t *p;
     uint64_t size, header = 0;
+    char what[120];
+    cJSON *root = NULL;
     RO_TRY(vd_file_read(path, FILE_MAX, arena, &p, &size, err));
     for (int b = 0; size >= 8 && b < 8; b++) header |= (uint64_t)p[b] << (8 * b);
     if (size < 8 || header > HEADER_MAX || header > size - 8)
         return RO_FAIL(err, RO_EFORMAT, "%s is no safetensors file: its header does not fit", path);
-    char *text = ro_arena_string(arena, (char *)p + 8, header);
-    if (!text) return RO_FAIL(err, RO_ENOMEM, "no memory for the header of %s", path);
-    int depth = 0, deepest = 0;
-    for (uint64_t k = 0; k < header; k++) { /* bounds cJSON's recursion */
-        depth += text[k] == '{' || text[k] == '[';
-        depth -= text[k] == '}' || text[k] == ']';
-        deepest = depth > deepest ? depth : deepest;
-    }
-    cJSON *root = deepest <= 16 ? cJSON_ParseWithOpts(text, NULL, 1) : NULL;
-    if (!root) return RO_FAIL(err, RO_EFORMAT, "%s has a header that is not JSON", path);
+    snprintf(what, sizeof what, "the header of %.100s", path);
+    RO_TRY(vd_json_parse(what, (char *)p + 8, header, arena, &root, err));
     ro_status st = entries(root, p + 8 + header, size - 8 - header, arena, t, count, err);
     cJSON_Delete(root);
     return st;
