@@ -133,6 +133,30 @@ wanted spaces && { grep -nE ' +$' $sources $tests $text | place | rule spaces ||
 wanted todo && { grep -nE '\b(TODO|FIXME|XXX|HACK)\b' $sources $tests $text | place | rule todo ||
   failed=1; }
 
+# A call whose arguments make nodes in two places: compilers choose which comes first, and a job would
+# be another job.
+makers() {
+  (cd "$stripped" && python3 - verde/*.[ch]) <<'PYTHON'
+import re, sys
+text = {f: open(f, encoding="utf-8").read() for f in sys.argv[1:]}
+names = {n for t in text.values() for n in re.findall(r"(\w+)\(vd_maker \*", t)} - {"vd_make_type"}
+makes = re.compile(r"\b(%s)\(" % "|".join(sorted(names)))
+for f, t in text.items():
+    for call in re.finditer(r"\b\w+\((?!vd_maker)", t):
+        depth, arguments, at = 1, [""], call.end()
+        while depth and at < len(t):
+            depth += {"(": 1, ")": -1}.get(t[at], 0)
+            if t[at] == "," and depth == 1:
+                arguments.append("")
+            arguments[-1] += t[at]
+            at += 1
+        if call.group()[:-1] not in ("if", "for", "while") and sum(
+                bool(makes.search(a)) for a in arguments) > 1:
+            print("%s:%d" % (f, t.count("\n", 0, call.start()) + 1))
+PYTHON
+}
+wanted makers && { makers | rule makers || failed=1; }
+
 # ---- nothing that nobody uses, nothing of one machine -----------------------------------------
 unbuilt() {
   local f b

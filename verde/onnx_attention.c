@@ -21,9 +21,10 @@ static ro_status scale_root(vd_use *u, int64_t size, ro_dtype d, int root, ro_va
     const void *data;
     float f;
     ro_value s = vd_make_real(&m, RO_F32, vd_use_float(u, "scale", 1));
-    if (!vd_use_attribute(u, "scale") || (!root && vd_use_float(u, "scale", 0) == 0))
-        s = vd_make_2(&m, "Div", vd_make_real(&m, RO_F32, 1),
-                      vd_make_1(&m, "Sqrt", vd_make_real(&m, RO_F32, (double)size)));
+    if (!vd_use_attribute(u, "scale") || (!root && vd_use_float(u, "scale", 0) == 0)) {
+        s = vd_make_1(&m, "Sqrt", vd_make_real(&m, RO_F32, (double)size));
+        s = vd_make_2(&m, "Div", vd_make_real(&m, RO_F32, 1), s);
+    }
     if (root) s = vd_make_1(&m, "Sqrt", s);
     RO_TRY(m.status);
     RO_TRY(vd_lower_known(u->l, s, &data));
@@ -108,8 +109,8 @@ static ro_value softmax(vd_maker *m, ro_value x)
 /* sqrt(scale) Q times sqrt(scale) K transposed. */
 static ro_value scores(vd_maker *m, ro_value q, ro_value k, ro_value root)
 {
-    return by_heads(m, vd_make_2(m, "Mul", q, root),
-                    vd_make_2(m, "Mul", vd_make_swap(m, k, 2, 3), root));
+    q = vd_make_2(m, "Mul", q, root);
+    return by_heads(m, q, vd_make_2(m, "Mul", vd_make_swap(m, k, 2, 3), root));
 }
 
 /* ---- Attention ---------------------------------------------------------------------------- */
@@ -431,10 +432,9 @@ static ro_status rotary(vd_use *u)
     RO_TRY(angles(u, 2, half, packed, &s));
     ro_value first = vd_make_slice(&m, x, 3, 0, mixed ? turned : half, step);
     ro_value second = vd_make_slice(&m, x, 3, mixed ? 1 : half, turned, step);
-    ro_value real = vd_make_2(&m, "Sub", vd_make_2(&m, "Mul", c, first),
-                              vd_make_2(&m, "Mul", s, second));
-    ro_value other = vd_make_2(&m, "Add", vd_make_2(&m, "Mul", s, first),
-                               vd_make_2(&m, "Mul", c, second));
+    ro_value real = vd_make_2(&m, "Mul", c, first), other = vd_make_2(&m, "Mul", s, first);
+    real = vd_make_2(&m, "Sub", real, vd_make_2(&m, "Mul", s, second));
+    other = vd_make_2(&m, "Add", other, vd_make_2(&m, "Mul", c, second));
     if (mixed) {
         dims[3] = half;
         real = vd_make_reshape(&m, real, 5, dims);

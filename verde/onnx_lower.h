@@ -162,7 +162,8 @@ ro_status vd_lower_concat(vd_lower *l, const ro_value *in, uint32_t count, int64
                           ro_value *out) RO_CHECKED; /* of any number */
 
 /* Nodes one inside the other, as a formula has them: of a failure, the first stays in `status`, and
- * whatever is made after it is RO_NO_VALUE and no node. (onnx_make.c) */
+ * whatever is made after it is RO_NO_VALUE and no node. Only one argument of a call makes nodes:
+ * compilers choose the order of arguments, and the order of nodes is part of a job. (onnx_make.c) */
 typedef struct { vd_lower *l; ro_status status; } vd_maker;
 ro_value vd_make_1(vd_maker *m, const char *name, ro_value x);
 ro_value vd_make_2(vd_maker *m, const char *name, ro_value a, ro_value b);

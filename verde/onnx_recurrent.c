@@ -120,10 +120,10 @@ static ro_value applied(vd_maker *m, const recurrent *n, const activation *f, ro
         x = vd_make_1(m, "Tanh", vd_make_2(m, "Mul", vd_make_real(m, n->dtype, f->beta), x));
         return vd_make_2(m, "Mul", vd_make_real(m, n->dtype, f->alpha), x);
     }
-    if (f->function == AFFINE)
-        return vd_make_2(m, "Add",
-                         vd_make_2(m, "Mul", vd_make_real(m, n->dtype, f->alpha), x),
-                         vd_make_real(m, n->dtype, f->beta));
+    if (f->function == AFFINE) {
+        x = vd_make_2(m, "Mul", vd_make_real(m, n->dtype, f->alpha), x);
+        return vd_make_2(m, "Add", x, vd_make_real(m, n->dtype, f->beta));
+    }
     if (FUNCTIONS[f->function].takes > 0) vd_attrs_real(m->l, &a, "alpha", f->alpha);
     if (FUNCTIONS[f->function].takes > 1) vd_attrs_real(m->l, &a, "beta", f->beta);
     if (!m->status) m->status = vd_lower_emit(m->l, &a, &x, 1, 1, &x);
@@ -158,7 +158,8 @@ static void gru_step(vd_maker *m, direction *d, ro_value x)
     }
     h = applied(m, n, &d->f[1], vd_make_2(m, "Add", part[1], h));
     ro_value rest = vd_make_2(m, "Sub", vd_make_real(m, n->dtype, 1), z);
-    d->h = vd_make_2(m, "Add", vd_make_2(m, "Mul", rest, h), vd_make_2(m, "Mul", z, d->h));
+    h = vd_make_2(m, "Mul", rest, h);
+    d->h = vd_make_2(m, "Add", h, vd_make_2(m, "Mul", z, d->h));
 }
 
 static ro_value peeped(vd_maker *m, const direction *d, uint32_t gate, ro_value x, ro_value cell)
@@ -178,7 +179,8 @@ static void lstm_step(vd_maker *m, direction *d, ro_value x)
     if (n->joined) f = vd_make_2(m, "Sub", vd_make_real(m, n->dtype, 1), i);
     else f = applied(m, n, &d->f[0], peeped(m, d, 2, gate[2], d->c));
     ro_value c = applied(m, n, &d->f[1], gate[3]);
-    d->c = vd_make_2(m, "Add", vd_make_2(m, "Mul", f, d->c), vd_make_2(m, "Mul", i, c));
+    f = vd_make_2(m, "Mul", f, d->c);
+    d->c = vd_make_2(m, "Add", f, vd_make_2(m, "Mul", i, c));
     ro_value o = applied(m, n, &d->f[0], peeped(m, d, 1, gate[1], d->c));
     d->h = vd_make_2(m, "Mul", o, applied(m, n, &d->f[2], d->c));
 }
@@ -199,8 +201,8 @@ static ro_value biases(vd_maker *m, direction *d, ro_value b, const kind *k)
     const int64_t all = k->gates * n->size, apart = n->linear ? 2 * n->size : all;
     ro_value of_x = vd_make_slice(m, b, 0, 0, all, 1);
     ro_value of_h = vd_make_slice(m, b, 0, all, 2 * all, 1);
-    ro_value sum = vd_make_2(m, "Add", row_part(m, of_x, 0, apart, all),
-                             row_part(m, of_h, 0, apart, all));
+    ro_value sum = row_part(m, of_x, 0, apart, all);
+    sum = vd_make_2(m, "Add", sum, row_part(m, of_h, 0, apart, all));
     if (!n->linear) return sum;
     d->bias_hidden = vd_make_slice(m, of_h, 0, apart, all, 1);
     return vd_make_join(m, sum, vd_make_slice(m, of_x, 0, apart, all, 1), 0);

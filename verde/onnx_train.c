@@ -124,9 +124,9 @@ static ro_value moved(vd_maker *m, double momentum, ro_value running, ro_value b
 {
     const ro_type t = vd_make_type(m, running);
     batch = vd_make_cast(m, vd_make_reshape(m, batch, t.rank, t.dims), t.dtype);
-    return vd_make_2(m, "Add",
-                     vd_make_2(m, "Mul", vd_make_real(m, t.dtype, momentum), running),
-                     vd_make_2(m, "Mul", vd_make_real(m, t.dtype, 1 - momentum), batch));
+    running = vd_make_2(m, "Mul", vd_make_real(m, t.dtype, momentum), running);
+    batch = vd_make_2(m, "Mul", vd_make_real(m, t.dtype, 1 - momentum), batch);
+    return vd_make_2(m, "Add", running, batch);
 }
 
 /* A channel's elements in all of the batch become a row (n, sizes), which LayerNormalization takes;
