@@ -173,6 +173,37 @@ static void check_case(const machines *m, const node_case *c, rng *g)
 
 #define COST_MAX UINT64_C(100000000) /* flops of scalar bodies in a case */
 
+static void check_one(const machines *m, node_case *c, ro_op op, case_dtypes *dtypes, rng *g)
+{
+    uint64_t elements = 0;
+    case_make(c, op, g);
+    for (uint32_t i = 0; i < c->inputs; i++) elements += ro_type_elements(&c->in[i]);
+    uint64_t made = ro_type_elements(&c->out[0]);
+    uint64_t cost = ro_ops[op].flops(c->attrs.bytes, c->in, c->inputs, &c->out[0]);
+    if (elements > 400000 || made > 400000 || ro_saturating_mul(made, cost) >= COST_MAX) return;
+    check_case(m, c, g);
+    case_note(dtypes->seen, c);
+}
+
+/* Every dtype that the operator takes, in every input, is run by the kernels and by the body. */
+static void check_dtypes(const machines *m, ro_op op, case_dtypes *dtypes, rng *g)
+{
+    ro_dtype lacks = RO_NONE;
+    for (int k = 0; k < 24 * RO_DTYPE_LIMIT; k++) {
+        node_case c;
+        memset(&c, 0, sizeof c);
+        c.most = 6;
+        c.force = k / RO_DTYPE_LIMIT % 2 ? RO_NONE : (ro_dtype)(k % RO_DTYPE_LIMIT);
+        if (!case_is_dtype(k % RO_DTYPE_LIMIT)) continue;
+        check_one(m, &c, op, dtypes, g);
+        if (k < 2 * RO_DTYPE_LIMIT) case_try_dtypes(dtypes, &c);
+        if (k >= 4 * RO_DTYPE_LIMIT && case_lacks(dtypes, &lacks) < 0) break;
+    }
+    int input = case_lacks(dtypes, &lacks);
+    cr_expect_lt(input, 0, "%s takes %s as input %d (%d: gives it), and no case has it",
+                 ro_ops[op].name, ro_dtypes[lacks].name, input, CASE_INPUTS);
+}
+
 /* Small cases with empty axes, larger ones whose ranges end inside vectors and threads' shares,
  * and rows over the bounds of blocks and chunks. VERDE_EXEC_CASES: how many times as many. */
 static void check_operator(ro_op op)
@@ -183,25 +214,21 @@ static void check_operator(ro_op op)
     int factor = times ? (int)strtol(times, NULL, 10) : 1;
     rng g = {UINT64_C(0x5eed) + (uint64_t)op};
     machines m;
+    case_dtypes dtypes = {{{0}}, {{0}}};
     machines_open(&m);
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         for (int j = 0; j < kinds[k].count * factor; j++) {
             node_case c;
-            uint64_t elements = 0;
             memset(&c, 0, sizeof c);
             c.most = kinds[k].most;
             c.big = kinds[k].big;
             c.empty = kinds[k].empty;
             /* Most are where the fast paths are. */
             c.force = j % 2 ? RO_F32 : j % 8 == 2 ? RO_F16 : j % 8 == 6 ? RO_BF16 : RO_NONE;
-            case_make(&c, op, &g);
-            for (uint32_t i = 0; i < c.inputs; i++) elements += ro_type_elements(&c.in[i]);
-            uint64_t made = ro_type_elements(&c.out[0]);
-            uint64_t cost = ro_ops[op].flops(c.attrs.bytes, c.in, c.inputs, &c.out[0]);
-            if (elements <= 400000 && made <= 400000 && ro_saturating_mul(made, cost) < COST_MAX)
-                check_case(&m, &c, &g);
+            check_one(&m, &c, op, &dtypes, &g);
         }
     }
+    check_dtypes(&m, op, &dtypes, &g);
     machines_close(&m);
 }
 
