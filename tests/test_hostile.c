@@ -161,7 +161,7 @@ static void change_values(subject *s)
         uint64_t n = ro_type_elements(&t->type);
         uint32_t size = ro_dtypes[t->type.dtype].size;
         uint8_t was[8 * 8], *p = t->data;
-        if (n > 8) continue;
+        if (n > 8 || s->in[k].form != VD_ONNX_ONE) continue;
         memcpy(was, p, n * size);
         for (uint64_t e = 0; e <= n; e++)
             for (size_t v = 0; v < COUNT(WHOLE); v++) {
@@ -184,7 +184,7 @@ static void attempt_shapes(subject *s, const ro_type *types)
     if (!a) abort();
     for (uint32_t k = 0; k < s->count; k++) {
         was[k] = s->in[k].tensor;
-        if (ro_type_equal(&types[k], &was[k].type)) continue;
+        if (ro_type_equal(&types[k], &was[k].type) || s->in[k].form != VD_ONNX_ONE) continue;
         uint64_t bytes = ro_type_check(&types[k], &err) ? UINT64_MAX : ro_type_bytes(&types[k]);
         s->in[k].tensor.type = types[k];
         s->in[k].tensor.data = bytes > 1 << 20 ? NULL : ro_arena_alloc(a, bytes);
@@ -252,9 +252,9 @@ static int read_inputs(subject *s)
         vd_onnx_value *v = (vd_onnx_value *)(uintptr_t)&g->inputs[s->count];
         snprintf(path, sizeof path, "%s/test_data_set_0/input_%u.pb", s->c->folder, s->count);
         if (access(path, R_OK)) break;
-        if (cli_tensor_load(path, s->arena, &s->in[s->count].tensor, &err)) return 0;
+        if (cli_value_load(path, v->type, s->arena, &s->in[s->count], &err)) return 0;
         s->in[s->count].name = ro_arena_string(s->arena, v->name.p, v->name.n);
-        v->type = NULL;
+        if (s->in[s->count].form == VD_ONNX_ONE) v->type = NULL;
     }
     return 1;
 }
