@@ -532,11 +532,12 @@ uint64_t ro_part_needs_most(ro_op op, const ro_reader *r, const void *attrs, uin
     const ro_explain *e = ro_explain_of(op, r);
     uint64_t reads, all;
     if (!e || ro_type_elements(&r->out[out]) == 0) return 0;
-    switch (op) { /* elements of a pool at its edges need less than others */
+    switch (op) { /* elements of a pool, or of an image, at its edges need less than others */
     case RO_OP_MaxPoolGrad: return maxpoolgrad_needs_most(r, attrs);
     case RO_OP_AveragePoolGrad: return chain_needs_most(ro_span(&r->in[0], 2, r->in[0].rank));
     case RO_OP_MaxPool:
     case RO_OP_AveragePool:
+    case RO_OP_ResizeGrad:
         reads = ro_ops[op].reads(attrs, r->in, r->inputs, &r->out[out], 0);
         all = ro_type_elements(&r->in[0]);
         return chain_needs_most(reads < all ? reads : all);

@@ -660,6 +660,85 @@ CASE(AveragePoolGrad)
     c->in[0] = case_forward(RO_OP_AveragePool, &f, &c->in[0], 1);
 }
 
+/* x (size, in.., size) and a Resize of its axes 1 and, sometimes, 2; returns y. A roi comes where
+ * no dtype is forced: it has no gradient. */
+static ro_type case_resize(node_case *c, rng *g, ro_Resize_attrs *t, ro_type *x, int up)
+{
+    uint32_t axes = c->big ? 2 : (uint32_t)rng_in(g, 1, 2);
+    int crops = !c->force && rng_in(g, 0, 4) == 0;
+    ro_dtype d = case_dtype(c, g, 'F');
+    int64_t outer = case_size(c, g), inner = case_size(c, g);
+    *x = ro_type_of(d, 4, (int64_t[]){outer, 1, 1, inner});
+    t->axes.n = t->sizes.n = t->scale_n.n = t->scale_d.n = axes;
+    for (uint32_t k = 0; k < axes; k++) {
+        int64_t in = rng_in(g, 1, 4), n = rng_in(g, 1, 5), by = rng_in(g, 1, 5);
+        if (c->big) { /* many taps, or many outputs over a place */
+            n = up ? rng_in(g, 9, 15) : 1;
+            by = up ? 1 : rng_in(g, 9, 15);
+            in = up ? in : by * in;
+        }
+        x->dims[1 + k] = in;
+        t->axes.v[k] = 1 + k;
+        t->sizes.v[k] = rng_in(g, 0, 1) && !c->big ? rng_in(g, 1, 8) : (in * n + by - 1) / by;
+        t->scale_n.v[k] = rng_in(g, 0, 1) ? n : t->sizes.v[k];
+        t->scale_d.v[k] = t->scale_n.v[k] == n ? by : in;
+    }
+    t->mode = (uint32_t)rng_in(g, 1, 2);
+    t->coordinates = crops ? RO_RESIZE_CROP : (uint32_t)rng_in(g, 0, 4);
+    for (uint32_t k = 0; k < axes; k++) /* aligned corners need a whole position */
+        if (x->dims[1 + k] * t->scale_n.v[k] < t->scale_d.v[k]) t->scale_n.v[k] = t->scale_d.v[k];
+    t->antialias = c->big ? 1 : (uint32_t)rng_in(g, 0, 1);
+    t->exclude_outside = (uint32_t)rng_in(g, 0, 1);
+    t->cubic_coeff_a = -0.75f;
+    t->extrapolation_value = 1.5f;
+    ro_type in[2] = {*x, ro_type_of(RO_NONE, 0, NULL)};
+    if (crops) in[1] = ro_type_of(RO_F64, 1, (int64_t[]){2 * (int64_t)axes});
+    return case_forward(RO_OP_Resize, t, in, 1 + (uint32_t)crops);
+}
+CASE(Resize)
+{
+    ro_type x;
+    case_resize(c, g, t, &x, 0);
+    case_like(c, &x);
+    if (t->coordinates == RO_RESIZE_CROP) IN(RO_F64, 1, 2 * (int64_t)t->axes.n);
+}
+CASE(ResizeGrad)
+{
+    ro_Resize_attrs f;
+    ro_type x, y;
+    do {
+        memset(&f, 0, sizeof f);
+        y = case_resize(c, g, &f, &x, 1);
+    } while (f.coordinates == RO_RESIZE_CROP);
+    t->axes = f.axes, t->sizes = f.sizes, t->scale_n = f.scale_n, t->scale_d = f.scale_d;
+    t->mode = f.mode, t->coordinates = f.coordinates, t->antialias = f.antialias;
+    t->exclude_outside = f.exclude_outside, t->cubic_coeff_a = f.cubic_coeff_a;
+    t->extrapolation_value = f.extrapolation_value;
+    t->dims.n = f.axes.n;
+    for (uint32_t k = 0; k < f.axes.n; k++) t->dims.v[k] = x.dims[1 + k];
+    case_like(c, &y);
+}
+
+CASE(GridSample)
+{
+    uint32_t axes = (uint32_t)rng_in(g, 1, 3);
+    ro_dtype d = case_dtype(c, g, 'F');
+    int64_t n = case_size(c, g), channels = case_size(c, g), samples = case_size(c, g);
+    ro_type *x = IN(d, 2, n, channels);
+    int listed = rng_in(g, 0, 1) != 0;
+    ro_type *grid = IN(d, 1, listed ? samples : n);
+    for (uint32_t a = 0; a < axes; a++) {
+        x->dims[x->rank++] = rng_in(g, 1, 5);
+        grid->dims[grid->rank++] = case_size(c, g);
+    }
+    grid->dims[grid->rank++] = axes;
+    if (listed) IN(rng_in(g, 0, 1) ? RO_I32 : RO_I64, 1, samples);
+    case_range(c, 2, -(double)n, (double)n - 1);
+    t->mode = (uint32_t)rng_in(g, 0, 2);
+    t->padding_mode = (uint32_t)rng_in(g, 0, 2);
+    t->align_corners = (uint32_t)rng_in(g, 0, 2);
+}
+
 /* ---- random, loss, updates ------------------------------------------------------------------ */
 
 CASE(Dropout)

@@ -165,6 +165,7 @@ ro_status vd_lower_concat(vd_lower *l, const ro_value *in, uint32_t count, int64
  * whatever is made after it is RO_NO_VALUE and no node. Only one argument of a call makes nodes:
  * compilers choose the order of arguments, and the order of nodes is part of a job. (onnx_make.c) */
 typedef struct { vd_lower *l; ro_status status; } vd_maker;
+ro_value vd_make_node(vd_maker *m, const vd_attrs *a, const ro_value *in, uint32_t count);
 ro_value vd_make_1(vd_maker *m, const char *name, ro_value x);
 ro_value vd_make_2(vd_maker *m, const char *name, ro_value a, ro_value b);
 ro_value vd_make_where(vd_maker *m, ro_value c, ro_value x, ro_value y);
@@ -183,6 +184,10 @@ ro_value vd_make_at(vd_maker *m, ro_value x, uint32_t axis, int64_t at); /* one;
 ro_value vd_make_join(vd_maker *m, ro_value a, ro_value b, uint32_t axis);
 ro_value vd_make_axis(vd_maker *m, ro_value x, uint32_t at); /* a new axis of size 1 */
 ro_value vd_make_gather(vd_maker *m, ro_value x, ro_value at, uint32_t axis);
+ro_value vd_make_expand(vd_maker *m, ro_value x, uint32_t rank, const int64_t *dims);
+/* A constant from whole numbers, which are kept. */
+ro_value vd_make_ints(vd_maker *m, ro_dtype d, const int64_t *v, uint32_t rank,
+                      const int64_t *dims);
 ro_type vd_make_type(const vd_maker *m, ro_value x); /* after a failure: a float32 of 0 axes */
 
 /* The job of a graph that is laid down and has its outputs: constants that are not needed are left
@@ -246,6 +251,9 @@ ro_status vd_lower_cast(vd_lower *l, ro_value x, ro_dtype to, ro_value *out) RO_
 ro_status vd_lower_where(vd_lower *l, ro_value c, ro_value x, ro_value y, ro_value *out)
     RO_CHECKED;
 
+/* A list of one number an axis, each in [least, 2^20], in an attribute; absent: all otherwise. */
+ro_status vd_use_axis_list(vd_use *u, const char *name, uint32_t n, int64_t least,
+                           int64_t otherwise, ro_ints *out) RO_CHECKED;
 /* A reduction that RepOps has, by name; onnx_layers.c. */
 ro_status vd_lower_reduce(vd_lower *l, const char *name, ro_value x, const ro_ints *axes, int keep,
                           ro_value *out) RO_CHECKED;
@@ -268,7 +276,7 @@ typedef struct {
 } vd_lower_row;
 extern const vd_lower_row vd_lower_basics[], vd_lower_layers[], vd_lower_control[],
     vd_lower_recurrent[], vd_lower_attention[], vd_lower_preview[], vd_lower_training[],
-    vd_lower_signal[], vd_lower_spatial[],
+    vd_lower_signal[], vd_lower_spatial[], vd_lower_sampling[],
     vd_lower_choices[], vd_lower_einsum[], vd_lower_features[];
 
 #endif

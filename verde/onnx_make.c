@@ -4,7 +4,7 @@
  *   1. After a failure nothing is made, and the first failure is what the caller returns. */
 #include "onnx_lower.h"
 
-static ro_value made(vd_maker *m, const vd_attrs *a, const ro_value *in, uint32_t count)
+ro_value vd_make_node(vd_maker *m, const vd_attrs *a, const ro_value *in, uint32_t count)
 {
     ro_value out = RO_NO_VALUE;
     if (!m->status) m->status = vd_lower_emit(m->l, a, in, count, 1, &out);
@@ -19,21 +19,21 @@ ro_type vd_make_type(const vd_maker *m, ro_value x)
 ro_value vd_make_1(vd_maker *m, const char *name, ro_value x)
 {
     const vd_attrs a = vd_attrs_of(name);
-    return made(m, &a, &x, 1);
+    return vd_make_node(m, &a, &x, 1);
 }
 
 ro_value vd_make_2(vd_maker *m, const char *name, ro_value x, ro_value y)
 {
     const vd_attrs a = vd_attrs_of(name);
     const ro_value in[2] = {x, y};
-    return made(m, &a, in, 2);
+    return vd_make_node(m, &a, in, 2);
 }
 
 ro_value vd_make_where(vd_maker *m, ro_value c, ro_value x, ro_value y)
 {
     const vd_attrs a = vd_attrs_of("Where");
     const ro_value in[3] = {c, x, y};
-    return made(m, &a, in, 3);
+    return vd_make_node(m, &a, in, 3);
 }
 
 ro_value vd_make_real(vd_maker *m, ro_dtype d, double x)
@@ -48,7 +48,7 @@ ro_value vd_make_zeros(vd_maker *m, ro_dtype d, uint32_t rank, const int64_t *di
     vd_attrs a = vd_attrs_of("ConstantOfShape");
     vd_attrs_int(m->l, &a, "dtype", (int64_t)d);
     vd_attrs_ints(m->l, &a, "shape", dims, rank);
-    return made(m, &a, NULL, 0);
+    return vd_make_node(m, &a, NULL, 0);
 }
 
 ro_value vd_make_cast(vd_maker *m, ro_value x, ro_dtype to)
@@ -56,21 +56,21 @@ ro_value vd_make_cast(vd_maker *m, ro_value x, ro_dtype to)
     vd_attrs a = vd_attrs_of("Cast");
     if (m->status || vd_make_type(m, x).dtype == to) return x;
     vd_attrs_int(m->l, &a, "to", (int64_t)to);
-    return made(m, &a, &x, 1);
+    return vd_make_node(m, &a, &x, 1);
 }
 
 ro_value vd_make_reshape(vd_maker *m, ro_value x, uint32_t rank, const int64_t *dims)
 {
     vd_attrs a = vd_attrs_of("Reshape");
     vd_attrs_ints(m->l, &a, "shape", dims, rank);
-    return made(m, &a, &x, 1);
+    return vd_make_node(m, &a, &x, 1);
 }
 
 ro_value vd_make_transpose(vd_maker *m, ro_value x, const int64_t *perm)
 {
     vd_attrs a = vd_attrs_of("Transpose");
     vd_attrs_ints(m->l, &a, "perm", perm, vd_make_type(m, x).rank);
-    return made(m, &a, &x, 1);
+    return vd_make_node(m, &a, &x, 1);
 }
 
 ro_value vd_make_swap(vd_maker *m, ro_value x, uint32_t a, uint32_t b)
@@ -89,7 +89,7 @@ ro_value vd_make_slice(vd_maker *m, ro_value x, uint32_t axis, int64_t from, int
     vd_attrs_ints(m->l, &a, "ends", &to, 1);
     vd_attrs_ints(m->l, &a, "axes", &along, 1);
     vd_attrs_ints(m->l, &a, "steps", &step, 1);
-    return made(m, &a, &x, 1);
+    return vd_make_node(m, &a, &x, 1);
 }
 
 void vd_make_split(vd_maker *m, ro_value x, uint32_t axis, const int64_t *sizes, uint32_t n,
@@ -119,7 +119,7 @@ ro_value vd_make_join(vd_maker *m, ro_value x, ro_value y, uint32_t axis)
     vd_attrs a = vd_attrs_of("Concat");
     const ro_value in[2] = {x, y};
     vd_attrs_int(m->l, &a, "axis", axis);
-    return made(m, &a, in, 2);
+    return vd_make_node(m, &a, in, 2);
 }
 
 ro_value vd_make_axis(vd_maker *m, ro_value x, uint32_t at)
@@ -138,5 +138,20 @@ ro_value vd_make_gather(vd_maker *m, ro_value x, ro_value at, uint32_t axis)
     vd_attrs a = vd_attrs_of("Gather");
     const ro_value in[2] = {x, at};
     vd_attrs_int(m->l, &a, "axis", axis);
-    return made(m, &a, in, 2);
+    return vd_make_node(m, &a, in, 2);
+}
+
+ro_value vd_make_expand(vd_maker *m, ro_value x, uint32_t rank, const int64_t *dims)
+{
+    vd_attrs a = vd_attrs_of("Expand");
+    vd_attrs_ints(m->l, &a, "shape", dims, rank);
+    return vd_make_node(m, &a, &x, 1);
+}
+
+ro_value vd_make_ints(vd_maker *m, ro_dtype d, const int64_t *v, uint32_t rank,
+                      const int64_t *dims)
+{
+    ro_value out = RO_NO_VALUE;
+    if (!m->status) m->status = vd_lower_int64s(m->l, v, rank, dims, &out);
+    return vd_make_cast(m, out, d);
 }

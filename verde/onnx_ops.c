@@ -823,6 +823,7 @@ static const struct { const char *domain; const vd_lower_row *rows; } TABLES[] =
     {"", vd_lower_attention},
     {"", vd_lower_signal},
     {"", vd_lower_spatial},
+    {"", vd_lower_sampling},
     {"", vd_lower_choices},
     {"", vd_lower_einsum},
     {"ai.onnx.ml", vd_lower_features},

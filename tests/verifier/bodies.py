@@ -16,9 +16,10 @@ sys.path.insert(0, os.path.join(ROOT, "vectors", "gen"))
 import functions as fn  # noqa: E402
 import ops_elementwise  # noqa: E402
 import ops_map  # noqa: E402
+import ops_place  # noqa: E402
 import ops_random  # noqa: E402
-from orders import (BLOCK, CHUNK, GROUP, LANES, SKIP, _added, _lanes, contract, lane_sum, largest,
-                    permuted, philox)
+from orders import (BLOCK, CHUNK, GROUP, LANES, SKIP, _added, _lanes, chain, contract,
+                    lane_sum, largest, permuted, philox)
 import halves  # noqa: E402
 from soft import F32, F64, HALVES, I64, TYPES, U64, Int, convert  # noqa: E402
 from tensor import Tensor, axis_of, flat, size_of, strides_of  # noqa: E402
@@ -678,6 +679,57 @@ def average_pool_grad_chain(n, out, i):
     return box(around), n.t.zero, step, lambda acc: acc
 
 
+def resize_axes(n, sizes):
+    roi = None
+    if n.at["coordinates"] == ops_place.CROP:
+        roi = [n.raw(1, k) for k in range(2 * len(sizes))]
+    return ops_place.axes_of(n.at, sizes, roi)
+
+
+def resize_chain(n, out, i):
+    listed, place = n.at["axes"], index_of(i, n.outs[0][1])
+    axes = resize_axes(n, [n.dims(0)[k] for k in listed])
+    taps_ = [axis.taps_of(n.t, place[k]) for axis, k in zip(axes, listed)]
+    counts = [len(t) for t in taps_]
+
+    def step(p, acc):
+        chosen = [t[k] for t, k in zip(taps_, index_of(p, counts))]
+        at = list(place)
+        for k, (position_, _) in zip(listed, chosen):
+            at[k] = position_
+        return n.t.fma(ops_place._product(n.t, [w for _, w in chosen]),
+                       n.read(0, flat(at, n.dims(0))), acc)
+
+    def finish(acc):
+        crops = n.at["coordinates"] == ops_place.CROP
+        if crops and any(axis.outside(place[k]) for axis, k in zip(axes, listed)):
+            return n.real("extrapolation_value")
+        return acc
+    return size_of(counts), n.t.zero, step, finish
+
+
+def resize_grad_chain(n, out, i):
+    listed, place = n.at["axes"], index_of(i, n.outs[0][1])
+    over = []                    # of each axis: (output, the weights of its taps here)
+    for axis, k in zip(resize_axes(n, n.at["dims"]), listed):
+        mine = []
+        for o in range(axis.out):
+            here = [w for position_, w in axis.taps_of(n.t, o) if position_ == place[k]]
+            if here:
+                mine.append((o, chain(n.t, here)))
+        over.append(mine)
+    counts = [len(m) for m in over]
+
+    def step(p, acc):
+        chosen = [m[k] for m, k in zip(over, index_of(p, counts))]
+        at = list(place)
+        for k, (o, _) in zip(listed, chosen):
+            at[k] = o
+        return n.t.fma(ops_place._product(n.t, [w for _, w in chosen]),
+                       n.read(0, flat(at, n.dims(0))), acc)
+    return size_of(counts), n.t.zero, step, lambda acc: acc
+
+
 def arg_max_chain(n, out, i):
     count, at = arg_row(n, i)
     last = n.at["select_last_index"]
@@ -729,6 +781,7 @@ class Bare:
 
 CHAINS = {"GatherGrad": gather_grad_chain, "AveragePool": average_pool_chain,
           "AveragePoolGrad": average_pool_grad_chain, "ArgMax": arg_max_chain,
+          "Resize": resize_chain, "ResizeGrad": resize_grad_chain,
           "MaxPool": max_pool_chain}
 
 
@@ -1044,12 +1097,31 @@ def gather(n, out, i):
     return n.raw(0, (i // inner // q * d + k) * inner + i % inner) if 0 <= k < d else 0
 
 
+def grid_sample(n, out, i):
+    x, grid = n.dims(0), n.dims(1)
+    m, channel, *place = index_of(i, n.outs[0][1])
+    sizes, image = x[2:], m
+    if n.has(2):
+        image = n.signed(2, m)
+        image = image + x[0] if image < 0 else image
+    row = flat([m] + place, grid[:-1]) * len(sizes)
+    taps_ = [ops_place.grid_taps(n.t, n.at, n.read(1, row + len(sizes) - 1 - k), size)
+             for k, size in enumerate(sizes)]
+    acc = n.t.zero
+    for chosen in ops_place._cross(taps_):
+        at = [position_ for position_, _ in chosen]
+        if 0 <= image < x[0]:
+            v = n.t.zero if None in at else n.read(0, flat([image, channel] + at, x))
+            acc = n.t.fma(ops_place._product(n.t, [w for _, w in chosen]), v, acc)
+    return n.stored(out, acc)
+
+
 OTHERS = {
     "Where": where, "Dropout": dropout, "RandomUniform": random_uniform,
     "RandomNormal": random_normal, "BatchIndices": batch_indices, "LearningRate": learning_rate,
     "Reshape": same_place, "Flatten": same_place, "Identity": same_place, "Transpose": transpose,
     "Expand": expand, "Concat": concat, "Split": split, "Slice": slice_, "SliceGrad": slice_grad,
-    "Gather": gather, "ConstantOfShape": lambda n, out, i: n.at["bits"],
+    "Gather": gather, "GridSample": grid_sample, "ConstantOfShape": lambda n, out, i: n.at["bits"],
 }
 
 

@@ -15,6 +15,8 @@ _CONV = "strides:ints pads:ints dilations:ints group:u32"
 _POOL = "kernel_shape:ints strides:ints pads:ints dilations:ints ceil_mode:u32"
 _REDUCE = "axes:ints keepdims:u32 noop_with_empty_axes:u32"
 _LOSS = "reduction:u32 ignore_index:i64 has_ignore:u32"
+_RESIZE = ("axes:ints sizes:ints scale_n:ints scale_d:ints mode:u32 coordinates:u32 antialias:u32 "
+           "exclude_outside:u32 cubic_coeff_a:f32 extrapolation_value:f32")
 _SLICE = "starts:ints ends:ints axes:ints steps:ints"
 
 ATTRS = {
@@ -51,6 +53,8 @@ ATTRS = {
     "Mod": "fmod:u32",
     "LeakyRelu": "alpha:f32", "PRelu": "", "ThresholdedRelu": "alpha:f32",
     "Shrink": "bias:f32 lambd:f32", "HardSigmoid": "alpha:f32 beta:f32", "HardSwish": "",
+    "GridSample": "mode:u32 padding_mode:u32 align_corners:u32", "Resize": _RESIZE,
+    "ResizeGrad": _RESIZE + " dims:ints",
     "Softsign": "", "Erf": "", "Softplus": "", "Mish": "",
     "Sin": "", "Cos": "", "Tan": "", "Asin": "", "Acos": "", "Atan": "", "Sinh": "", "Cosh": "",
     "Asinh": "", "Acosh": "", "Atanh": "", "Elu": "alpha:f32", "Selu": "alpha:f32 gamma:f32",

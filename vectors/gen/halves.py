@@ -15,7 +15,7 @@ RAW = {"Identity", "Where", "Reshape", "Flatten", "Transpose", "Expand", "Concat
 STATISTICS = {"LayerNormalization": (1, 2)}
 APART = {"LayerNormalizationGrad": (2, 3), "LayerNormalizationScaleGrad": (2, 3), "Gather": (1,),
          "GatherGrad": (1,), "SoftmaxCrossEntropyLoss": (1,), "SoftmaxCrossEntropyLossGrad": (2,),
-         "Where": (0,), "Dropout": (1,)}
+         "Where": (0,), "Dropout": (1,), "Resize": (1,), "GridSample": (2,)}
 # Of other dtypes than their signature says there is none; Cast's cases name every pair.
 FIXED = {"AdamW", "SGD", "LearningRate", "RandomUniform", "RandomNormal", "BatchIndices", "Cast"}
 
