@@ -123,9 +123,7 @@ ro_status vd_lower_where(vd_lower *l, ro_value c, ro_value x, ro_value y, ro_val
 static const struct { const char *op, *attribute; int64_t whole; float real; } DEFAULTS[] = {
     {"ArgMax", "keepdims", 1, 0}, {"ArgMin", "keepdims", 1, 0}, {"Flatten", "axis", 1, 0},
     {"Gemm", "alpha", 0, 1},      {"Gemm", "beta", 0, 1},       {"Elu", "alpha", 0, 1},
-    {"Selu", "alpha", 0, 1.67326319217681884765625f},
-    {"Selu", "gamma", 0, 1.05070102214813232421875f}, {"Celu", "alpha", 0, 1},
-    {"Swish", "alpha", 0, 1},
+    {"Celu", "alpha", 0, 1},     {"Swish", "alpha", 0, 1},
     {"LeakyRelu", "alpha", 0, 0.01f}, {"ThresholdedRelu", "alpha", 0, 1},
     {"IsInf", "detect_negative", 1, 0}, {"IsInf", "detect_positive", 1, 0},
     {"HardSigmoid", "alpha", 0, 0.2f}, {"HardSigmoid", "beta", 0, 0.5f},
@@ -286,6 +284,19 @@ static ro_status gelu(vd_use *u)
 {
     static const char *const forms[] = {"none", "tanh", NULL};
     return by_choice(u, 1, "approximate", forms);
+}
+
+/* Before version 6 the numbers had five digits. */
+static ro_status selu(vd_use *u)
+{
+    vd_attrs a = vd_attrs_of("Selu");
+    int old = u->l->opset < 6;
+    RO_TRY(vd_use_wants(u, 1, 1));
+    vd_attrs_real(u->l, &a, "alpha",
+                  vd_use_float(u, "alpha", old ? 1.6732f : 1.67326319217681884765625f));
+    vd_attrs_real(u->l, &a, "gamma",
+                  vd_use_float(u, "gamma", old ? 1.0507f : 1.05070102214813232421875f));
+    return vd_use_emit(u, &a, 1, 1);
 }
 
 static ro_status gemm(vd_use *u)
@@ -782,6 +793,7 @@ const vd_lower_row vd_lower_basics[] = {
     {"BitShift", bit_shift, "direction"},
     {"Clip", clip, "min max consumed_inputs"},
     {"Gelu", gelu, "approximate"},
+    {"Selu", selu, "alpha gamma consumed_inputs"},
     {"Gemm", gemm, "alpha beta transA transB broadcast"},
     {"Constant", constant,
      "value value_float value_floats value_int value_ints value_string value_strings "

@@ -1,7 +1,8 @@
-/* onnx_signal.c - Fourier transforms of ONNX as nodes.
+/* onnx_signal.c - Fourier transforms of ONNX, windows and mel weights as nodes.
  *
  * What this file decides: that a transform is one product with a matrix of cosines and sines, and
- * what these are. docs/ONNX.md, "Transforms", states it.
+ * what these are; which numbers a window and a matrix of mel weights are made of. docs/ONNX.md,
+ * "Transforms" and "Windows", states it.
  *
  * Invariants
  *   1. An entry is cos or sin of 2 pi p / n, p and n whole, rounded once to the dtype: computed in
@@ -376,10 +377,175 @@ static ro_status stft(vd_use *u)
     return fourier(u, in[0], 2, &f, &u->out[0]);
 }
 
+/* ---- windows ------------------------------------------------------------------------------ */
+
+/* The dtype that the node asks for, and the float dtype that its numbers are computed in. */
+static ro_status output_dtype(const vd_use *u, ro_dtype *wanted, ro_dtype *computed)
+{
+    int64_t d = vd_use_int(u, "output_datatype", RO_F32);
+    *wanted = *computed = RO_F32;
+    if (d <= 0 || d >= RO_DTYPE_LIMIT || !ro_dtypes[d].size)
+        return vd_use_fail(u, RO_EOP, "gives the dtype %lld, which is not computed with",
+                           (long long)d);
+    *wanted = (ro_dtype)d;
+    *computed = *wanted == RO_F64 ? RO_F64 : RO_F32;
+    return RO_OK;
+}
+
+static ro_status as_wanted(vd_lower *l, ro_value x, ro_dtype computed, ro_dtype wanted,
+                           ro_value *out)
+{
+    *out = x;
+    return computed == wanted ? RO_OK : vd_lower_cast(l, x, wanted, out);
+}
+
+/* x times a number, or another value. */
+static ro_status scaled(vd_lower *l, ro_value x, double by, ro_dtype d, ro_value *out)
+{
+    ro_value k;
+    RO_TRY(vd_lower_scalar(l, d, by, &k));
+    return vd_lower_binary(l, "Mul", k, x, out);
+}
+
+/* a0 - a1 cos(2 pi k / n) + a2 cos(4 pi k / n), k < size; n is the size or, of symmetric windows,
+ * one less. */
+static ro_status window(vd_use *u)
+{
+    static const double kinds[3][3] = {
+        {0.5, 0.5, 0},                     /* HannWindow     */
+        {0.54347826087, 0.45652173913, 0}, /* HammingWindow  */
+        {0.42, 0.5, 0.08}};                /* BlackmanWindow */
+    const double *a = kinds[u->name[2] == 'n' ? 0 : u->name[2] == 'm' ? 1 : 2];
+    vd_lower *l = u->l;
+    ro_dtype wanted, d;
+    int64_t size, n;
+    double real, *wave[2], *twice;
+    ro_value c, y;
+    RO_TRY(vd_use_wants(u, 1, 1));
+    RO_TRY(output_dtype(u, &wanted, &d));
+    RO_TRY(vd_use_scalar(u, 0, &real, &size));
+    n = vd_use_int(u, "periodic", 1) ? size : size - 1;
+    if (n < 1 || size > DFT_LENGTH)
+        return vd_use_fail(u, RO_ELIMIT, "has the size %lld; %d to %lld are allowed",
+                           (long long)size, n == size ? 1 : 2, (long long)DFT_LENGTH);
+    RO_TRY(waves(u, size, n, d, wave));
+    RO_TRY(numbers(u, d, 1, &size, wave[0], &c));
+    RO_TRY(scaled(l, c, a[1], d, &c));
+    RO_TRY(vd_lower_scalar(l, d, a[0], &y));
+    RO_TRY(vd_lower_binary(l, "Sub", y, c, &y));
+    if (a[2] != 0) {
+        RO_TRY(reals(u, (uint64_t)size, &twice));
+        for (int64_t k = 0; k < size; k++) twice[k] = wave[0][2 * k % n];
+        RO_TRY(numbers(u, d, 1, &size, twice, &c));
+        RO_TRY(scaled(l, c, a[2], d, &c));
+        RO_TRY(vd_lower_binary(l, "Add", y, c, &y));
+    }
+    return as_wanted(l, y, d, wanted, &u->out[0]);
+}
+
+/* The edges of so many bands in numbers of a transform: floor of (length + 1) hz / rate, whose hz
+ * + 700 go from low to high in equal ratios, of which there is one more than bands and edges. */
+static ro_status mel_edges(vd_use *u, int64_t bands, int64_t length, int64_t rate,
+                           const int64_t **out)
+{
+    vd_lower *l = u->l;
+    const int64_t count = bands + 2;
+    ro_value seven, k, edge[2], f;
+    const void *data;
+    double *steps;
+    RO_TRY(vd_lower_scalar(l, RO_F64, 700, &seven));
+    for (uint32_t e = 0; e < 2; e++) {
+        RO_TRY(vd_lower_cast(l, u->in[3 + e], RO_F64, &edge[e]));
+        RO_TRY(vd_lower_reshape(l, edge[e], 0, NULL, &edge[e]));
+        RO_TRY(vd_lower_binary(l, "Div", edge[e], seven, &edge[e]));
+        RO_TRY(vd_lower_scalar(l, RO_F64, 1, &k));
+        RO_TRY(vd_lower_binary(l, "Add", k, edge[e], &edge[e]));
+        RO_TRY(vd_lower_plain(l, "Log", &edge[e], 1, &edge[e]));
+    }
+    RO_TRY(reals(u, (uint64_t)count, &steps));
+    for (int64_t i = 0; i < count; i++) steps[i] = (double)i;
+    RO_TRY(numbers(u, RO_F64, 1, &count, steps, &f));
+    RO_TRY(vd_lower_binary(l, "Sub", edge[1], edge[0], &edge[1]));
+    RO_TRY(vd_lower_scalar(l, RO_F64, (double)count, &k));
+    RO_TRY(vd_lower_binary(l, "Div", edge[1], k, &edge[1]));
+    RO_TRY(vd_lower_binary(l, "Mul", f, edge[1], &f));
+    RO_TRY(vd_lower_binary(l, "Add", f, edge[0], &f));
+    RO_TRY(vd_lower_plain(l, "Exp", &f, 1, &f));
+    RO_TRY(vd_lower_scalar(l, RO_F64, 1, &k));
+    RO_TRY(vd_lower_binary(l, "Sub", f, k, &f));
+    RO_TRY(scaled(l, f, 700, RO_F64, &f));
+    RO_TRY(scaled(l, f, (double)(length + 1), RO_F64, &f));
+    RO_TRY(vd_lower_scalar(l, RO_F64, (double)rate, &k));
+    RO_TRY(vd_lower_binary(l, "Div", f, k, &f));
+    RO_TRY(vd_lower_plain(l, "Floor", &f, 1, &f));
+    RO_TRY(vd_lower_cast(l, f, RO_I64, &f));
+    RO_TRY(vd_lower_known(l, f, &data));
+    *out = data;
+    return RO_OK;
+}
+
+/* Triangles between edges, as quotients of whole numbers: up to the middle, and down from it. */
+static ro_status mel_triangles(vd_use *u, int64_t bands, int64_t rows, const int64_t *edge,
+                               double *above, double *below)
+{
+    for (int64_t k = 0; k < bands * rows; k++) below[k] = 1;
+    for (int64_t b = 0; b < bands; b++) {
+        const int64_t low = edge[b], middle = edge[b + 1], high = edge[b + 2];
+        if (low < 0 || middle < low || middle >= rows || high < middle || high > rows)
+            return vd_use_fail(u, RO_ESHAPE, "has band %lld from %lld by %lld to %lld, and %lld "
+                               "numbers", (long long)b, (long long)low, (long long)middle,
+                               (long long)high, (long long)rows);
+        if (low == middle) above[middle * bands + b] = 1;
+        for (int64_t j = low; low < middle && j <= middle; j++) {
+            above[j * bands + b] = (double)(j - low);
+            below[j * bands + b] = (double)(middle - low);
+        }
+        for (int64_t j = middle; j < high; j++) {
+            above[j * bands + b] = (double)(high - j);
+            below[j * bands + b] = (double)(high - middle);
+        }
+    }
+    return RO_OK;
+}
+
+static ro_status mel_weights(vd_use *u)
+{
+    ro_dtype wanted, d;
+    int64_t whole[3], dims[2];
+    const int64_t *edge;
+    double real, *above, *below;
+    ro_value n, y;
+    RO_TRY(vd_use_wants(u, 5, 5));
+    RO_TRY(output_dtype(u, &wanted, &d));
+    for (uint32_t k = 0; k < 3; k++) {
+        RO_TRY(vd_use_scalar(u, k, &real, &whole[k]));
+        if (whole[k] < 1 || whole[k] > INT64_C(1) << 22)
+            return vd_use_fail(u, RO_ELIMIT, "has %lld as input %u; 1 to %lld are allowed",
+                               (long long)whole[k], k, (long long)INT64_C(1) << 22);
+    }
+    dims[0] = whole[1] / 2 + 1;
+    dims[1] = whole[0];
+    const uint64_t all = (uint64_t)dims[0] * (uint64_t)dims[1];
+    if (all > VD_LOWER_INDICES || whole[0] > DFT_LENGTH)
+        return vd_use_fail(u, RO_ELIMIT, "makes %llu numbers in %lld bands; %llu and %lld are "
+                           "allowed", (unsigned long long)all, (long long)whole[0],
+                           (unsigned long long)VD_LOWER_INDICES, (long long)DFT_LENGTH);
+    RO_TRY(mel_edges(u, whole[0], whole[1], whole[2], &edge));
+    RO_TRY(reals(u, all, &above));
+    RO_TRY(reals(u, all, &below));
+    RO_TRY(mel_triangles(u, dims[1], dims[0], edge, above, below));
+    RO_TRY(numbers(u, d, 2, dims, above, &n));
+    RO_TRY(numbers(u, d, 2, dims, below, &y));
+    RO_TRY(vd_lower_binary(u->l, "Div", n, y, &y));
+    return as_wanted(u->l, y, d, wanted, &u->out[0]);
+}
+
 /* ---- the table ---------------------------------------------------------------------------- */
 
 const vd_lower_row vd_lower_signal[] = {
     {"DFT", dft, "axis inverse onesided"},
     {"STFT", stft, "onesided"},
+    {"HannWindow HammingWindow BlackmanWindow", window, "output_datatype periodic"},
+    {"MelWeightMatrix", mel_weights, "output_datatype"},
     {NULL, NULL, NULL},
 };
