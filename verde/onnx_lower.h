@@ -18,7 +18,7 @@
 #define VD_LOWER_TURNS 65536u            /* of all loops                                         */
 #define VD_LOWER_NODES 131072u           /* of the model, each as often as it is put in place    */
 #define VD_LOWER_INDICES (UINT64_C(1) << 22) /* numbers of one list that is made: 32 MiB      */
-#define VD_LOWER_LISTS (UINT64_C(1) << 25)   /* of all of them: 256 MiB                       */
+#define VD_LOWER_LISTS (UINT64_C(1) << 24)   /* of all of them: 128 MiB                       */
 
 /* What a value of the model is: a tensor, a sequence of them, or an optional value of nothing. */
 typedef enum { VD_ONNX_ONE, VD_ONNX_LIST, VD_ONNX_NOTHING } vd_onnx_form;
