@@ -314,6 +314,34 @@ CASE(Cast)
     case_tensor(c, g, case_dtype(c, g, 'A'), 0);
     t->to = !c->force ? case_dtype(c, g, 'A') : rng_in(g, 0, 1) ? RO_F32 : RO_F64;
 }
+CASE(BitCast)
+{
+    ro_type *x = case_tensor(c, g, case_dtype(c, g, 'A'), 0);
+    do t->to = case_dtype(&(node_case){.op = c->op}, g, 'A');
+    while (ro_dtypes[t->to].size != ro_dtypes[x->dtype].size);
+}
+static ro_dtype case_quantized(rng *g)
+{
+    static const ro_dtype all[] = {RO_I8, RO_I16, RO_I32, RO_U8, RO_U16, RO_U32};
+    return all[rng_in(g, 0, 5)];
+}
+CASE(QuantizeLinear)
+{
+    UNUSED;
+    ro_dtype d = case_dtype(c, g, 'F');
+    ro_type x = *case_tensor(c, g, d, 0);
+    case_range(c, 1, 0.5, 2);
+    case_broadcast(c, g, &x, d);
+    case_broadcast(c, g, &x, case_quantized(g));
+}
+CASE(DequantizeLinear)
+{
+    UNUSED;
+    ro_dtype d = case_quantized(g);
+    ro_type x = *case_tensor(c, g, d, 0);
+    case_broadcast(c, g, &x, case_dtype(c, g, 'F'));
+    if (rng_in(g, 0, 1)) case_broadcast(c, g, &x, d);
+}
 CASE(Where)
 {
     UNUSED;
@@ -462,13 +490,13 @@ CASE(Gemm)
     }
 }
 /* x, w and attributes of a convolution; returns its output. */
-static ro_type case_conv(node_case *c, rng *g, ro_Conv_attrs *t, ro_type *x, ro_type *w)
+static ro_type case_conv(node_case *c, rng *g, char set, ro_Conv_attrs *t, ro_type *x, ro_type *w)
 {
     uint32_t axes = c->big ? 2 : (uint32_t)rng_in(g, 1, 3);
     int64_t group = rng_in(g, 1, 2), cg = c->big ? rng_in(g, 1, 500) : rng_in(g, 1, 2);
     int64_t n = c->big ? 9 : case_size(c, g);
     int64_t maps = group * (c->big ? 150 : rng_in(g, 1, 2));
-    *x = ro_type_of(case_dtype(c, g, 'F'), 2, (int64_t[]){n, cg * group});
+    *x = ro_type_of(case_dtype(c, g, set), 2, (int64_t[]){n, cg * group});
     *w = ro_type_of(x->dtype, 2, (int64_t[]){maps, cg});
     t->group = (uint32_t)group;
     t->strides.n = t->dilations.n = axes;
@@ -488,7 +516,7 @@ static ro_type case_conv(node_case *c, rng *g, ro_Conv_attrs *t, ro_type *x, ro_
 CASE(Conv)
 {
     ro_type x, w;
-    case_conv(c, g, t, &x, &w);
+    case_conv(c, g, 'N', t, &x, &w);
     case_like(c, &x);
     case_like(c, &w);
     if (rng_in(g, 0, 1)) IN(x.dtype, 1, w.dims[0]);
@@ -498,7 +526,7 @@ CASE(ConvInputGrad)
     ro_Conv_attrs f;
     ro_type x, w;
     memset(&f, 0, sizeof f);
-    ro_type y = case_conv(c, g, &f, &x, &w);
+    ro_type y = case_conv(c, g, 'F', &f, &x, &w);
     t->strides = f.strides, t->pads = f.pads, t->dilations = f.dilations, t->group = f.group;
     t->dims = case_dims(&x, 2);
     case_like(c, &y);
@@ -509,7 +537,7 @@ CASE(ConvWeightGrad)
     ro_Conv_attrs f;
     ro_type x, w;
     memset(&f, 0, sizeof f);
-    ro_type y = case_conv(c, g, &f, &x, &w);
+    ro_type y = case_conv(c, g, 'F', &f, &x, &w);
     t->strides = f.strides, t->pads = f.pads, t->dilations = f.dilations, t->group = f.group;
     t->dims = case_dims(&w, 2);
     case_like(c, &y);

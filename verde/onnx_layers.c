@@ -82,19 +82,24 @@ static void set_window(vd_lower *l, vd_attrs *a, const window *w)
     vd_attrs_ints(l, a, "dilations", w->dilations.v, w->axes);
 }
 
-static ro_status conv(vd_use *u)
+ro_status vd_use_conv(vd_use *u, const ro_value *in, uint32_t count, ro_value *out)
 {
     vd_attrs a = vd_attrs_of("Conv");
     window w;
     uint32_t automatic;
-    const ro_type *x = vd_use_type(u, 0), *f = vd_use_type(u, 1);
-    if (!x || !f || x->rank != f->rank)
-        return vd_use_fail(u, RO_ESHAPE, "wants x and w of one rank");
+    const ro_type *x = ro_graph_type(u->l->graph, in[0]), *f = ro_graph_type(u->l->graph, in[1]);
+    if (x->rank != f->rank) return vd_use_fail(u, RO_ESHAPE, "wants x and w of one rank");
     RO_TRY(window_of(u, x, f->dims + 2, &w, &automatic));
     same_pads(&w, x, automatic);
     set_window(u->l, &a, &w);
     vd_attrs_int(u->l, &a, "group", vd_use_int(u, "group", 1));
-    return vd_use_emit(u, &a, u->count, 1);
+    return vd_lower_emit(u->l, &a, in, count, 1, out);
+}
+
+static ro_status conv(vd_use *u)
+{
+    RO_TRY(vd_use_wants(u, 2, 3));
+    return vd_use_conv(u, u->in, u->count, &u->out[0]);
 }
 
 /* A value of one number a channel, to meet (N, C, sizes). */

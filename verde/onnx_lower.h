@@ -257,6 +257,8 @@ ro_status vd_use_axis_list(vd_use *u, const char *name, uint32_t n, int64_t leas
 /* A reduction that RepOps has, by name; onnx_layers.c. */
 ro_status vd_lower_reduce(vd_lower *l, const char *name, ro_value x, const ro_ints *axes, int keep,
                           ro_value *out) RO_CHECKED;
+/* Conv by the attributes of the node, of x, w and perhaps b. */
+ro_status vd_use_conv(vd_use *u, const ro_value *in, uint32_t count, ro_value *out) RO_CHECKED;
 /* x longer on an axis by so many positions, which may be negative: 0 of a value, 1 of its edge, 2
  * reflected, 3 wrapped. */
 ro_status vd_use_pad_axis(vd_use *u, uint32_t axis, int64_t before, int64_t after, uint32_t mode,
@@ -277,6 +279,7 @@ typedef struct {
 extern const vd_lower_row vd_lower_basics[], vd_lower_layers[], vd_lower_control[],
     vd_lower_recurrent[], vd_lower_attention[], vd_lower_preview[], vd_lower_training[],
     vd_lower_signal[], vd_lower_spatial[], vd_lower_sampling[],
-    vd_lower_choices[], vd_lower_einsum[], vd_lower_features[];
+    vd_lower_choices[], vd_lower_einsum[], vd_lower_features[],
+    vd_lower_quantized[];
 
 #endif

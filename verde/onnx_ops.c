@@ -568,6 +568,14 @@ static ro_status cast_to(vd_use *u)
     return vd_lower_cast(u->l, u->in[0], (ro_dtype)to, &u->out[0]);
 }
 
+static ro_status bit_cast(vd_use *u)
+{
+    vd_attrs a = vd_attrs_of("BitCast");
+    RO_TRY(vd_use_wants(u, 1, 1));
+    vd_attrs_int(u->l, &a, "to", vd_use_int(u, "to", 0));
+    return vd_use_emit(u, &a, 1, 1);
+}
+
 static ro_status draws(vd_use *u)
 {
     return vd_use_fail(u, RO_EOP, "draws random numbers, which every library does in its own way");
@@ -811,6 +819,7 @@ const vd_lower_row vd_lower_basics[] = {
     {"Slice", slice, "starts ends axes"},
     {"Split", split, "axis split num_outputs"},
     {"Cast CastLike", cast_to, "to saturate"},
+    {"BitCast", bit_cast, "to"},
     {"Dropout", dropout, "ratio seed is_test consumed_inputs"},
     {"Gather", gather, "axis"},
     {"GatherElements", gather_elements, "axis"},
@@ -838,6 +847,7 @@ static const struct { const char *domain; const vd_lower_row *rows; } TABLES[] =
     {"", vd_lower_sampling},
     {"", vd_lower_choices},
     {"", vd_lower_einsum},
+    {"", vd_lower_quantized},
     {"ai.onnx.ml", vd_lower_features},
     {"ai.onnx.preview", vd_lower_preview},
     {"ai.onnx.preview.training", vd_lower_training},

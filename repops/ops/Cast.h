@@ -10,21 +10,26 @@
 #if defined(RO_PASS_ATTRS)
 #define RO_Cast_ATTRS(F) F(u32, to)
 RO_ATTRS(Cast);
+/* Of an integer dtype, but uint64. */
+RO_FN void ro_integer_range(ro_dtype d, int64_t *low, int64_t *high)
+{
+    switch (d) {
+    case RO_U8: *low = 0, *high = UINT8_MAX; break;
+    case RO_U16: *low = 0, *high = UINT16_MAX; break;
+    case RO_U32: *low = 0, *high = UINT32_MAX; break;
+    case RO_I8: *low = INT8_MIN, *high = INT8_MAX; break;
+    case RO_I16: *low = INT16_MIN, *high = INT16_MAX; break;
+    case RO_I32: *low = INT32_MIN, *high = INT32_MAX; break;
+    default: *low = INT64_MIN, *high = INT64_MAX; break;
+    }
+}
 /* A float, exactly given as a binary64, in an integer dtype. */
 RO_FN uint64_t ro_cast_to_int(ro_dtype d, double x)
 {
-    int64_t low = INT64_MIN, high = INT64_MAX, v;
-    switch (d) {
-    case RO_BOOL: return x != 0;
-    case RO_U64: return ro_f64_to_u64(x);
-    case RO_U8: low = 0, high = UINT8_MAX; break;
-    case RO_U16: low = 0, high = UINT16_MAX; break;
-    case RO_U32: low = 0, high = UINT32_MAX; break;
-    case RO_I8: low = INT8_MIN, high = INT8_MAX; break;
-    case RO_I16: low = INT16_MIN, high = INT16_MAX; break;
-    case RO_I32: low = INT32_MIN, high = INT32_MAX; break;
-    default: break;
-    }
+    int64_t low, high, v;
+    if (d == RO_BOOL) return x != 0;
+    if (d == RO_U64) return ro_f64_to_u64(x);
+    ro_integer_range(d, &low, &high);
     v = ro_f64_to_i64(x);
     return ro_bits_of_i64(d, v < low ? low : v > high ? high : v);
 }

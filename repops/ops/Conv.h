@@ -1,5 +1,5 @@
 /* Conv, ConvInputGrad, ConvWeightGrad - convolution (cross-correlation) and its gradients.
- *   Conv            F x (N, C, d..), F w (M, C / group, k..), F b? (M)   ->   F y (N, M, o..)
+ *   Conv            N x (N, C, d..), N w (M, C / group, k..), N b? (M)   ->   N y (N, M, o..)
  *   ConvInputGrad   F dy (N, M, o..), F w   ->   F dx (N, C, dims..)
  *   ConvWeightGrad  F dy (N, M, o..), F x   ->   F dw (M, C / group, dims..)
  *   1 to 3 spatial axes; ints strides, ints pads (begins, then ends), ints dilations, u32 group;
@@ -48,7 +48,7 @@ RO_FN int ro_conv_target(const ro_window *w, const int64_t *x, const int64_t *k,
     return inside;
 }
 #elif defined(RO_PASS_BODY)
-#if RO_IS_FLOAT
+#if !RO_IS_BITS
 RO_FN uint64_t RO_N(ro_Conv_terms)(const ro_reader *r, const void *attrs, uint64_t i)
 {
     (void)attrs, (void)i;
@@ -77,7 +77,8 @@ RO_FN RO_T RO_N(ro_Conv_finish)(const ro_reader *r, const void *attrs, uint64_t 
                                  (uint64_t)r->out[0].dims[1]));
 }
 RO_CONTRACT_BODY(Conv)
-
+#endif
+#if RO_IS_FLOAT
 RO_FN uint64_t RO_N(ro_ConvInputGrad_terms)(const ro_reader *r, const void *attrs, uint64_t i)
 {
     const ro_type *f = &r->in[1];
@@ -276,8 +277,8 @@ RO_GRAD(Conv)
     return ro_emit1(g, RO_OP_ReduceSum, &sum, dy[0], &dx[2], err);
 }
 #elif defined(RO_OP)
-RO_OP(Conv, CONTRACT, .version = 1, .signature = "F x, F w, F b? -> F y", .at = RO_AT_FLOAT(Conv),
-      .explain = RO_EXPLAIN_FLOAT(Conv), .infer = ro_Conv_infer, .flops = ro_Conv_flops,
+RO_OP(Conv, CONTRACT, .version = 1, .signature = "N x, N w, N b? -> N y", .at = RO_AT_ALL(Conv),
+      .explain = RO_EXPLAIN_ALL(Conv), .infer = ro_Conv_infer, .flops = ro_Conv_flops,
       .reads = ro_Conv_reads, .grad = ro_Conv_grad)
 RO_OP(ConvInputGrad, CONTRACT, .version = 1, .signature = "F dy, F w -> F dx",
       .at = RO_AT_FLOAT(ConvInputGrad), .explain = RO_EXPLAIN_FLOAT(ConvInputGrad),

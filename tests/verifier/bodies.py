@@ -17,6 +17,7 @@ import functions as fn  # noqa: E402
 import ops_elementwise  # noqa: E402
 import ops_map  # noqa: E402
 import ops_place  # noqa: E402
+import ops_quant  # noqa: E402
 import ops_random  # noqa: E402
 from orders import (BLOCK, CHUNK, GROUP, LANES, SKIP, _added, _lanes, chain, contract,
                     lane_sum, largest, permuted, philox)
@@ -987,7 +988,7 @@ def one_element(n, out, i):
             continue
         bits = 0 if k in unread.get((n.op, out), ()) else n.raw(k, n.broadcast(k, i))
         xs.append(Tensor(n.ins[k][0], (), [bits]))
-    oracle = ops_map.OPS.get(n.op) or ops_elementwise.OPS[n.op]
+    oracle = next(m.OPS[n.op] for m in (ops_map, ops_elementwise, ops_quant) if n.op in m.OPS)
     return halves.run(n.op, oracle, n.at, xs, len(n.outs))[out].bits[0]
 
 

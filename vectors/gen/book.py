@@ -59,6 +59,7 @@ ATTRS = {
     "Sin": "", "Cos": "", "Tan": "", "Asin": "", "Acos": "", "Atan": "", "Sinh": "", "Cosh": "",
     "Asinh": "", "Acosh": "", "Atanh": "", "Elu": "alpha:f32", "Selu": "alpha:f32 gamma:f32",
     "Celu": "alpha:f32", "Swish": "alpha:f32",
+    "QuantizeLinear": "", "DequantizeLinear": "", "BitCast": "to:u32",
 }
 
 

@@ -207,6 +207,9 @@ def conv(which):
                     run(book, "%s-%s-%s-%s" % ((dtype, name) + kinds), dtype, CONVS[name], kinds)
         for dtype in FLOATS:
             _conv_padding(book, dtype, which)
+        for name in ("plain", "pad1", "stride2", "dilated-strided-padded", "groups2", "line",
+                     "volume") if which == 0 else ():
+            run(book, "i32-" + name, "i32", CONVS[name], ("bits", "bits"))
     return fill
 
 

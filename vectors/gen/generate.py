@@ -16,6 +16,7 @@ import cases_elementwise
 import cases_map
 import cases_move
 import cases_place
+import cases_quant
 import cases_random
 import cases_row
 import cases_window
@@ -24,6 +25,7 @@ import ops_elementwise
 import ops_map
 import ops_move
 import ops_place
+import ops_quant
 import ops_random
 import ops_row
 import ops_window
@@ -35,7 +37,7 @@ FOLDER = os.path.dirname(HERE)
 MODULES = ((ops_map, cases_map), (ops_elementwise, cases_elementwise),
            (ops_contract, cases_contract), (ops_row, cases_row),
            (ops_window, cases_window), (ops_move, cases_move), (ops_random, cases_random),
-           (ops_place, cases_place))
+           (ops_place, cases_place), (ops_quant, cases_quant))
 
 
 def tables():

@@ -10,14 +10,15 @@ from tensor import Tensor, size_of
 
 # Operators that take the bits as they are.
 RAW = {"Identity", "Where", "Reshape", "Flatten", "Transpose", "Expand", "Concat", "Split", "Slice",
-       "SliceGrad", "Gather", "ConstantOfShape", "Cast"}
+       "SliceGrad", "Gather", "ConstantOfShape", "Cast", "BitCast"}
 # Outputs that stay f32, and inputs that have a dtype of their own.
 STATISTICS = {"LayerNormalization": (1, 2)}
 APART = {"LayerNormalizationGrad": (2, 3), "LayerNormalizationScaleGrad": (2, 3), "Gather": (1,),
          "GatherGrad": (1,), "SoftmaxCrossEntropyLoss": (1,), "SoftmaxCrossEntropyLossGrad": (2,),
          "Where": (0,), "Dropout": (1,), "Resize": (1,), "GridSample": (2,)}
-# Of other dtypes than their signature says there is none; Cast's cases name every pair.
-FIXED = {"AdamW", "SGD", "LearningRate", "RandomUniform", "RandomNormal", "BatchIndices", "Cast"}
+# These have no other dtypes, or their fillers name them all.
+FIXED = {"AdamW", "SGD", "LearningRate", "RandomUniform", "RandomNormal", "BatchIndices", "Cast",
+         "QuantizeLinear", "DequantizeLinear", "BitCast"}
 
 
 def widened(x):
