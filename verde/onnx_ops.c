@@ -744,7 +744,8 @@ static ro_status one_hot(vd_use *u)
     ro_type t = *vd_use_type(u, 0);
     if (t.rank == RO_RANK_MAX) return vd_use_fail(u, RO_ELIMIT, "gives 9 axes");
     RO_TRY(vd_use_scalar(u, 1, &real, &depth));
-    if (ro_dtype_is_float(vd_use_type(u, 1)->dtype)) depth = (int64_t)real;
+    if (ro_dtype_is_float(vd_use_type(u, 1)->dtype))
+        depth = real >= 0 && real < 0x1p40 ? (int64_t)real : -1; /* a NaN is no depth either */
     if (depth < 0) return vd_use_fail(u, RO_ESHAPE, "has the depth %lld", (long long)depth);
     RO_TRY(vd_use_axis(u, vd_use_int(u, "axis", -1), t.rank + 1, &axis));
     RO_TRY(vd_lower_cast(l, u->in[0], RO_I64, &i));
