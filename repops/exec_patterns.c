@@ -166,6 +166,7 @@ static ro_elements_fn *find_elements(ro_op op, ro_compute c)
 #include "exec_row.h"
 #include "exec_loss.h"
 #include "exec_move.h"
+#include "exec_place.h"
 #include "exec_pool.h"
 #include "exec_update.h"
 
@@ -190,6 +191,7 @@ static const ro_driver *find_driver(const ro_task *t)
     if (layernorm_fits(t)) return &layernorm_driver;
     if (loss_fits(t)) return &loss_driver;
     if (maxpool_fits(t)) return &maxpool_driver;
+    if (resize_fits(t)) return &resize_driver;
     return update_driver(t);
 }
 

@@ -688,7 +688,7 @@ CASE(AveragePoolGrad)
     c->in[0] = case_forward(RO_OP_AveragePool, &f, &c->in[0], 1);
 }
 
-/* x (size, in.., size) and a Resize of its axes 1 and, sometimes, 2; returns y. A roi comes where
+/* x (size, in.., sizes) and a Resize of its axes 1 and, sometimes, 2; returns y. A roi comes where
  * no dtype is forced: it has no gradient. */
 static ro_type case_resize(node_case *c, rng *g, ro_Resize_attrs *t, ro_type *x, int up)
 {
@@ -697,6 +697,7 @@ static ro_type case_resize(node_case *c, rng *g, ro_Resize_attrs *t, ro_type *x,
     ro_dtype d = case_dtype(c, g, 'F');
     int64_t outer = case_size(c, g), inner = case_size(c, g);
     *x = ro_type_of(d, 4, (int64_t[]){outer, 1, 1, inner});
+    if (rng_in(g, 0, 1)) x->rank = 1 + axes; /* the resized axes are the last ones */
     t->axes.n = t->sizes.n = t->scale_n.n = t->scale_d.n = axes;
     for (uint32_t k = 0; k < axes; k++) {
         int64_t in = rng_in(g, 1, 4), n = rng_in(g, 1, 5), by = rng_in(g, 1, 5);

@@ -224,10 +224,16 @@ static ro_status to_root(vd_lower *l, ro_value x, int64_t p, ro_value *out)
     return vd_lower_binary(l, "Pow", x, exponent, out);
 }
 
-static ro_status check_power(const vd_use *u, int64_t p)
+/* p, which was a real number in version 1. */
+static ro_status take_power(const vd_use *u, int64_t *p)
 {
-    if (p >= 1 && p <= 1024) return RO_OK;
-    return vd_use_fail(u, RO_EATTR, "has p %lld; 1 to 1024 are taken", (long long)p);
+    const vd_onnx_attribute *a = vd_use_attribute(u, "p");
+    const double given = a && a->type == VD_A_FLOAT ? (double)a->v.f
+                                                    : (double)vd_use_int(u, "p", 2);
+    if (!(given >= 1 && given <= 1024) || given != (double)(int64_t)given)
+        return vd_use_fail(u, RO_EATTR, "has p %g; whole numbers from 1 to 1024 are taken", given);
+    *p = (int64_t)given;
+    return RO_OK;
 }
 
 /* Padding at the end as ceil_mode would have it: a last window that begins in the input or in the
@@ -247,13 +253,12 @@ static ro_status lp_pool(vd_use *u)
 {
     vd_lower *l = u->l;
     vd_attrs a = vd_attrs_of("Conv"), e = vd_attrs_of("Expand");
-    const int64_t p = vd_use_int(u, "p", 2);
-    int64_t dims[RO_RANK_MAX] = {1, 1};
+    int64_t p = 0, dims[RO_RANK_MAX] = {1, 1};
     window w;
     uint32_t automatic;
     ro_value in[2], one;
     RO_TRY(vd_use_wants(u, 1, 1));
-    RO_TRY(check_power(u, p));
+    RO_TRY(take_power(u, &p));
     ro_type x = *vd_use_type(u, 0);
     RO_TRY(window_of(u, &x, NULL, &w, &automatic));
     same_pads(&w, &x, automatic);
@@ -444,11 +449,11 @@ static ro_status global_max_pool(vd_use *u)
 
 static ro_status global_lp_pool(vd_use *u)
 {
-    const int64_t p = vd_use_int(u, "p", 2);
     ro_ints axes = {0, {0}};
     ro_value x;
+    int64_t p = 0;
     RO_TRY(vd_use_wants(u, 1, 1));
-    RO_TRY(check_power(u, p));
+    RO_TRY(take_power(u, &p));
     const uint32_t rank = vd_use_type(u, 0)->rank;
     if (rank < 3) return vd_use_fail(u, RO_ESHAPE, "takes (N, C, sizes)");
     for (uint32_t k = 2; k < rank; k++) axes.v[axes.n++] = k;

@@ -185,81 +185,56 @@ static ro_status waves(vd_use *u, int64_t count, int64_t n, ro_dtype d, double *
 }
 
 /* x (rows, parts, in) -> (rows, given, out): one product. */
-static ro_status product(vd_use *u, const transform *f, ro_value x, ro_value *out)
+static ro_value product(vd_use *u, vd_maker *k, const transform *f, ro_value x)
 {
-    ro_type t = *ro_graph_type(u->l->graph, x);
+    const ro_type t = vd_make_type(k, x);
     const uint64_t rows = (uint64_t)(f->in * f->parts), columns = (uint64_t)(f->out * f->given);
     const int64_t dims[2] = {(int64_t)rows, (int64_t)columns}, flat[2] = {t.dims[0], dims[0]};
     const int64_t result[3] = {t.dims[0], f->given, f->out};
-    double *wave[2], *all;
-    ro_value m;
-    if (rows * columns > DFT_ENTRIES)
-        return vd_use_fail(u, RO_ELIMIT, "is a matrix of %llu numbers; %llu are allowed",
-                           (unsigned long long)(rows * columns), (unsigned long long)DFT_ENTRIES);
-    RO_TRY(waves(u, f->length, f->length, t.dtype, wave));
-    RO_TRY(reals(u, rows * columns, &all));
-    for (uint64_t k = 0; k < rows * columns; k++)
-        all[k] = entry(f, wave, (int64_t)(k / columns), (int64_t)(k % columns));
-    RO_TRY(numbers(u, t.dtype, 2, dims, all, &m));
-    RO_TRY(vd_lower_reshape(u->l, x, 2, flat, &x));
-    RO_TRY(vd_lower_binary(u->l, "MatMul", x, m, &x));
-    return vd_lower_reshape(u->l, x, 3, result, out);
-}
-
-/* Positions [from, to) of an axis. */
-static ro_status along(vd_lower *l, ro_value x, int64_t axis, int64_t from, int64_t to,
-                       ro_value *out)
-{
-    const int64_t step = 1;
-    vd_attrs a = vd_attrs_of("Slice");
-    vd_attrs_ints(l, &a, "starts", &from, 1);
-    vd_attrs_ints(l, &a, "ends", &to, 1);
-    vd_attrs_ints(l, &a, "axes", &axis, 1);
-    vd_attrs_ints(l, &a, "steps", &step, 1);
-    return vd_lower_emit(l, &a, &x, 1, 1, out);
+    double *wave[2] = {NULL, NULL}, *all = NULL;
+    ro_value m = RO_NO_VALUE;
+    if (!k->status && rows * columns > DFT_ENTRIES)
+        k->status = vd_use_fail(u, RO_ELIMIT, "is a matrix of %llu numbers; %llu are allowed",
+                                (unsigned long long)(rows * columns),
+                                (unsigned long long)DFT_ENTRIES);
+    if (!k->status) k->status = waves(u, f->length, f->length, t.dtype, wave);
+    if (!k->status) k->status = reals(u, rows * columns, &all);
+    for (uint64_t i = 0; !k->status && i < rows * columns; i++)
+        all[i] = entry(f, wave, (int64_t)(i / columns), (int64_t)(i % columns));
+    if (!k->status) k->status = numbers(u, t.dtype, 2, dims, all, &m);
+    x = vd_make_2(k, "MatMul", vd_make_reshape(k, x, 2, flat), m);
+    return vd_make_reshape(k, x, 3, result);
 }
 
 /* x (rows, 2, m) times c + i s, number by number. */
-static ro_status turned(vd_lower *l, ro_value x, ro_value c, ro_value s, ro_value *out)
+static ro_value turned(vd_maker *k, ro_value x, ro_value c, ro_value s)
 {
-    ro_value re, im, a, b, part[2];
-    RO_TRY(along(l, x, 1, 0, 1, &re));
-    RO_TRY(along(l, x, 1, 1, 2, &im));
-    RO_TRY(vd_lower_binary(l, "Mul", re, c, &part[0]));
-    RO_TRY(vd_lower_binary(l, "Mul", im, s, &a));
-    RO_TRY(vd_lower_binary(l, "Sub", part[0], a, &part[0]));
-    RO_TRY(vd_lower_binary(l, "Mul", re, s, &part[1]));
-    RO_TRY(vd_lower_binary(l, "Mul", im, c, &b));
-    RO_TRY(vd_lower_binary(l, "Add", part[1], b, &part[1]));
-    return vd_lower_concat(l, part, 2, 1, out);
+    ro_value re = vd_make_slice(k, x, 1, 0, 1, 1), im = vd_make_slice(k, x, 1, 1, 2, 1);
+    ro_value a = vd_make_2(k, "Mul", re, c), b = vd_make_2(k, "Mul", re, s);
+    a = vd_make_2(k, "Sub", a, vd_make_2(k, "Mul", im, s));
+    b = vd_make_2(k, "Add", b, vd_make_2(k, "Mul", im, c));
+    return vd_make_join(k, a, b, 1);
 }
 
 /* Of an even length n: the results of even number are the transform of x_j + x_{j + n/2}, those of
  * odd number that of (x_j - x_{j + n/2}) (c + i s), c and s at j / n. Half the work. */
-static ro_status halves(vd_use *u, const transform *f, ro_value x, ro_value *out)
+static ro_value halves(vd_use *u, vd_maker *k, const transform *f, ro_value x)
 {
-    vd_lower *l = u->l;
-    ro_type t = *ro_graph_type(l->graph, x);
-    const int64_t m = f->length / 2, dims[1] = {m};
-    const int64_t column[4] = {t.dims[0], 2, m, 1}, result[3] = {t.dims[0], 2, f->length};
+    const ro_type t = vd_make_type(k, x);
+    const int64_t m = f->length / 2, result[3] = {t.dims[0], 2, f->length};
     transform half = *f;
-    double *wave[2];
-    ro_value low, high, c, s, y[2];
+    double *wave[2] = {NULL, NULL};
+    ro_value c = RO_NO_VALUE, s = RO_NO_VALUE;
     half.length = half.in = half.out = m;
-    RO_TRY(waves(u, m, f->length, t.dtype, wave));
-    for (int64_t j = 1; j < m && !f->inverse; j++) wave[1][j] = -wave[1][j];
-    RO_TRY(numbers(u, t.dtype, 1, dims, wave[0], &c));
-    RO_TRY(numbers(u, t.dtype, 1, dims, wave[1], &s));
-    RO_TRY(along(l, x, 2, 0, m, &low));
-    RO_TRY(along(l, x, 2, m, f->length, &high));
-    RO_TRY(vd_lower_binary(l, "Add", low, high, &y[0]));
-    RO_TRY(vd_lower_binary(l, "Sub", low, high, &y[1]));
-    RO_TRY(turned(l, y[1], c, s, &y[1]));
-    RO_TRY(product(u, &half, y[0], &y[0]));
-    RO_TRY(product(u, &half, y[1], &y[1]));
-    for (int k = 0; k < 2; k++) RO_TRY(vd_lower_reshape(l, y[k], 4, column, &y[k]));
-    RO_TRY(vd_lower_concat(l, y, 2, 3, &y[0]));
-    return vd_lower_reshape(l, y[0], 3, result, out);
+    if (!k->status) k->status = waves(u, m, f->length, t.dtype, wave);
+    for (int64_t j = 1; !k->status && j < m && !f->inverse; j++) wave[1][j] = -wave[1][j];
+    if (!k->status) k->status = numbers(u, t.dtype, 1, &m, wave[0], &c);
+    if (!k->status) k->status = numbers(u, t.dtype, 1, &m, wave[1], &s);
+    ro_value low = vd_make_slice(k, x, 2, 0, m, 1), high = vd_make_slice(k, x, 2, m, 2 * m, 1);
+    ro_value even = vd_make_2(k, "Add", low, high), odd = vd_make_2(k, "Sub", low, high);
+    even = vd_make_axis(k, product(u, k, &half, even), 3);
+    odd = vd_make_axis(k, product(u, k, &half, turned(k, odd, c, s)), 3);
+    return vd_make_reshape(k, vd_make_join(k, even, odd, 3), 3, result);
 }
 
 /* Complex numbers, all of them wanted. That models before version 19 are left whole has one reason:
@@ -274,18 +249,16 @@ static int in_halves(const vd_lower *l, const transform *f)
 /* x (.., length at the axis, .., parts) */
 static ro_status fourier(vd_use *u, ro_value x, uint32_t axis, transform *f, ro_value *out)
 {
-    vd_lower *l = u->l;
-    ro_type t = *ro_graph_type(l->graph, x);
-    vd_attrs there = vd_attrs_of("Transpose"), back = vd_attrs_of("Transpose");
+    vd_maker m = {u->l, RO_OK};
+    const ro_type t = *ro_graph_type(u->l->graph, x);
     const int64_t most = f->inverse && f->onesided ? f->length / 2 + 1 : f->length;
     int64_t perm[RO_RANK_MAX], inverse[RO_RANK_MAX], dims[RO_RANK_MAX], flat[3] = {1, 0, 0};
     uint32_t n = 0;
-    ro_value m;
     f->parts = t.dims[t.rank - 1];
     f->in = t.dims[axis] < most ? t.dims[axis] : most;
     f->out = f->onesided && !f->inverse ? f->length / 2 + 1 : f->length;
     f->given = f->inverse && f->onesided ? 1 : 2;
-    if (f->in < t.dims[axis]) RO_TRY(along(l, x, axis, 0, f->in, &x));
+    if (f->in < t.dims[axis]) x = vd_make_slice(&m, x, axis, 0, f->in, 1);
     for (uint32_t k = 0; k + 1 < t.rank; k++) {
         if (k == axis) continue;
         flat[0] *= t.dims[k];
@@ -296,17 +269,12 @@ static ro_status fourier(vd_use *u, ro_value x, uint32_t axis, transform *f, ro_
     dims[n] = f->given, dims[n + 1] = f->out;
     for (uint32_t k = 0; k < t.rank; k++) inverse[perm[k]] = k;
     flat[1] = f->parts, flat[2] = f->in;
-    vd_attrs_ints(l, &there, "perm", perm, t.rank);
-    RO_TRY(vd_lower_emit(l, &there, &x, 1, 1, &x));
-    RO_TRY(vd_lower_reshape(l, x, 3, flat, &x));
-    if (in_halves(l, f)) RO_TRY(halves(u, f, x, &x));
-    else RO_TRY(product(u, f, x, &x));
-    RO_TRY(vd_lower_reshape(l, x, t.rank, dims, &x));
-    vd_attrs_ints(l, &back, "perm", inverse, t.rank);
-    RO_TRY(vd_lower_emit(l, &back, &x, 1, 1, out));
-    if (!f->inverse) return RO_OK;
-    RO_TRY(vd_lower_scalar(l, t.dtype, (double)f->length, &m));
-    return vd_lower_binary(l, "Div", *out, m, out);
+    x = vd_make_reshape(&m, vd_make_transpose(&m, x, perm), 3, flat);
+    x = in_halves(u->l, f) ? halves(u, &m, f, x) : product(u, &m, f, x);
+    *out = vd_make_transpose(&m, vd_make_reshape(&m, x, t.rank, dims), inverse);
+    if (f->inverse)
+        *out = vd_make_2(&m, "Div", *out, vd_make_real(&m, t.dtype, (double)f->length));
+    return m.status;
 }
 
 /* x is a signal, and its axis one of time. */
@@ -345,10 +313,8 @@ static ro_status dft(vd_use *u)
 /* (batch, time, parts): frames of a length, a step between their first numbers. */
 static ro_status stft(vd_use *u)
 {
-    vd_lower *l = u->l;
+    vd_maker m = {u->l, RO_OK};
     transform f = {0, 0, 0, 0, 0, 0, vd_use_int(u, "onesided", 1) != 0};
-    vd_attrs a = vd_attrs_of("Gather");
-    ro_value in[2] = {u->in[0], RO_NO_VALUE}, window;
     int64_t step, *at;
     double real;
     RO_TRY(vd_use_wants(u, 2, 4));
@@ -367,14 +333,10 @@ static ro_status stft(vd_use *u)
     const int64_t column[2] = {f.length, 1};
     RO_TRY(vd_use_list(u, (uint64_t)dims[0] * (uint64_t)dims[1], &at));
     for (int64_t k = 0; k < dims[0] * dims[1]; k++) at[k] = k / dims[1] * step + k % dims[1];
-    RO_TRY(vd_lower_int64s(l, at, 2, dims, &in[1]));
-    vd_attrs_int(l, &a, "axis", 1);
-    RO_TRY(vd_lower_emit(l, &a, in, 2, 1, &in[0]));
-    if (w) {
-        RO_TRY(vd_lower_reshape(l, u->in[2], 2, column, &window));
-        RO_TRY(vd_lower_binary(l, "Mul", in[0], window, &in[0]));
-    }
-    return fourier(u, in[0], 2, &f, &u->out[0]);
+    ro_value x = vd_make_gather(&m, u->in[0], vd_make_ints(&m, RO_I64, at, 2, dims), 1);
+    if (w) x = vd_make_2(&m, "Mul", x, vd_make_reshape(&m, u->in[2], 2, column));
+    RO_TRY(m.status);
+    return fourier(u, x, 2, &f, &u->out[0]);
 }
 
 /* ---- windows ------------------------------------------------------------------------------ */
