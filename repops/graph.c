@@ -411,10 +411,11 @@ static void mark_needed(reverse *r, const ro_value *wrt, uint32_t count)
 }
 
 ro_status ro_graph_differentiate(ro_graph *g, ro_value loss, const ro_value *wrt, uint32_t count,
-                                 ro_value *grads, ro_err *err)
+                                 ro_value *grads, uint32_t *stuck, ro_err *err)
 {
     reverse r = {g, g->value_count, NULL, NULL};
     uint32_t nodes = g->node_count;
+    if (stuck) *stuck = UINT32_MAX;
     if (loss >= g->value_count || ro_graph_type(g, loss)->rank != 0 ||
         !ro_dtype_is_float(ro_graph_type(g, loss)->dtype))
         return RO_FAIL(err, RO_ESHAPE, "a loss is one float: a scalar of rank 0");
@@ -428,7 +429,11 @@ ro_status ro_graph_differentiate(ro_graph *g, ro_value loss, const ro_value *wrt
     ro_value one;
     RO_TRY(ro_emit_scalar(g, ro_graph_type(g, loss)->dtype, 1.0, &one, err));
     RO_TRY(contribute(&r, loss, one, err));
-    for (uint32_t i = nodes; i-- > 0;) RO_TRY(reverse_node(&r, i, err));
+    for (uint32_t i = nodes; i-- > 0;) {
+        ro_status st = reverse_node(&r, i, err);
+        if (st && stuck) *stuck = i;
+        RO_TRY(st);
+    }
     for (uint32_t k = 0; k < count; k++) {
         RO_TRY(total(&r, wrt[k], &grads[k], err));
         if (grads[k] != RO_NO_VALUE) continue;

@@ -382,9 +382,10 @@ ro_status ro_graph_add_output(ro_graph *g, ro_value v, ro_err *err) RO_CHECKED;
 const ro_type *ro_graph_type(const ro_graph *g, ro_value v);
 /* Reverse mode: for d(loss)/d(wrt[k]) into grads[k], emitting ordinary nodes. loss is a float
  * scalar. wrt that loss does not depend on get a zero constant node. Fan-out sums are Add
- * nodes, left to right in the order of the consumers (rule 48). */
+ * nodes, left to right in the order of the consumers (rule 48). Of a failure, *stuck is the node
+ * whose gradient could not be made, or UINT32_MAX; NULL: nobody asks. */
 ro_status ro_graph_differentiate(ro_graph *g, ro_value loss, const ro_value *wrt, uint32_t count,
-                                 ro_value *grads, ro_err *err) RO_CHECKED;
+                                 ro_value *grads, uint32_t *stuck, ro_err *err) RO_CHECKED;
 
 /* Take out the nodes that no output and no slot's next value depends on (gradients of data, for
  * one). Values are renumbered: handles from before are void. */

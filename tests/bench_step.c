@@ -133,7 +133,7 @@ static void build(model *m, ro_arena *arena)
     MUST(ro_emit(m->g, RO_OP_Gemm, &gemm, (ro_value[]){x, p[4], p[5]}, 3, &x, &err));
     MUST(ro_emit2(m->g, RO_OP_SoftmaxCrossEntropyLoss, &mean, x, labels, &loss, &err));
     MUST(ro_graph_add_output(m->g, loss, &err));
-    MUST(ro_graph_differentiate(m->g, loss, p, PARAMETERS, grads, &err));
+    MUST(ro_graph_differentiate(m->g, loss, p, PARAMETERS, grads, NULL, &err));
     update(m, grads);
 }
 

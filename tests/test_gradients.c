@@ -182,7 +182,7 @@ static ro_status differentiate(const node_case *c, double *const *w, ro_graph *g
     }
     RO_TRY(ro_graph_node(g, c->op, c->attrs.bytes, in, c->inputs, c->outputs, &first, err));
     RO_TRY(append_loss(g, c, first, w, c->inputs, weights, &loss, err));
-    return ro_graph_differentiate(g, loss, wrt, *wrt_count, grads, err);
+    return ro_graph_differentiate(g, loss, wrt, *wrt_count, grads, NULL, err);
 }
 
 /* ---- one case ------------------------------------------------------------------------------- */
@@ -332,13 +332,13 @@ Test(gradients, refused_by_name)
 
     cr_assert_eq(ro_graph_node(g, RO_OP_LayerNormalization, &ln, &x, 1, 2, &y, &err), RO_OK);
     cr_assert_eq(ro_emit1(g, RO_OP_ReduceSum, &all, y + 1, &s, &err), RO_OK);
-    cr_assert_eq(ro_graph_differentiate(g, s, &x, 1, &grad, &err), RO_EOP);
+    cr_assert_eq(ro_graph_differentiate(g, s, &x, 1, &grad, NULL, &err), RO_EOP);
     cr_assert_str_eq(err.msg, "LayerNormalization has no gradient through its output 1");
 
     memset(&err, 0, sizeof err);
     cr_assert_eq(ro_emit2(g, RO_OP_SoftmaxGrad, &sg, x, x, &y, &err), RO_OK);
     cr_assert_eq(ro_emit1(g, RO_OP_ReduceSum, &all, y, &s, &err), RO_OK);
-    cr_assert_eq(ro_graph_differentiate(g, s, &x, 1, &grad, &err), RO_EOP);
+    cr_assert_eq(ro_graph_differentiate(g, s, &x, 1, &grad, NULL, &err), RO_EOP);
     cr_assert_str_eq(err.msg, "SoftmaxGrad has no gradient; a model with it cannot be trained");
     ro_arena_free(arena);
 }

@@ -380,18 +380,34 @@ static ro_status load_inputs(cli_job *j, const vd_job_file *f, const vd_onnx *m,
     return RO_OK;
 }
 
+/* A model is trained on what the job file names. */
+static ro_status train_model(cli_job *j, const vd_job_file *f, const vd_onnx *m,
+                             const vd_onnx_input *in, ro_err *err)
+{
+    vd_onnx_input data[2];
+    memset(data, 0, sizeof data);
+    RO_TRY(cli_value_load(f->images, NULL, j->arena, &data[0], err));
+    if (f->labels) RO_TRY(cli_value_load(f->labels, NULL, j->arena, &data[1], err));
+    const vd_onnx_training t = {f->feed_images,  f->feed_labels, f->output,
+                                f->freeze,       f->freeze_count,
+                                {data[0].tensor, data[1].tensor}, in, f->input_count};
+    return vd_onnx_train(m, &f->spec, &t, j->arena, &j->onnx, err);
+}
+
 /* A model (of a file, or an encoder's config and weights) and files for its inputs become the job
- * of running it once. */
+ * of running it once, or of training it. */
 static ro_status build_model(cli_job *j, const vd_job_file *f, ro_err *err)
 {
     const uint32_t n = f->input_count;
     vd_onnx *m = NULL;
     vd_onnx_input *in = ro_arena_alloc(j->arena, (n + (size_t)1) * sizeof *in);
     if (!in) return RO_FAIL(err, RO_ENOMEM, "no memory for a model's inputs");
-    j->is_model = 1;
+    j->is_model = !f->trains;
     if (f->onnx) RO_TRY(vd_onnx_open(f->onnx, &m, err));
     ro_status st = load_inputs(j, f, m, in, err);
-    if (!st && m)
+    if (!st && f->trains)
+        st = train_model(j, f, m, in, err);
+    else if (!st && m)
         st = vd_onnx_lower(m, in, n, f->spec.record, f->spec.segment, j->arena, &j->onnx, err);
     else if (!st)
         st = vd_encoder_job(f->config, f->weights, in, n, f->spec.record, f->spec.segment, j->arena,
@@ -467,7 +483,7 @@ ro_status cli_job_load(cli_job *j, const char *path, const cli_args *a, ro_err *
     } else {
         RO_TRY(build_json(j, path, record, bytes, size, err));
     }
-    if (j->is_model) return RO_OK;
+    if (j->constants) return RO_OK; /* a model's */
     j->constants = ro_arena_alloc(j->arena, (j->job->constant_count + 1) * sizeof *j->constants);
     if (!j->constants) return RO_FAIL(err, RO_ENOMEM, "no memory for a job's constants");
     if (j->is_json)
@@ -502,6 +518,10 @@ ro_status cli_job_constants(cli_job *j, ro_err *err)
         if (j->constants[k])
             RO_TRY(vd_store_put(j->store, &j->job->constants[k].type, j->constants[k],
                                 &j->job->constants[k].digest, err));
+    for (uint32_t k = 0; j->onnx.slots && k < j->job->slot_count; k++)
+        if (j->onnx.slots[k])
+            RO_TRY(vd_store_put(j->store, &j->job->slots[k].type, j->onnx.slots[k],
+                                &j->job->slots[k].digest, err));
     return vd_constants_load(j->job, j->store, j->constants, j->arena, err);
 }
 

@@ -246,14 +246,14 @@ static ro_status path_of(ctx *c, const char *given, const char **out)
     return RO_OK;
 }
 
-static ro_status two_paths(ctx *c, const cJSON *o, const char *where, const char **images,
-                           const char **labels)
+static ro_status two_paths(ctx *c, const cJSON *o, const char *where, int needed,
+                           const char **images, const char **labels)
 {
-    const char *a, *b;
+    const char *a, *b = NULL;
     RO_TRY(word(c, o, where, "images", 1, &a));
-    RO_TRY(word(c, o, where, "labels", 1, &b));
+    RO_TRY(word(c, o, where, "labels", needed, &b));
     RO_TRY(path_of(c, a, images));
-    return path_of(c, b, labels);
+    return b ? path_of(c, b, labels) : RO_OK;
 }
 
 static ro_status data(ctx *c, const cJSON *root, vd_job_file *f)
@@ -264,13 +264,13 @@ static ro_status data(ctx *c, const cJSON *root, vd_job_file *f)
     vd_spec *s = &f->spec;
     if (!o) return RO_FAIL(c->err, RO_EFORMAT, "the job lacks \"data\"");
     RO_TRY(check_keys(c, o, "data", keys));
-    RO_TRY(two_paths(c, o, "data", &f->images, &f->labels));
+    RO_TRY(two_paths(c, o, "data", f->spec.loss != VD_LOSS_OUTPUT, &f->images, &f->labels));
     RO_TRY(real(c, o, "data", "scale", -1e30, 1e30, &s->scale));
     RO_TRY(real(c, o, "data", "mean", -1e30, 1e30, &s->mean));
     RO_TRY(real(c, o, "data", "deviation", 1e-30, 1e30, &s->deviation));
     if (!t) return RO_OK;
     RO_TRY(check_keys(c, t, "test", test_keys));
-    return two_paths(c, t, "test", &f->test_images, &f->test_labels);
+    return two_paths(c, t, "test", 1, &f->test_images, &f->test_labels);
 }
 
 static ro_status schedule(ctx *c, const cJSON *o, vd_spec *s)
@@ -416,6 +416,77 @@ static ro_status inputs(ctx *c, const cJSON *root, vd_job_file *f)
     return RO_OK;
 }
 
+/* Text that outlives the document. */
+static ro_status kept(ctx *c, const char *s, const char **out)
+{
+    *out = s ? ro_arena_string(c->arena, s, strlen(s)) : NULL;
+    return s && !*out ? RO_FAIL(c->err, RO_ENOMEM, "no memory for a job") : RO_OK;
+}
+
+static ro_status freeze(ctx *c, const cJSON *root, vd_job_file *f)
+{
+    const cJSON *o = get(root, "freeze"), *n;
+    if (!o) return RO_OK;
+    if (!cJSON_IsArray(o)) return RO_FAIL(c->err, RO_EFORMAT, "freeze must be a list of names");
+    f->freeze = ro_arena_alloc(c->arena, ((size_t)cJSON_GetArraySize(o) + 1) * sizeof *f->freeze);
+    if (!f->freeze) return RO_FAIL(c->err, RO_ENOMEM, "no memory for a job");
+    cJSON_ArrayForEach(n, o)
+    {
+        if (!cJSON_IsString(n))
+            return RO_FAIL(c->err, RO_EFORMAT, "freeze must be a list of names");
+        RO_TRY(kept(c, n->valuestring, &f->freeze[f->freeze_count++]));
+    }
+    return RO_OK;
+}
+
+static ro_status steps(ctx *c, const cJSON *root, vd_spec *s)
+{
+    RO_TRY(optimizer(c, root, s));
+    RO_TRY(needs(c, root, "the job", "steps"));
+    RO_TRY(whole(c, root, "the job", "batch", 1, UINT32_MAX, &s->batch));
+    RO_TRY(whole(c, root, "the job", "steps", 1, VD_STEPS_MAX - 1, &s->steps));
+    RO_TRY(whole(c, root, "the job", "seed", 0, UINT64_MAX, &s->seed));
+    return record(c, root, s);
+}
+
+static ro_status loss(ctx *c, const cJSON *root, const char *const *names, vd_spec *s)
+{
+    const char *loss;
+    uint32_t k;
+    RO_TRY(word(c, root, "the job", "loss", 1, &loss));
+    RO_TRY(choose(c, "loss", loss, names, &k));
+    s->loss = (vd_loss)k;
+    return RO_OK;
+}
+
+/* A model that is trained. */
+static ro_status training(ctx *c, const cJSON *root, vd_job_file *f)
+{
+    static const char *const keys[] = {"schema", "name",   "model",     "data",  "inputs",
+                                       "feed",   "output", "freeze",    "loss",  "optimizer",
+                                       "batch",  "steps",  "seed",      "record", NULL};
+    static const char *const losses[] = {"softmax_cross_entropy", "mean_squared_error", "output",
+                                         NULL};
+    static const char *const fed[] = {"images", "labels", NULL};
+    const cJSON *o = get(root, "feed");
+    const char *images = NULL, *labels = NULL, *output = NULL;
+    RO_TRY(check_keys(c, root, "a job that trains a file's model", keys));
+    RO_TRY(path_of(c, get(root, "model")->valuestring, &f->onnx));
+    f->trains = 1;
+    if (o) RO_TRY(check_keys(c, o, "feed", fed));
+    if (o) RO_TRY(word(c, o, "feed", "images", 0, &images));
+    if (o) RO_TRY(word(c, o, "feed", "labels", 0, &labels));
+    RO_TRY(word(c, root, "the job", "output", 0, &output));
+    RO_TRY(kept(c, images, &f->feed_images));
+    RO_TRY(kept(c, labels, &f->feed_labels));
+    RO_TRY(kept(c, output, &f->output));
+    RO_TRY(freeze(c, root, f));
+    RO_TRY(inputs(c, root, f));
+    RO_TRY(loss(c, root, losses, &f->spec));
+    RO_TRY(data(c, root, f));
+    return steps(c, root, &f->spec);
+}
+
 static ro_status inference(ctx *c, const cJSON *root, vd_job_file *f)
 {
     static const char *const keys[] = {"schema", "name", "model", "inputs", "record", NULL};
@@ -444,8 +515,7 @@ static ro_status parse_root(ctx *c, const cJSON *root, vd_job_file *f)
                                        "optimizer", "batch", "steps", "seed", "record", "initial",
                                        NULL};
     static const char *const losses[] = {"softmax_cross_entropy", "mean_squared_error", NULL};
-    const char *schema, *loss, *name = "";
-    uint32_t k;
+    const char *schema, *name = "";
     const cJSON *m = cJSON_IsObject(root) ? get(root, "model") : NULL;
     int is_file = cJSON_IsString(m) || (cJSON_IsObject(m) && (get(m, "config") || get(m, "weights")));
     if (!is_file) RO_TRY(check_keys(c, root, "the job", keys));
@@ -454,19 +524,14 @@ static ro_status parse_root(ctx *c, const cJSON *root, vd_job_file *f)
         return RO_FAIL(c->err, RO_EFORMAT, "schema is \"%.40s\"; this program reads " SCHEMA,
                        schema);
     RO_TRY(word(c, root, "the job", "name", 0, &name));
+    if (cJSON_IsString(m) && (get(root, "loss") || get(root, "optimizer") || get(root, "data")))
+        return training(c, root, f);
     if (is_file) return inference(c, root, f);
     RO_TRY(model(c, root, &f->spec));
     RO_TRY(data(c, root, f));
-    RO_TRY(word(c, root, "the job", "loss", 1, &loss));
-    RO_TRY(choose(c, "loss", loss, losses, &k));
-    f->spec.loss = (vd_loss)k;
-    RO_TRY(optimizer(c, root, &f->spec));
+    RO_TRY(loss(c, root, losses, &f->spec));
     RO_TRY(initial(c, root, &f->spec));
-    RO_TRY(needs(c, root, "the job", "steps"));
-    RO_TRY(whole(c, root, "the job", "batch", 1, UINT32_MAX, &f->spec.batch));
-    RO_TRY(whole(c, root, "the job", "steps", 1, VD_STEPS_MAX - 1, &f->spec.steps));
-    RO_TRY(whole(c, root, "the job", "seed", 0, UINT64_MAX, &f->spec.seed));
-    return record(c, root, &f->spec);
+    return steps(c, root, &f->spec);
 }
 
 static uint64_t digits(const uint8_t *p, uint64_t left)

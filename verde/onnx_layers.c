@@ -541,8 +541,9 @@ static ro_status batch_norm(vd_use *u)
         if (!vd_use_type(u, k)) return vd_use_fail(u, RO_EFORMAT, "lacks input %u", k);
     ro_type t = *vd_use_type(u, 0);
     if (t.rank < 2) return vd_use_fail(u, RO_ESHAPE, "takes (N, C, sizes)");
-    if (is_training(u)) {
+    if (is_training(u) || vd_train_averages(u)) {
         RO_TRY(vd_lower_batch_statistics(u, &x));
+        RO_TRY(vd_train_averages_next(u));
         return scale_channels(l, x, u->in[1], u->in[2], &u->out[0]);
     }
     RO_TRY(vd_lower_scalar(l, t.dtype, vd_use_float(u, "epsilon", 1e-5f), &epsilon));

@@ -110,6 +110,11 @@ static ro_status tensor_data(const vd_onnx *m, const vd_onnx_tensor *t, ro_arena
     return RO_OK;
 }
 
+ro_status vd_lower_tensor_data(vd_lower *l, const vd_onnx_tensor *t, ro_tensor *out)
+{
+    return tensor_data(l->m, t, l->arena, out, l->err);
+}
+
 /* Once, however often a loop comes by. */
 static ro_status model_constant(vd_lower *l, const vd_onnx_tensor *t, int named, ro_value *out)
 {
@@ -226,6 +231,7 @@ ro_status vd_lower_known(vd_lower *l, ro_value v, const void **data)
     for (l->waiting[n++] = v; n;) {
         ro_value top = l->waiting[n - 1], wait = RO_NO_VALUE;
         const ro_value_info *i = &g->values[top];
+        if (i->kind == RO_V_SLOT) return vd_train_unknown(l, i->index);
         if (i->kind == RO_V_CONSTANT) l->known[top] = l->data[i->index];
         if (!l->known[top]) {
             const ro_node *node = &g->nodes[i->index];
@@ -439,7 +445,7 @@ static void leave(vd_lower *l, uint32_t mark)
     }
 }
 
-static ro_value value_of(const vd_lower *l, const vd_onnx_text *name)
+ro_value vd_lower_value(const vd_lower *l, const vd_onnx_text *name)
 {
     return name->id ? l->values[name->id] : RO_NO_VALUE;
 }
@@ -453,9 +459,11 @@ static ro_status initializers(vd_lower *l, const vd_onnx_graph *g, int named)
     if (g->sparse_count)
         return RO_FAIL(l->err, RO_EOP, "the model has sparse initializers, which are not read");
     for (uint32_t k = 0; k < g->initializer_count; k++) {
-        ro_value v;
-        if (value_of(l, &g->initializers[k].name) != RO_NO_VALUE && named) continue; /* given */
-        RO_TRY(model_constant(l, &g->initializers[k], named, &v));
+        ro_value v = RO_NO_VALUE;
+        const int given = vd_lower_value(l, &g->initializers[k].name) != RO_NO_VALUE;
+        if (given && named) continue;
+        if (l->train && named) RO_TRY(vd_train_initializer(l, &g->initializers[k], &v));
+        if (v == RO_NO_VALUE) RO_TRY(model_constant(l, &g->initializers[k], named, &v));
         RO_TRY(bind(l, &g->initializers[k].name, v));
     }
     return RO_OK;
@@ -470,7 +478,7 @@ ro_status vd_lower_inner(vd_lower *l, const vd_onnx_graph *g, const ro_value *in
     for (uint32_t k = 0; k < count; k++) RO_TRY(bind(l, &g->inputs[k].name, in[k]));
     RO_TRY(initializers(l, g, 0));
     RO_TRY(lower_nodes(l, g));
-    for (uint32_t k = 0; k < g->output_count; k++) out[k] = value_of(l, &g->outputs[k].name);
+    for (uint32_t k = 0; k < g->output_count; k++) out[k] = vd_lower_value(l, &g->outputs[k].name);
     leave(l, mark);
     return RO_OK;
 }
@@ -502,7 +510,7 @@ static ro_status lower_function(vd_use *u)
     l->call = outer;
     l->opset = opset;
     for (uint32_t k = 0; k < f->body.output_count; k++)
-        u->out[k] = value_of(l, &f->body.outputs[k].name);
+        u->out[k] = vd_lower_value(l, &f->body.outputs[k].name);
     leave(l, mark);
     return RO_OK;
 }
@@ -519,6 +527,18 @@ static ro_status lower_use(vd_use *u)
     if (!st) return RO_OK;
     if (strncmp(why.msg, "node ", 5) == 0) return RO_FAIL(err, st, "%s", why.msg);
     return said_of(u, &why);
+}
+
+/* The nodes that came of it, if no node inside it claims them. */
+static ro_status note_origin(vd_lower *l, const vd_onnx_node *n)
+{
+    void *p = (void *)l->origin;
+    while (l->origin_count < l->graph->node_count) {
+        RO_TRY(vd_lower_more(l, &p, l->origin_count, &l->origin_room, sizeof *l->origin));
+        l->origin = p;
+        l->origin[l->origin_count++] = n;
+    }
+    return RO_OK;
 }
 
 static ro_status lower_node(vd_lower *l, const vd_onnx_node *n)
@@ -538,11 +558,12 @@ static ro_status lower_node(vd_lower *l, const vd_onnx_node *n)
                            n->input_count, n->output_count, RO_INPUTS_MAX);
     snprintf(name, sizeof name, "%.*s", (int)(n->op.n < 63 ? n->op.n : 63), n->op.p);
     for (uint32_t k = 0; k < n->input_count; k++) {
-        u.in[k] = value_of(l, &n->inputs[k]);
+        u.in[k] = vd_lower_value(l, &n->inputs[k]);
         if (u.in[k] != RO_NO_VALUE) u.count = k + 1;
     }
     for (uint32_t k = 0; k < RO_OUTPUTS_MAX; k++) u.out[k] = RO_NO_VALUE;
     RO_TRY(lower_use(&u));
+    if (l->train) RO_TRY(note_origin(l, n));
     for (uint32_t k = 0; k < n->output_count; k++) {
         if (!n->outputs[k].id) continue;
         if (u.out[k] == RO_NO_VALUE)
@@ -560,19 +581,15 @@ static ro_status lower_nodes(vd_lower *l, const vd_onnx_graph *g)
 
 /* ---- the model's own inputs and outputs --------------------------------------------------- */
 
-/* Sizes that a name has on one input it has on all. */
-typedef struct { uint32_t id; int64_t size; } named_size;
-typedef struct { named_size *list; uint32_t count, room; } named_sizes;
-
 static ro_status check_size(vd_lower *l, const vd_onnx_type *t, const char *name, uint32_t axis,
-                            int64_t size, named_sizes *s)
+                            int64_t size)
 {
     const vd_onnx_dim *d = &t->dims[axis];
     char dim[60];
     int64_t want = d->size;
     int named = d->name.id && !vd_onnx_is(&d->name, "?"); /* some writers call all of them that */
-    for (uint32_t k = 0; want < 0 && named && k < s->count; k++)
-        if (s->list[k].id == d->name.id) want = s->list[k].size;
+    for (uint32_t k = 0; want < 0 && named && k < l->size_count; k++)
+        if (l->sizes[k].id == d->name.id) want = l->sizes[k].size;
     if (want >= 0 && want != size) {
         vd_onnx_show(&d->name, dim, sizeof dim);
         return RO_FAIL(l->err, RO_ESHAPE, "input \"%s\" has %lld positions on axis %u; the model "
@@ -580,30 +597,36 @@ static ro_status check_size(vd_lower *l, const vd_onnx_type *t, const char *name
                        d->name.n ? ", as before for " : "", dim);
     }
     if (want >= 0 || !named) return RO_OK;
-    void *p = s->list;
-    RO_TRY(vd_lower_more(l, &p, s->count, &s->room, sizeof *s->list));
-    s->list = p;
-    s->list[s->count++] = (named_size){d->name.id, size};
+    void *p = l->sizes;
+    RO_TRY(vd_lower_more(l, &p, l->size_count, &l->size_room, sizeof *l->sizes));
+    l->sizes = p;
+    l->sizes[l->size_count++] = (vd_lower_size){d->name.id, size};
     return RO_OK;
 }
 
-/* A tensor of the type that the model wants (NULL: any), as the constant `as`. sizes NULL: names of
- * sizes mean nothing, as for members of a sequence. */
-static ro_status take_tensor(vd_lower *l, const char *name, const vd_onnx_type *want,
-                             const char *as, const ro_tensor *x, named_sizes *sizes, ro_value *made)
+/* Whether a tensor is of the type that the model wants (NULL: any). sized 0: names of sizes mean
+ * nothing, as for members of a sequence. */
+static ro_status check_tensor(vd_lower *l, const char *name, const vd_onnx_type *want,
+                              const ro_type *t, int sized)
 {
-    const ro_type *t = &x->type;
     const char *dtype = want ? vd_onnx_dtype_name(want->dtype) : NULL;
     RO_TRY(ro_type_check(t, l->err));
     if (want && want->dtype && want->dtype != (uint32_t)t->dtype)
         return RO_FAIL(l->err, RO_ETYPE, "input \"%s\" is %s; the model wants %s", name,
                        ro_dtypes[t->dtype].name, dtype ? dtype : "?");
-    if (want && want->has_shape && want->rank != t->rank && sizes)
+    if (want && want->has_shape && want->rank != t->rank && sized)
         return RO_FAIL(l->err, RO_ESHAPE, "input \"%s\" has %u axes; the model wants %u", name,
                        t->rank, want->rank);
-    for (uint32_t a = 0; want && want->has_shape && sizes && a < t->rank; a++)
-        RO_TRY(check_size(l, want, name, a, t->dims[a], sizes));
-    return vd_lower_constant(l, as, t, x->data, made);
+    for (uint32_t a = 0; want && want->has_shape && sized && a < t->rank; a++)
+        RO_TRY(check_size(l, want, name, a, t->dims[a]));
+    return RO_OK;
+}
+
+static ro_status take_tensor(vd_lower *l, const char *name, const vd_onnx_type *want,
+                             const char *as, const ro_tensor *x, int sized, ro_value *made)
+{
+    RO_TRY(check_tensor(l, name, want, &x->type, sized));
+    return vd_lower_constant(l, as, &x->type, x->data, made);
 }
 
 /* "x[2]", in the arena. */
@@ -628,19 +651,28 @@ static ro_status take_list(vd_lower *l, const char *name, const vd_onnx_type *wa
     for (uint32_t k = 0; k < in->count; k++) {
         RO_TRY(member_name(l, in->name, strlen(in->name), k, &as));
         if (strlen(as) > VD_NAME_MAX) as = NULL; /* one is made */
-        RO_TRY(take_tensor(l, name, want, as, &in->members[k], NULL, &items[k]));
+        RO_TRY(take_tensor(l, name, want, as, &in->members[k], 0, &items[k]));
         if (in->members[k].type.dtype != in->members[0].type.dtype)
             return RO_FAIL(l->err, RO_ETYPE, "input \"%s\" has members of two dtypes", name);
     }
     return RO_OK;
 }
 
-static ro_status take_input(vd_lower *l, const vd_onnx_value *v, const vd_onnx_input *in,
-                            named_sizes *sizes)
+ro_status vd_lower_bind_input(vd_lower *l, const vd_onnx_value *v, const ro_type *t, ro_value is)
+{
+    char name[80];
+    vd_onnx_show(&v->name, name, sizeof name);
+    if (v->type && v->type->kind != VD_ONNX_TENSOR && v->type->kind != VD_ONNX_NO_TYPE)
+        return RO_FAIL(l->err, RO_EOP, "input \"%s\" is no tensor, which a batch is", name);
+    RO_TRY(check_tensor(l, name, v->type, t, 1));
+    return bind(l, &v->name, is);
+}
+
+static ro_status take_input(vd_lower *l, const vd_onnx_value *v, const vd_onnx_input *in)
 {
     const vd_onnx_type *want = v->type;
-    char name[80];
     ro_value made;
+    char name[80];
     vd_onnx_show(&v->name, name, sizeof name);
     const int may_lack = want && want->kind == VD_ONNX_OPTIONAL;
     if (may_lack) want = want->element;
@@ -655,35 +687,34 @@ static ro_status take_input(vd_lower *l, const vd_onnx_value *v, const vd_onnx_i
                        "others, which are not taken", name);
     if (in->form == VD_ONNX_NOTHING) RO_TRY(vd_lower_nothing(l, &made));
     else if (list) RO_TRY(take_list(l, name, want, in, &made));
-    else RO_TRY(take_tensor(l, name, want, in->name, &in->tensor, sizes, &made));
+    else RO_TRY(take_tensor(l, name, want, in->name, &in->tensor, 1, &made));
     return bind(l, &v->name, made);
 }
 
-static const vd_onnx_value *input_named(const vd_onnx_graph *g, const char *name)
+const vd_onnx_value *vd_lower_input_named(const vd_onnx_graph *g, const char *name)
 {
     for (uint32_t k = 0; k < g->input_count; k++)
         if (vd_onnx_is(&g->inputs[k].name, name)) return &g->inputs[k];
     return NULL;
 }
 
-static ro_status take_inputs(vd_lower *l, const vd_onnx_input *in, uint32_t count)
+ro_status vd_lower_take_inputs(vd_lower *l, const vd_onnx_input *in, uint32_t count)
 {
     const vd_onnx_graph *g = &l->m->graphs[0];
-    named_sizes sizes = {NULL, 0, 0};
     char name[80];
     uint8_t *defaults = ro_arena_alloc(l->arena, l->m->name_count + (size_t)1);
     if (!defaults) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
     for (uint32_t k = 0; k < g->initializer_count; k++) defaults[g->initializers[k].name.id] = 1;
     for (uint32_t k = 0; k < count; k++) {
-        const vd_onnx_value *v = input_named(g, in[k].name);
+        const vd_onnx_value *v = vd_lower_input_named(g, in[k].name);
         if (!v) return RO_FAIL(l->err, RO_EUSAGE, "the model has no input \"%.80s\"", in[k].name);
-        if (value_of(l, &v->name) != RO_NO_VALUE)
+        if (vd_lower_value(l, &v->name) != RO_NO_VALUE)
             return RO_FAIL(l->err, RO_EUSAGE, "input \"%.80s\" is given twice", in[k].name);
-        RO_TRY(take_input(l, v, &in[k], &sizes));
+        RO_TRY(take_input(l, v, &in[k]));
     }
     for (uint32_t k = 0; k < g->input_count; k++) {
         const vd_onnx_value *v = &g->inputs[k];
-        if (value_of(l, &v->name) != RO_NO_VALUE || defaults[v->name.id]) continue;
+        if (vd_lower_value(l, &v->name) != RO_NO_VALUE || defaults[v->name.id]) continue;
         return RO_FAIL(l->err, RO_EUSAGE, "the model's input \"%s\" is not given: --input %s=FILE",
                        vd_onnx_show(&v->name, name, sizeof name), name);
     }
@@ -709,7 +740,7 @@ static ro_status give_outputs(vd_lower *l, vd_onnx_job *out)
     uint8_t *taken = ro_arena_alloc(l->arena, l->graph->value_count + (size_t)1);
     if (!out->given || !taken) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
     for (uint32_t k = 0; k < g->output_count; k++) {
-        ro_value v = value_of(l, &g->outputs[k].name);
+        ro_value v = vd_lower_value(l, &g->outputs[k].name);
         RO_ASSERT(v != RO_NO_VALUE); /* the reader saw that each is made */
         n += vd_lower_is_list(v) ? vd_lower_list(l, v)->count : 1;
     }
@@ -717,7 +748,7 @@ static ro_status give_outputs(vd_lower *l, vd_onnx_job *out)
     if (!out->outputs) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
     for (uint32_t k = 0; k < g->output_count; k++) {
         const vd_onnx_text *name = &g->outputs[k].name;
-        ro_value v = value_of(l, name);
+        ro_value v = vd_lower_value(l, name);
         vd_list one = {&v, 1, 1};
         const int list = vd_lower_is_list(v);
         if (list) one = *vd_lower_list(l, v);
@@ -737,8 +768,7 @@ static ro_status give_outputs(vd_lower *l, vd_onnx_job *out)
 
 /* ---- the job ------------------------------------------------------------------------------ */
 
-/* Leave out what no output hangs on, and number the constants that are left. */
-static ro_status settle(vd_lower *l, vd_onnx_job *out)
+ro_status vd_lower_settle(vd_lower *l, vd_job *j, vd_onnx_job *out)
 {
     ro_graph *g = l->graph;
     uint32_t n = 0;
@@ -755,14 +785,15 @@ static ro_status settle(vd_lower *l, vd_onnx_job *out)
     }
     g->constant_count = n;
     out->constants = l->data;
-    out->job->constants = l->constants;
-    out->job->constant_count = n;
+    out->job = j;
+    j->constants = l->constants;
+    j->constant_count = n;
     return RO_OK;
 }
 
 ro_status vd_lower_job(vd_lower *l, vd_record record, uint32_t segment, vd_onnx_job *out)
 {
-    vd_job *j = out->job = ro_arena_alloc(l->arena, sizeof *j);
+    vd_job *j = ro_arena_alloc(l->arena, sizeof *j);
     ro_type step = ro_type_of(RO_I64, 0, NULL);
     if (j) {
         j->phases = ro_arena_alloc(l->arena, sizeof *j->phases);
@@ -778,8 +809,34 @@ ro_status vd_lower_job(vd_lower *l, vd_record record, uint32_t segment, vd_onnx_
     j->slots[0].name = "step";
     j->slots[0].type = step;
     j->slots[0].digest = vd_step_digest(0);
-    RO_TRY(settle(l, out));
+    RO_TRY(vd_lower_settle(l, j, out));
     return vd_job_seal(j, l->err);
+}
+
+ro_status vd_lower_begin(vd_lower *l, const vd_onnx *m, ro_arena *arena, ro_err *err)
+{
+    memset(l, 0, sizeof *l);
+    l->m = m;
+    l->arena = arena;
+    l->err = err;
+    l->flops = VD_LOWER_FLOPS;
+    l->items = VD_LOWER_INDICES;
+    l->numbers = VD_LOWER_LISTS;
+    l->turns = VD_LOWER_TURNS;
+    l->nodes = VD_LOWER_NODES;
+    l->opset = version_of(m->opsets, m->opset_count);
+    l->values = ro_arena_alloc(arena, (m->name_count + 1) * sizeof *l->values);
+    l->tensors = ro_arena_alloc(arena, (m->tensor_count + 1) * sizeof *l->tensors);
+    if (!l->values || !l->tensors) return RO_FAIL(err, RO_ENOMEM, "no memory to lower the model");
+    for (uint32_t k = 0; k <= m->name_count; k++) l->values[k] = RO_NO_VALUE;
+    for (uint32_t k = 0; k <= m->tensor_count; k++) l->tensors[k] = RO_NO_VALUE;
+    return RO_OK;
+}
+
+ro_status vd_lower_body(vd_lower *l)
+{
+    RO_TRY(initializers(l, &l->m->graphs[0], 1));
+    return lower_nodes(l, &l->m->graphs[0]);
 }
 
 ro_status vd_onnx_lower(const vd_onnx *m, const vd_onnx_input *inputs, uint32_t count,
@@ -787,26 +844,11 @@ ro_status vd_onnx_lower(const vd_onnx *m, const vd_onnx_input *inputs, uint32_t 
                         ro_err *err)
 {
     vd_lower l;
-    memset(&l, 0, sizeof l);
     memset(out, 0, sizeof *out);
-    l.m = m;
-    l.arena = arena;
-    l.err = err;
-    l.flops = VD_LOWER_FLOPS;
-    l.items = VD_LOWER_INDICES;
-    l.numbers = VD_LOWER_LISTS;
-    l.turns = VD_LOWER_TURNS;
-    l.nodes = VD_LOWER_NODES;
-    l.opset = version_of(m->opsets, m->opset_count);
-    l.values = ro_arena_alloc(arena, (m->name_count + 1) * sizeof *l.values);
-    l.tensors = ro_arena_alloc(arena, (m->tensor_count + 1) * sizeof *l.tensors);
-    if (!l.values || !l.tensors) return RO_FAIL(err, RO_ENOMEM, "no memory to lower the model");
-    for (uint32_t k = 0; k <= m->name_count; k++) l.values[k] = RO_NO_VALUE;
-    for (uint32_t k = 0; k <= m->tensor_count; k++) l.tensors[k] = RO_NO_VALUE;
+    RO_TRY(vd_lower_begin(&l, m, arena, err));
     RO_TRY(ro_graph_new(arena, &l.graph, err));
-    RO_TRY(take_inputs(&l, inputs, count));
-    RO_TRY(initializers(&l, &m->graphs[0], 1));
-    RO_TRY(lower_nodes(&l, &m->graphs[0]));
+    RO_TRY(vd_lower_take_inputs(&l, inputs, count));
+    RO_TRY(vd_lower_body(&l));
     RO_TRY(give_outputs(&l, out));
     return vd_lower_job(&l, record, segment, out);
 }

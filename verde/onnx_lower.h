@@ -33,8 +33,9 @@ typedef struct {
 } vd_onnx_input;
 
 typedef struct {
-    vd_job *job;            /* one phase of one step, sealed                           */
+    vd_job *job;            /* of one phase, sealed; of one step where the model is run once */
     const void **constants; /* of the job, by number, in machine byte order            */
+    const void **slots;     /* of training, by number: the first value; NULL: zeros    */
     uint32_t output_count;
     const char **outputs;   /* names, in the order of the graph's outputs; "y[0]" of a sequence */
     uint32_t given_count;
@@ -59,6 +60,25 @@ ro_status vd_onnx_lower(const vd_onnx *m, const vd_onnx_input *inputs, uint32_t 
 ro_status vd_onnx_value_parse(const uint8_t *bytes, uint64_t size, const vd_onnx_type *type,
                               const char *file, ro_arena *arena, vd_onnx_input *out, ro_err *err)
     RO_CHECKED;
+/* What a training job says beside vd_spec. */
+typedef struct {
+    const char *images, *labels; /* the model's inputs that a batch is put in; NULL: the only input
+                                  * without a default, none */
+    const char *output;          /* what the loss is taken of, or is; NULL: the only one */
+    const char *const *freeze;   /* initializers that stay; "conv1.*": all that begin so */
+    uint32_t freeze_count;
+    ro_tensor data[2];           /* images, labels; without labels dtype RO_NONE */
+    const vd_onnx_input *inputs; /* the same in every step */
+    uint32_t input_count;
+} vd_onnx_training;
+
+/* The job of training a model: float32 initializers that are not frozen are slots, which begin as
+ * the model has them. One phase of s->steps steps, whose output is the loss. (onnx_job.c)
+ *   s         layers, images and labels are not looked at
+ *   *out      as above, with slots; it has no names of outputs
+ *   returns   as above; RO_EOP also where a gradient cannot be had, by the node's name         */
+ro_status vd_onnx_train(const vd_onnx *m, const vd_spec *s, const vd_onnx_training *t,
+                        ro_arena *arena, vd_onnx_job *out, ro_err *err) RO_CHECKED;
 
 /* A tensor from the bytes of one TensorProto, in machine byte order, in the arena. */
 ro_status vd_onnx_tensor_parse(const uint8_t *bytes, uint64_t size, const char *name,
@@ -79,8 +99,17 @@ struct vd_lower_call {
 #define VD_LIST_FIRST 0x80000000u
 typedef struct { ro_value *items; uint32_t count; int present; /* 0: nothing */ } vd_list;
 
+/* Sizes that a name has on one input it has on all. */
+typedef struct { uint32_t id; int64_t size; } vd_lower_size;
+
 typedef struct vd_lower {
     const vd_onnx *m;
+    struct vd_builder *train;     /* builder.h; NULL: the model is run once */
+    const vd_onnx_training *wish; /* of training, and so is the next */
+    const vd_onnx_node **origin;  /* [node of the graph]: the model's node that it comes from */
+    uint32_t origin_count, origin_room;
+    vd_lower_size *sizes;
+    uint32_t size_count, size_room;
     ro_arena *arena;
     ro_err *err;
     ro_graph *graph;
@@ -137,6 +166,8 @@ ro_status vd_lower_constant(vd_lower *l, const char *name, const ro_type *type, 
                             ro_value *out) RO_CHECKED;
 /* A tensor that the model has. */
 ro_status vd_lower_tensor(vd_lower *l, const vd_onnx_tensor *t, ro_value *out) RO_CHECKED;
+/* Its data, in machine byte order. */
+ro_status vd_lower_tensor_data(vd_lower *l, const vd_onnx_tensor *t, ro_tensor *out) RO_CHECKED;
 ro_status vd_lower_int64s(vd_lower *l, const int64_t *v, uint32_t rank, const int64_t *dims,
                           ro_value *out) RO_CHECKED;
 /* One real number, in a float dtype rounded once, in others a whole one. */
@@ -194,6 +225,35 @@ ro_type vd_make_type(const vd_maker *m, ro_value x); /* after a failure: a float
  * out, the others get their digests. Names of outputs are the caller's. */
 ro_status vd_lower_job(vd_lower *l, vd_record record, uint32_t segment, vd_onnx_job *out)
     RO_CHECKED;
+
+/* ---- training: onnx_job.c ------------------------------------------------------------------ */
+
+/* An initializer that is trained, or a running average: its slot; else *out is RO_NO_VALUE. */
+ro_status vd_train_initializer(vd_lower *l, const vd_onnx_tensor *t, ro_value *out) RO_CHECKED;
+/* Whether BatchNormalization has slots as running averages: then it goes by the batch. */
+int vd_train_averages(const vd_use *u);
+/* Such an input's value so far, which is another than the slot's where a module is called again;
+ * any other input as it is. Outputs 1 and 2 are what comes next. */
+ro_value vd_train_average(const vd_use *u, uint32_t input);
+ro_status vd_train_averages_next(vd_use *u) RO_CHECKED;
+/* Dropout that drops; both outputs are set. */
+ro_status vd_train_dropout(vd_use *u, double ratio) RO_CHECKED;
+/* Why a value that changes from step to step cannot decide what the nodes are. */
+ro_status vd_train_unknown(const vd_lower *l, uint32_t slot) RO_CHECKED;
+
+/* ---- the parts of lowering a model: onnx_lower.c -------------------------------------------- */
+
+ro_status vd_lower_begin(vd_lower *l, const vd_onnx *m, ro_arena *arena, ro_err *err) RO_CHECKED;
+const vd_onnx_value *vd_lower_input_named(const vd_onnx_graph *g, const char *name);
+/* What stands for an input, of that type; checked against the model's. */
+ro_status vd_lower_bind_input(vd_lower *l, const vd_onnx_value *v, const ro_type *t, ro_value is)
+    RO_CHECKED;
+ro_status vd_lower_take_inputs(vd_lower *l, const vd_onnx_input *in, uint32_t count) RO_CHECKED;
+/* Initializers and nodes. */
+ro_status vd_lower_body(vd_lower *l) RO_CHECKED;
+ro_value vd_lower_value(const vd_lower *l, const vd_onnx_text *name); /* RO_NO_VALUE: none yet */
+/* Leave out what no output hangs on, and number and digest the constants that are left. */
+ro_status vd_lower_settle(vd_lower *l, vd_job *j, vd_onnx_job *out) RO_CHECKED;
 
 /* How an operator becomes nodes: u->out is set. */
 ro_status vd_lower_operator(vd_use *u) RO_CHECKED;

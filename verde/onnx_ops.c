@@ -595,7 +595,8 @@ static ro_status dropout(vd_use *u)
         int64_t whole;
         RO_TRY(vd_use_scalar(u, 1, &ratio, &whole));
     }
-    if (training && !(ratio == 0)) return draws(u);
+    if (l->train && l->opset >= 7 && l->opset < 12) training = 1; /* which its text leaves open */
+    if (training && !(ratio == 0)) return l->train ? vd_train_dropout(u, ratio) : draws(u);
     RO_TRY(vd_lower_plain(l, "Identity", u->in, 1, &u->out[0]));
     vd_attrs a = vd_attrs_of("ConstantOfShape");
     vd_attrs_int(l, &a, "dtype", RO_BOOL);

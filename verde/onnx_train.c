@@ -158,8 +158,8 @@ ro_status vd_lower_batch_statistics(vd_use *u, ro_value *x)
     vd_attrs_ints(u->l, &mean, "axes", &axis, 1);
     RO_TRY(m.status);
     RO_TRY(vd_lower_emit(u->l, &mean, &d, 1, 1, &d));
-    u->out[1] = moved(&m, momentum, u->in[3], y + 1);
-    u->out[2] = moved(&m, momentum, u->in[4], d);
+    u->out[1] = moved(&m, momentum, vd_train_average(u, 3), y + 1);
+    u->out[2] = moved(&m, momentum, vd_train_average(u, 4), d);
     return m.status;
 }
 

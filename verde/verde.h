@@ -120,7 +120,8 @@ typedef struct {
 } vd_layer;
 
 typedef enum { VD_OPT_SGD, VD_OPT_ADAMW, VD_OPT_ADAM } vd_optimizer_kind;
-typedef enum { VD_LOSS_CROSS_ENTROPY, VD_LOSS_MSE } vd_loss;
+/* OUTPUT: a model's own output is the loss. */
+typedef enum { VD_LOSS_CROSS_ENTROPY, VD_LOSS_MSE, VD_LOSS_OUTPUT } vd_loss;
 
 /* What a job file says, with every default filled in. */
 typedef struct {
@@ -177,7 +178,11 @@ typedef struct {
     const char *images, *labels;           /* paths, relative ones resolved */
     const char *test_images, *test_labels; /* NULL: none */
     ro_tensor data[2];                     /* as loaded, constants 0 and 1 */
-    const char *onnx; /* path of a model that is run once */
+    const char *onnx; /* path of a model */
+    int trains;       /* the model of a file is trained, not run once */
+    const char *feed_images, *feed_labels, *output; /* of it; NULL: not said */
+    const char **freeze;
+    uint32_t freeze_count;
     const char *config, *weights; /* of a sentence encoder that is; all NULL: neither, and what
                                    * follows is unused */
     const char **input_names, **input_paths;
