@@ -398,7 +398,7 @@ static void softmax_run(const ro_task *t)
 
 static const ro_driver softmax_driver = {softmax_scratch, softmax_run};
 
-/* ---- LayerNormalization -------------------------------------------------------------------- */
+/* ---- LayerNormalization, RMSNormalization -------------------------------------------------- */
 
 static void layernorm_range(void *ctx, uint64_t begin, uint64_t end, uint32_t worker)
 {
@@ -449,12 +449,63 @@ static void layernorm_grad_range(void *ctx, uint64_t begin, uint64_t end, uint32
     }
 }
 
+static void rmsnorm_range(void *ctx, uint64_t begin, uint64_t end, uint32_t worker)
+{
+    const row_job *j = ctx;
+    const ro_reader *r = &j->t->reader;
+    float eps = ((const ro_RMSNormalization_attrs *)j->t->attrs)->epsilon, n = ro_count_f32(j->n);
+    const float *g = ro_has(r, 1) ? r->data[1] : NULL;
+    for (uint64_t row = begin; row < end; row++) {
+        const float *x = row_in(j, 0, row, worker);
+        float *y = row_out(j, row, worker);
+        for (uint64_t i = 0; i < j->n; i++) y[i] = ro_mul_f32(x[i], x[i]);
+        float v = ro_div_f32(lane_sum(y, j->n), n);
+        float inv = ro_div_f32(1, ro_sqrt_f32(ro_add_f32(v, eps)));
+        for (uint64_t i = 0; i < j->n; i++) y[i] = ro_mul_f32(x[i], inv);
+        if (g)
+            for (uint64_t i = 0; i < j->n; i++) y[i] = ro_mul_f32(y[i], g[i]);
+        for (uint64_t i = 0; i < j->n; i++) y[i] = canonical(y[i]);
+        if (r->outputs > 1) ((float *)j->t->out[1])[row] = canonical(inv);
+    }
+}
+
+static void rmsnorm_grad_range(void *ctx, uint64_t begin, uint64_t end, uint32_t worker)
+{
+    const row_job *j = ctx;
+    const ro_reader *r = &j->t->reader;
+    const float *inv = r->data[2], *g = ro_has(r, 3) ? r->data[3] : NULL;
+    float *h = scratch_row(j, worker, 0), *xh = scratch_row(j, worker, 1);
+    float n = ro_count_f32(j->n);
+    for (uint64_t row = begin; row < end; row++) {
+        const float *dy = row_in(j, 0, row, worker), *x = row_in(j, 1, row, worker);
+        float *dx = row_out(j, row, worker);
+        for (uint64_t i = 0; i < j->n; i++) {
+            h[i] = g ? ro_mul_f32(dy[i], g[i]) : dy[i];
+            xh[i] = ro_mul_f32(x[i], inv[row]);
+            dx[i] = ro_mul_f32(h[i], xh[i]);
+        }
+        float c = ro_div_f32(lane_sum(dx, j->n), n);
+        for (uint64_t i = 0; i < j->n; i++)
+            dx[i] = canonical(ro_mul_f32(inv[row], ro_sub_f32(h[i], ro_mul_f32(xh[i], c))));
+    }
+}
+
+/* The range function of an operator, whose attributes begin with the axis; NULL: another's. */
+static ro_range_fn *layernorm_range_of(ro_op op)
+{
+    switch (op) {
+    case RO_OP_LayerNormalization: return layernorm_range;
+    case RO_OP_LayerNormalizationGrad: return layernorm_grad_range;
+    case RO_OP_RMSNormalization: return rmsnorm_range;
+    case RO_OP_RMSNormalizationGrad: return rmsnorm_grad_range;
+    default: return NULL;
+    }
+}
+
 static row_job layernorm_job(const ro_task *t)
 {
     const ro_type *x = &t->reader.in[0];
-    int64_t axis = t->op == RO_OP_LayerNormalization
-                       ? ((const ro_LayerNormalization_attrs *)t->attrs)->axis
-                       : ((const ro_LayerNormalizationGrad_attrs *)t->attrs)->axis;
+    int64_t axis = ((const ro_LayerNormalizationGrad_attrs *)t->attrs)->axis;
     uint32_t first = ro_axis(axis, x->rank);
     row_job j = {t, ro_span(x, first, x->rank), 1, ro_span(x, 0, first)};
     return j;
@@ -468,14 +519,13 @@ static uint64_t layernorm_scratch(const ro_task *t, uint32_t threads)
 static void layernorm_run(const ro_task *t)
 {
     row_job j = layernorm_job(t);
-    ro_parallel(t->pool, j.rows, rows_grain(j.n * 2),
-                t->op == RO_OP_LayerNormalization ? layernorm_range : layernorm_grad_range, &j);
+    ro_parallel(t->pool, j.rows, rows_grain(j.n * 2), layernorm_range_of(t->op), &j);
 }
 
 static int layernorm_fits(const ro_task *t)
 {
     return t->compute == RO_C_F32 && ro_type_elements(&t->reader.in[0]) != 0 &&
-           (t->op == RO_OP_LayerNormalization || t->op == RO_OP_LayerNormalizationGrad);
+           layernorm_range_of(t->op) != NULL;
 }
 
 static const ro_driver layernorm_driver = {layernorm_scratch, layernorm_run};

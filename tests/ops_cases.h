@@ -612,6 +612,25 @@ CASE(LayerNormalizationScaleGrad)
     case_layernorm(c, g, rows, n);
     t->axis = -2;
 }
+CASE(RMSNormalization)
+{
+    int64_t n = case_length(c, g), m = case_size(c, g);
+    ro_dtype d = case_dtype(c, g, 'F');
+    int wide = rng_in(g, 0, 1) != 0; /* normalize the last two axes */
+    t->axis = wide ? -2 : 2;
+    t->epsilon = 1e-5f;
+    IN(d, 3, case_size(c, g), m, n);
+    if (rng_in(g, 0, 2)) case_in(c, d, wide ? 2 : 1, c->in[0].dims + (wide ? 1 : 2));
+    c->outputs = (uint32_t)rng_in(g, 1, 2);
+}
+CASE(RMSNormalizationGrad)
+{
+    int64_t rows = case_size(c, g), n = case_length(c, g);
+    case_layernorm(c, g, rows, n);
+    c->inputs--; /* there is no mean */
+    t->axis = 1;
+    if (rng_in(g, 0, 1)) IN(c->in[0].dtype, 2, 2, c->in[0].dims[2]);
+}
 CASE(GlobalAveragePool)
 {
     UNUSED;

@@ -246,7 +246,8 @@ static uint64_t compare(const node_case *c, uint32_t k, void *const *x, double *
 
 static int differentiable_output(const node_case *c, uint32_t k)
 {
-    if (c->op == RO_OP_LayerNormalization && k > 0) return 0; /* refused, tested below */
+    int norm = c->op == RO_OP_LayerNormalization || c->op == RO_OP_RMSNormalization;
+    if (norm && k > 0) return 0; /* refused, tested below */
     return c->out[k].dtype == RO_F32 || c->out[k].dtype == RO_F64;
 }
 
@@ -326,6 +327,7 @@ Test(gradients, refused_by_name)
     ro_type t = ro_type_of(RO_F64, 2, (int64_t[]){2, 3});
     ro_ReduceSum_attrs all = {0};
     ro_LayerNormalization_attrs ln = {.axis = 1, .epsilon = 1e-5f};
+    ro_RMSNormalization_attrs rms = {.axis = 1, .epsilon = 1e-5f};
     ro_SoftmaxGrad_attrs sg = {.axis = 1};
     cr_assert_eq(ro_graph_new(arena, &g, &err), RO_OK);
     cr_assert_eq(ro_graph_constant(g, 0, &t, &x, &err), RO_OK);
@@ -334,6 +336,12 @@ Test(gradients, refused_by_name)
     cr_assert_eq(ro_emit1(g, RO_OP_ReduceSum, &all, y + 1, &s, &err), RO_OK);
     cr_assert_eq(ro_graph_differentiate(g, s, &x, 1, &grad, NULL, &err), RO_EOP);
     cr_assert_str_eq(err.msg, "LayerNormalization has no gradient through its output 1");
+
+    memset(&err, 0, sizeof err);
+    cr_assert_eq(ro_graph_node(g, RO_OP_RMSNormalization, &rms, &x, 1, 2, &y, &err), RO_OK);
+    cr_assert_eq(ro_emit1(g, RO_OP_ReduceSum, &all, y + 1, &s, &err), RO_OK);
+    cr_assert_eq(ro_graph_differentiate(g, s, &x, 1, &grad, &err), RO_EOP);
+    cr_assert_str_eq(err.msg, "RMSNormalization has no gradient through its output 1");
 
     memset(&err, 0, sizeof err);
     cr_assert_eq(ro_emit2(g, RO_OP_SoftmaxGrad, &sg, x, x, &y, &err), RO_OK);

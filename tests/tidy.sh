@@ -139,7 +139,8 @@ makers() {
   (cd "$stripped" && python3 - verde/*.[ch]) <<'PYTHON'
 import re, sys
 text = {f: open(f, encoding="utf-8").read() for f in sys.argv[1:]}
-names = {n for t in text.values() for n in re.findall(r"(\w+)\(vd_maker \*", t)} - {"vd_make_type"}
+names = {n for t in text.values() for n in re.findall(r"(\w+)\((?:vd_maker|tensor) \*", t)}
+names -= {"vd_make_type"}
 makes = re.compile(r"\b(%s)\(" % "|".join(sorted(names)))
 for f, t in text.items():
     for call in re.finditer(r"\b\w+\((?!vd_maker)", t):

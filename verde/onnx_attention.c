@@ -113,6 +113,15 @@ static ro_value scores(vd_maker *m, ro_value q, ro_value k, ro_value root)
     return by_heads(m, q, vd_make_2(m, "Mul", vd_make_swap(m, k, 2, 3), root));
 }
 
+/* x, unless it is of another shape than the one that it has to have: broadcasting goes one way. */
+static ro_status keeps_shape(const vd_use *u, ro_value x, const ro_type *was, const char *what)
+{
+    const ro_type *t = ro_graph_type(u->l->graph, x);
+    int same = t->rank == was->rank;
+    for (uint32_t k = 0; same && k < t->rank; k++) same = t->dims[k] == was->dims[k];
+    return same ? RO_OK : vd_use_fail(u, RO_ESHAPE, "has %s that does not fit", what);
+}
+
 /* ---- Attention ---------------------------------------------------------------------------- */
 
 /* 0, 1, .. n - 1 along an axis of so many. */
@@ -200,7 +209,12 @@ static ro_status attention(vd_use *u)
     }
     if (mode == 1) u->out[3] = x;
     ro_value bias = bias_of(u, &m, t.dtype, t.dims[2], total, past);
-    if (bias != RO_NO_VALUE) x = vd_make_2(&m, "Add", x, bias);
+    if (bias != RO_NO_VALUE) {
+        const ro_type was = vd_make_type(&m, x);
+        x = vd_make_2(&m, "Add", x, bias);
+        RO_TRY(m.status);
+        RO_TRY(keeps_shape(u, x, &was, "a mask or lengths"));
+    }
     if (mode == 2) u->out[3] = x;
     x = vd_make_cast(&m, softmax(&m, vd_make_cast(&m, x, at)), t.dtype);
     if (mode == 3) u->out[3] = x;
@@ -334,11 +348,13 @@ static ro_status linear_attention(vd_use *u)
     RO_TRY(vd_use_turns(u, (uint64_t)s.length));
     ro_value *turns = ro_arena_alloc(l->arena, (uint64_t)s.length * sizeof *turns);
     if (!turns) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+    const int64_t dims[4] = {s.batch, s.kv_heads, vd_make_type(&m, s.k).dims[3],
+                             vd_make_type(&m, s.v).dims[3]};
+    const ro_type first = ro_type_of(RO_F32, 4, dims);
     if (vd_use_type(u, 3)) {
+        RO_TRY(keeps_shape(u, u->in[3], &first, "a state"));
         state = vd_make_cast(&m, u->in[3], RO_F32);
     } else {
-        const int64_t dims[4] = {s.batch, s.kv_heads, vd_make_type(&m, s.k).dims[3],
-                                 vd_make_type(&m, s.v).dims[3]};
         state = vd_make_zeros(&m, RO_F32, 4, dims);
     }
     for (int64_t t = 0; t < s.length; t++) /* each (batch, heads, 1, size) */
@@ -346,8 +362,8 @@ static ro_status linear_attention(vd_use *u)
     RO_TRY(m.status);
     RO_TRY(vd_lower_concat(l, turns, (uint32_t)s.length, 1, &u->out[0]));
     ro_type t = vd_make_type(&m, u->out[0]);
-    const int64_t dims[3] = {t.dims[0], t.dims[1], t.dims[2] * t.dims[3]};
-    u->out[0] = vd_make_cast(&m, vd_make_reshape(&m, u->out[0], 3, dims), d);
+    const int64_t joined[3] = {t.dims[0], t.dims[1], t.dims[2] * t.dims[3]};
+    u->out[0] = vd_make_cast(&m, vd_make_reshape(&m, u->out[0], 3, joined), d);
     u->out[1] = vd_make_cast(&m, state, own);
     return m.status;
 }
@@ -445,7 +461,8 @@ static ro_status rotary(vd_use *u)
     if (mixed) y = vd_make_reshape(&m, y, 4, dims);
     if (turned < size) y = vd_make_join(&m, y, vd_make_slice(&m, x, 3, turned, size, 1), 3);
     u->out[0] = packed ? vd_make_reshape(&m, y, 3, t.dims) : y;
-    return m.status;
+    RO_TRY(m.status);
+    return keeps_shape(u, u->out[0], &t, "a cache");
 }
 
 /* ---- the tables --------------------------------------------------------------------------- */

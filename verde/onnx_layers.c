@@ -607,6 +607,31 @@ static ro_status layer_norm(vd_use *u)
     return vd_use_emit(u, &a, u->count, vd_use_wanted(u, RO_OUTPUTS_MAX));
 }
 
+/* A scale of another shape than the normalized axes is stretched to them, and one of another dtype
+ * gives its own: by a node of their own. */
+static ro_status rms_norm(vd_use *u)
+{
+    vd_lower *l = u->l;
+    vd_maker m = {l, RO_OK};
+    vd_attrs a = vd_attrs_of("RMSNormalization");
+    uint32_t axis;
+    RO_TRY(vd_use_wants(u, 2, 2));
+    RO_TRY(vd_use_only(u, "stash_type", 1));
+    const ro_type x = *vd_use_type(u, 0), s = *vd_use_type(u, 1);
+    RO_TRY(vd_use_axis(u, vd_use_int(u, "axis", -1), x.rank, &axis));
+    const ro_type row = ro_type_of(x.dtype, x.rank - axis, x.dims + axis);
+    const int apart = !ro_type_equal(&row, &s);
+    vd_attrs_int(l, &a, "axis", axis);
+    vd_attrs_real(l, &a, "epsilon", vd_use_float(u, "epsilon", 1e-5f));
+    RO_TRY(vd_lower_emit(l, &a, u->in, apart ? 1 : 2, 1, &u->out[0]));
+    if (!apart) return RO_OK;
+    u->out[0] = vd_make_2(&m, "Mul", vd_make_cast(&m, u->out[0], s.dtype), u->in[1]);
+    const ro_type y = vd_make_type(&m, u->out[0]);
+    RO_TRY(m.status);
+    if (y.rank == x.rank && ro_type_elements(&y) == ro_type_elements(&x)) return RO_OK;
+    return vd_use_fail(u, RO_ESHAPE, "has a scale that stretches x");
+}
+
 /* (x - E[x]) / (sqrt(E[x^2] - E[x]^2) + 1e-9), as ONNX's function body says. */
 static ro_status mvn(vd_use *u)
 {
@@ -813,6 +838,7 @@ const vd_lower_row vd_lower_layers[] = {
     {"InstanceNormalization", instance_norm, "epsilon consumed_inputs"},
     {"GroupNormalization", group_norm, "epsilon num_groups stash_type"},
     {"LayerNormalization", layer_norm, "axis epsilon stash_type"},
+    {"RMSNormalization", rms_norm, "axis epsilon stash_type"},
     {"MeanVarianceNormalization", mvn, "axes"},
     {"Softmax LogSoftmax", softmax, "axis"},
     {"SoftmaxCrossEntropyLoss", loss, "reduction ignore_index"},

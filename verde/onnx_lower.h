@@ -194,7 +194,7 @@ ro_status vd_lower_concat(vd_lower *l, const ro_value *in, uint32_t count, int64
 
 /* Nodes one inside the other, as a formula has them: of a failure, the first stays in `status`, and
  * whatever is made after it is RO_NO_VALUE and no node. Only one argument of a call makes nodes:
- * compilers choose the order of arguments, and the order of nodes is part of a job. (onnx_make.c) */
+ * compilers choose the order of arguments, and nodes have theirs in a job. (onnx_make.c) */
 typedef struct { vd_lower *l; ro_status status; } vd_maker;
 ro_value vd_make_node(vd_maker *m, const vd_attrs *a, const ro_value *in, uint32_t count);
 ro_value vd_make_1(vd_maker *m, const char *name, ro_value x);

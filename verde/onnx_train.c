@@ -6,7 +6,8 @@
 
 /* ---- optimizers --------------------------------------------------------------------------- */
 
-/* One tensor that is optimized: inputs R, T, then of all tensors X, then G, then each state. */
+/* Of a call, one argument makes nodes, as with vd_make_2.
+ * One tensor that is optimized: inputs R, T, then of all tensors X, then G, then each state. */
 typedef struct {
     vd_maker m;
     ro_dtype d;
@@ -36,19 +37,20 @@ static ro_value regularized(vd_use *u, tensor *t)
 static void adagrad(vd_use *u, tensor *t)
 {
     ro_value n = vd_make_cast(&t->m, t->count, t->d), g = regularized(u, t);
-    ro_value decay = mul(t, n, real(t, vd_use_float(u, "decay_factor", 0)));
-    ro_value r = div_by(t, t->rate, add(t, real(t, 1), decay));
+    ro_value r = mul(t, n, real(t, vd_use_float(u, "decay_factor", 0)));
+    r = div_by(t, t->rate, add(t, real(t, 1), r));
     t->state[0] = add(t, t->state[0], mul(t, g, g));
-    ro_value h = add(t, vd_make_1(&t->m, "Sqrt", t->state[0]),
-                     real(t, vd_use_float(u, "epsilon", 1e-6f)));
+    ro_value h = vd_make_1(&t->m, "Sqrt", t->state[0]);
+    h = add(t, h, real(t, vd_use_float(u, "epsilon", 1e-6f)));
     t->x = sub(t, t->x, div_by(t, mul(t, r, g), h));
 }
 
 static void momentum(vd_use *u, tensor *t, int nesterov)
 {
     ro_value g = regularized(u, t), alpha = real(t, vd_use_float(u, "alpha", 0));
-    ro_value beta = later(t, real(t, vd_use_float(u, "beta", 0)), real(t, 1));
-    ro_value v = t->state[0] = add(t, mul(t, alpha, t->state[0]), mul(t, beta, g));
+    ro_value beta = real(t, vd_use_float(u, "beta", 0)), kept = mul(t, alpha, t->state[0]);
+    beta = later(t, beta, real(t, 1));
+    ro_value v = t->state[0] = add(t, kept, mul(t, beta, g));
     if (nesterov) v = add(t, g, mul(t, alpha, v));
     t->x = sub(t, t->x, mul(t, t->rate, v));
 }
@@ -58,14 +60,15 @@ static void adam(vd_use *u, tensor *t)
     const double alpha = vd_use_float(u, "alpha", 0.9f), beta = vd_use_float(u, "beta", 0.999f);
     ro_value n = vd_make_cast(&t->m, t->count, t->d), g = regularized(u, t), a = real(t, alpha);
     ro_value b = real(t, beta), one = real(t, 1);
-    t->state[0] = add(t, mul(t, a, t->state[0]), mul(t, real(t, 1 - alpha), g));
-    t->state[1] = add(t, mul(t, b, t->state[1]), mul(t, mul(t, real(t, 1 - beta), g), g));
-    ro_value h = add(t, vd_make_1(&t->m, "Sqrt", t->state[1]),
-                     real(t, vd_use_float(u, "epsilon", 1e-6f)));
+    ro_value v = mul(t, a, t->state[0]), h = mul(t, b, t->state[1]);
+    v = t->state[0] = add(t, v, mul(t, real(t, 1 - alpha), g));
+    h = t->state[1] = add(t, h, mul(t, mul(t, real(t, 1 - beta), g), g));
+    h = vd_make_1(&t->m, "Sqrt", h);
+    h = add(t, h, real(t, vd_use_float(u, "epsilon", 1e-6f)));
     ro_value up = vd_make_1(&t->m, "Sqrt", sub(t, one, vd_make_2(&t->m, "Pow", b, n)));
     ro_value down = sub(t, one, vd_make_2(&t->m, "Pow", a, n));
     ro_value r = later(t, div_by(t, mul(t, t->rate, up), down), t->rate);
-    t->x = sub(t, t->x, div_by(t, mul(t, r, t->state[0]), h));
+    t->x = sub(t, t->x, div_by(t, mul(t, r, v), h));
     const double after = vd_use_float(u, "norm_coefficient_post", 0);
     t->x = mul(t, real(t, 1 - after), t->x);
 }
@@ -150,7 +153,7 @@ ro_status vd_lower_batch_statistics(vd_use *u, ro_value *x)
     vd_attrs_int(u->l, &a, "axis", 1);
     vd_attrs_real(u->l, &a, "epsilon", vd_use_float(u, "epsilon", 1e-5f));
     RO_TRY(m.status);
-    RO_TRY(vd_lower_emit(u->l, &a, &row, 1, 2, &y));
+    RO_TRY(vd_lower_emit(u->l, &a, &row, 1, 3, &y)); /* its gradient needs the third */
     *x = vd_make_swap(&m, vd_make_reshape(&m, y, 3, turned), 0, 1);
     *x = vd_make_reshape(&m, *x, t.rank, t.dims);
     d = vd_make_2(&m, "Sub", row, vd_make_cast(&m, y + 1, t.dtype));

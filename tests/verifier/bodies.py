@@ -371,6 +371,38 @@ def layer_norm_scale_grad_row(n, out, i):
             lambda st: st[0])
 
 
+def rms_norm_row(n, out, i):
+    t, x = n.t, n.dims(0)
+    count = size_of(x[axis_of(n.at["axis"], len(x)):])
+    row = i if out else i // count
+
+    def square(st, j):
+        v = n.read(0, row * count + j)
+        return t.mul(v, v)
+
+    def finish(st):
+        r = t.div(t.one, t.sqrt(t.add(st[0], n.real("epsilon"))))
+        if out:
+            return r
+        y = t.mul(n.read(0, i), r)
+        return t.mul(y, n.read(1, i % count)) if n.has(1) else y
+    return count, [(MEAN, square)], finish
+
+
+def rms_norm_grad_row(n, out, i):
+    t, x = n.t, n.dims(0)
+    count = size_of(x[axis_of(n.at["axis"], len(x)):])
+    row = i // count
+
+    def h(j):
+        return t.mul(n.read(0, j), n.read(3, j % count)) if n.has(3) else n.read(0, j)
+
+    def xh(j):
+        return t.mul(n.read(1, j), n.read(2, row))
+    return (count, [(MEAN, lambda st, j: t.mul(h(row * count + j), xh(row * count + j)))],
+            lambda st: t.mul(n.read(2, row), t.sub(h(i), t.mul(xh(i), st[0]))))
+
+
 class Loss:
     """Rows, labels and weights of the loss and of its gradient; x is input number `x`."""
 
@@ -459,6 +491,7 @@ ROWS = {
     "LogSoftmaxGrad": log_softmax_grad_row, "LayerNormalization": layer_norm_row,
     "LayerNormalizationGrad": layer_norm_grad_row,
     "LayerNormalizationScaleGrad": layer_norm_scale_grad_row,
+    "RMSNormalization": rms_norm_row, "RMSNormalizationGrad": rms_norm_grad_row,
     "SoftmaxCrossEntropyLoss": loss_row, "SoftmaxCrossEntropyLossGrad": loss_grad_row,
 }
 

@@ -28,6 +28,7 @@ ATTRS = {
     "Softmax": "axis:i64", "LogSoftmax": "axis:i64", "SoftmaxGrad": "axis:i64",
     "LogSoftmaxGrad": "axis:i64", "LayerNormalization": "axis:i64 epsilon:f32",
     "LayerNormalizationGrad": "axis:i64", "LayerNormalizationScaleGrad": "axis:i64",
+    "RMSNormalization": "axis:i64 epsilon:f32", "RMSNormalizationGrad": "axis:i64",
     "ReduceSum": _REDUCE, "ReduceMax": _REDUCE, "ReduceMean": _REDUCE, "ReduceMaxGrad": _REDUCE,
     "MaxPool": _POOL, "MaxPoolGrad": _POOL, "AveragePool": _POOL + " count_include_pad:u32",
     "AveragePoolGrad": _POOL + " count_include_pad:u32 dims:ints", "GlobalAveragePool": "",

@@ -218,6 +218,53 @@ def _layer_norm_scale_grad(book):
         run("shape-%s-axis%d" % ("x".join(map(str, dims)), axis), "f32", dims, axis)
 
 
+def _rms_norm(book):
+    def run(name, dtype, dims, axis, scale=1, outputs=2, kind="normal", epsilon=1e-5):
+        tail, _ = _tails(dims, axis)
+        book.add(name, [G(dtype, dims, kind), G(dtype, tail, kind) if scale else None],
+                 norm_attrs(axis, epsilon), outputs)
+
+    for n in SQUARE:
+        run("f32-row%d" % n, "f32", (2, n), 1)
+    for dtype in FLOATS:
+        for scale in (0, 1):
+            for outputs in (1, 2):
+                run("%s-scale%d-out%d" % (dtype, scale, outputs), dtype, (3, 20), -1, scale,
+                    outputs)
+        for kind in ("special", "small", "bits", "wide"):
+            run("%s-%s" % (dtype, kind), dtype, (40, 6), 1, kind=kind)
+        for epsilon in (0.0, 1e-12, 0.1, 1.0):
+            run("%s-eps%s" % (dtype, epsilon), dtype, (6, 5), 1, epsilon=epsilon)
+    run("f64-row4097", "f64", (1, 4097), 1)
+    run("many-chunks", "f32", (1, 9002), 1)
+    for dims, axis in NORM_SHAPES:
+        run("shape-%s-axis%d" % ("x".join(map(str, dims)), axis), "f32", dims, axis)
+    run("many-rows", "f32", (300, 4), 1)
+    zeros = flt("f32", (2, 4), [0, 0, 0, 0, "-0", "-0", "-0", "-0"])
+    for epsilon in (0.0, 1e-5):
+        book.add("zeros-eps%s" % epsilon, [zeros, None], norm_attrs(1, epsilon), 2)
+
+
+def _rms_norm_grad(book):
+    def run(name, dtype, dims, axis, scale=1, kind="normal"):
+        tail, stat = _tails(dims, axis)
+        spread = "positive" if kind == "normal" else kind
+        book.add(name, [G(dtype, dims, kind), G(dtype, dims, kind), G(dtype, stat, spread),
+                        G(dtype, tail, kind) if scale else None], {"axis": axis})
+
+    for n in SQUARE:
+        run("f32-row%d" % n, "f32", (2, n), 1)
+    for dtype in FLOATS:
+        for scale in (0, 1):
+            run("%s-scale%d" % (dtype, scale), dtype, (5, 33), -1, scale)
+            for kind in ("special", "small", "bits", "wide"):
+                run("%s-scale%d-%s" % (dtype, scale, kind), dtype, (40, 6), 1, scale, kind)
+    run("f64-row4097", "f64", (1, 4097), 1)
+    run("many-chunks", "f32", (1, 9005), 1)
+    for dims, axis in NORM_SHAPES:
+        run("shape-%s-axis%d" % ("x".join(map(str, dims)), axis), "f32", dims, axis)
+
+
 # ---- cross entropy ------------------------------------------------------------------------
 
 def loss_attrs(reduction, ignore=None):
@@ -294,5 +341,6 @@ CASES = {
     "SoftmaxGrad": soft(True), "LogSoftmaxGrad": soft(True),
     "LayerNormalization": _layer_norm, "LayerNormalizationGrad": _layer_norm_grad,
     "LayerNormalizationScaleGrad": _layer_norm_scale_grad,
+    "RMSNormalization": _rms_norm, "RMSNormalizationGrad": _rms_norm_grad,
     "SoftmaxCrossEntropyLoss": loss(False), "SoftmaxCrossEntropyLossGrad": loss(True),
 }

@@ -12,8 +12,9 @@ from tensor import Tensor, size_of
 RAW = {"Identity", "Where", "Reshape", "Flatten", "Transpose", "Expand", "Concat", "Split", "Slice",
        "SliceGrad", "Gather", "ConstantOfShape", "Cast", "BitCast"}
 # Outputs that stay f32, and inputs that have a dtype of their own.
-STATISTICS = {"LayerNormalization": (1, 2)}
-APART = {"LayerNormalizationGrad": (2, 3), "LayerNormalizationScaleGrad": (2, 3), "Gather": (1,),
+STATISTICS = {"LayerNormalization": (1, 2), "RMSNormalization": (1,)}
+APART = {"LayerNormalizationGrad": (2, 3), "LayerNormalizationScaleGrad": (2, 3),
+         "RMSNormalizationGrad": (2,), "Gather": (1,),
          "GatherGrad": (1,), "SoftmaxCrossEntropyLoss": (1,), "SoftmaxCrossEntropyLossGrad": (2,),
          "Where": (0,), "Dropout": (1,), "Resize": (1,), "GridSample": (2,)}
 # These have no other dtypes, or their fillers name them all.

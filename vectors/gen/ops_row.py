@@ -199,6 +199,38 @@ def layer_norm_scale_grad(a, xs, _):
     return [Tensor(x.dtype, x.dims[axis:], out)]
 
 
+def rms_norm(a, xs, wanted):
+    x, scale = xs
+    t = x.t
+    eps = a["epsilon"] if t is F32 else convert(F32, F64, a["epsilon"])
+    rows = _norm_rows(a, x)
+    out, inverse = [t.zero] * len(x.bits), []
+    for row in rows.places:
+        values = _take(x, row)
+        square = t.div(lane_sum(t, [t.mul(v, v) for v in values]), t.of_int(rows.length))
+        inverse.append(t.div(t.one, t.sqrt(t.add(square, eps))))
+        for k, place in enumerate(row):
+            y = t.mul(values[k], inverse[-1])
+            out[place] = y if scale is None else t.mul(y, scale.bits[k])
+    return [Tensor(x.dtype, x.dims, out), Tensor(x.dtype, rows.dims, inverse)][:wanted]
+
+
+def rms_norm_grad(a, xs, _):
+    dy, x, inverse, scale = xs
+    t = x.t
+    rows = _norm_rows(a, x)
+    out = [t.zero] * len(x.bits)
+    for row, r in zip(rows.places, inverse.bits):
+        xh = [t.mul(v, r) for v in _take(x, row)]
+        h = _take(dy, row)
+        if scale is not None:
+            h = [t.mul(v, g) for v, g in zip(h, scale.bits)]
+        c = t.div(lane_sum(t, [t.mul(u, v) for u, v in zip(h, xh)]), t.of_int(rows.length))
+        for place, u, v in zip(row, h, xh):
+            out[place] = t.mul(r, t.sub(u, t.mul(v, c)))
+    return [Tensor(x.dtype, x.dims, out)]
+
+
 # ---- cross entropy ------------------------------------------------------------------------
 
 def _label_rows(a, x, labels, weights):
@@ -269,5 +301,6 @@ OPS = {
     "LogSoftmaxGrad": _along_axis(_log_softmax_grad_row),
     "LayerNormalization": layer_norm, "LayerNormalizationGrad": layer_norm_grad,
     "LayerNormalizationScaleGrad": layer_norm_scale_grad,
+    "RMSNormalization": rms_norm, "RMSNormalizationGrad": rms_norm_grad,
     "SoftmaxCrossEntropyLoss": cross_entropy, "SoftmaxCrossEntropyLossGrad": cross_entropy_grad,
 }
