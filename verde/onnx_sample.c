@@ -67,12 +67,12 @@ static ro_status take_sizes(vd_use *u, const ro_type *t, resizing *r, const ro_i
         const int64_t a = r->axes.v[k];
         r->n[a] = r->to[a] = sizes->v[k];
         r->d[a] = t->dims[a];
-        if (r->n[a] < 1 || r->n[a] > (int64_t)VD_LOWER_INDICES || r->d[a] < 1 ||
-            r->d[a] > INT64_C(1) << 38)
+        if (r->n[a] < 0 || r->n[a] > (int64_t)VD_LOWER_INDICES || r->d[a] > INT64_C(1) << 38 ||
+            (r->n[a] && !r->d[a]))
             return vd_use_fail(u, RO_ELIMIT, "resizes axis %lld of %lld to %lld", (long long)a,
                                (long long)r->d[a], (long long)r->n[a]);
     }
-    if (!r->policy) return RO_OK;
+    if (!r->policy || !ro_type_elements(t)) return RO_OK;
     int64_t n = r->n[r->axes.v[0]], d = r->d[r->axes.v[0]];
     for (uint32_t k = 1; k < sizes->n; k++) { /* products below 2^60 */
         const int64_t a = r->axes.v[k], less = r->n[a] * d, more = n * r->d[a];
@@ -250,6 +250,13 @@ static ro_status resize(vd_use *u)
     if (given && r.axes.n) RO_TRY(take_sizes(u, &t, &r, &sizes));
     else RO_TRY(take_scales(u, &t, &r, old ? 1 : 2));
     if (r.coordinates == CROP) RO_TRY(take_roi(u, &r, &roi));
+    const ro_type y = ro_type_of(t.dtype, t.rank, r.to);
+    RO_TRY(ro_type_check(&y, u->l->err));
+    if (!ro_type_elements(&y)) {
+        vd_maker m = {u->l, RO_OK};
+        u->out[0] = vd_make_zeros(&m, t.dtype, y.rank, y.dims);
+        return m.status;
+    }
     for (uint32_t k = 0; k < t.rank; k++) any |= is_resized(&r, &t, k);
     if (!any) return vd_lower_plain(u->l, "Identity", u->in, 1, &u->out[0]);
     if (r.mode != NEAREST) return resize_smooth(u, &r, &t, roi);
