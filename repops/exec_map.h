@@ -149,6 +149,32 @@ static void function_run(const ro_task *t)
 
 static const ro_driver function_driver = {NULL, function_run};
 
+/* ---- Clip ---------------------------------------------------------------------------------- */
+
+static void clip_range(void *ctx, uint64_t begin, uint64_t end, uint32_t worker)
+{
+    const ro_task *t = ctx;
+    const ro_reader *r = &t->reader;
+    const float *x = r->data[0], *low = ro_has(r, 1) ? r->data[1] : NULL;
+    const float *high = ro_has(r, 2) ? r->data[2] : NULL;
+    float *y = t->out[0];
+    (void)worker;
+    for (uint64_t i = begin; i < end; i++) {
+        float v = x[i];
+        if (low) v = ro_greater_of_f32(v, *low);
+        if (high) v = ro_lesser_of_f32(v, *high);
+        y[i] = ro_bits_f32(ro_canon_f32(v));
+    }
+}
+
+static void clip_run(const ro_task *t)
+{
+    ro_parallel(t->pool, ro_type_elements(&t->reader.out[0]), RO_GRAIN, clip_range,
+                (void *)(uintptr_t)t);
+}
+
+static const ro_driver clip_driver = {NULL, clip_run};
+
 /* ---- Dropout --------------------------------------------------------------------------------- */
 
 /* Four neighbours share one block of random words. */

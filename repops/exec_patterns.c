@@ -185,6 +185,7 @@ static const ro_driver *find_driver(const ro_task *t)
     if (d) return d;
     if (f32 && vector_function(t)) return &function_driver;
     if (map_fits(t)) return &map_driver;
+    if (f32 && t->op == RO_OP_Clip) return &clip_driver;
     if (t->op == RO_OP_Dropout) return &dropout_driver;
     if (reduce_fits(t)) return &reduce_driver;
     if (f32 && is_softmax(t->op)) return &softmax_driver;
