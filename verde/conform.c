@@ -104,6 +104,7 @@ static ro_status check_dtype(const vd_onnx_value *v, int is_input, uint32_t k, r
                              ro_err *err)
 {
     if (!v->type || !v->type->dtype || v->type->dtype == (uint32_t)t->dtype) return RO_OK;
+    if (vd_small_held(v->type->dtype) == t->dtype) return RO_OK;
     if (is_input && v->type->dtype == RO_BF16 && t->dtype == RO_U16) t->dtype = RO_BF16;
     if (is_input) return RO_OK; /* what else is wrong with it, lowering says */
     return RO_FAIL(err, RO_ETYPE, "output %u is %s in the case; the model gives %s", k,

@@ -94,19 +94,23 @@ static ro_status tensor_data(const vd_onnx *m, const vd_onnx_tensor *t, ro_arena
                              ro_tensor *out, ro_err *err)
 {
     char name[80];
+    int small = vd_small_bits(t->dtype) != 0;
+    ro_dtype d = small ? vd_small_held(t->dtype) : (ro_dtype)t->dtype;
     vd_onnx_show(&t->name, name, sizeof name);
-    if (t->dtype >= RO_DTYPE_LIMIT || !ro_dtypes[t->dtype].name)
+    if (d >= RO_DTYPE_LIMIT || !ro_dtypes[d].name)
         return RO_FAIL(err, RO_EOP, "tensor \"%s\" is of dtype %s, which is not computed with",
                        name, vd_onnx_dtype_name(t->dtype));
-    out->type = ro_type_of((ro_dtype)t->dtype, t->rank, t->dims);
+    out->type = ro_type_of(d, t->rank, t->dims);
     RO_TRY(ro_type_check(&out->type, err));
     uint8_t *p = ro_arena_alloc(arena, t->bytes);
-    if (!p)
+    uint8_t *unpacked = small ? ro_arena_alloc(arena, t->elements) : p;
+    if (!p || !unpacked)
         return RO_FAIL(err, RO_ENOMEM, "no memory for the %llu bytes of tensor \"%s\"",
                        (unsigned long long)t->bytes, name);
     RO_TRY(vd_onnx_tensor_data(m, t, p, err));
-    ro_canonical_bytes(out->type.dtype, p, p, t->elements);
-    out->data = p;
+    if (small) vd_small_unpack(t->dtype, p, t->elements, unpacked);
+    else ro_canonical_bytes(d, p, p, t->elements);
+    out->data = unpacked;
     return RO_OK;
 }
 
@@ -127,6 +131,7 @@ static ro_status model_constant(vd_lower *l, const vd_onnx_tensor *t, int named,
     const char *name = named ? ro_arena_string(l->arena, t->name.p, t->name.n) : NULL;
     if (named && !name) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
     RO_TRY(vd_lower_constant(l, name, &x.type, x.data, made));
+    if (vd_small_bits(t->dtype)) RO_TRY(vd_lower_mark(l, *made, t->dtype));
     *out = *made;
     return RO_OK;
 }
@@ -610,8 +615,10 @@ static ro_status check_tensor(vd_lower *l, const char *name, const vd_onnx_type 
                               const ro_type *t, int sized)
 {
     const char *dtype = want ? vd_onnx_dtype_name(want->dtype) : NULL;
+    const uint32_t small = want && vd_small_bits(want->dtype) ? want->dtype : 0;
     RO_TRY(ro_type_check(t, l->err));
-    if (want && want->dtype && want->dtype != (uint32_t)t->dtype)
+    if (want && want->dtype &&
+        (uint32_t)t->dtype != (small ? (uint32_t)vd_small_held(small) : want->dtype))
         return RO_FAIL(l->err, RO_ETYPE, "input \"%s\" is %s; the model wants %s", name,
                        ro_dtypes[t->dtype].name, dtype ? dtype : "?");
     if (want && want->has_shape && want->rank != t->rank && sized)
@@ -626,7 +633,8 @@ static ro_status take_tensor(vd_lower *l, const char *name, const vd_onnx_type *
                              const char *as, const ro_tensor *x, int sized, ro_value *made)
 {
     RO_TRY(check_tensor(l, name, want, &x->type, sized));
-    return vd_lower_constant(l, as, &x->type, x->data, made);
+    RO_TRY(vd_lower_constant(l, as, &x->type, x->data, made));
+    return want && vd_small_bits(want->dtype) ? vd_lower_mark(l, *made, want->dtype) : RO_OK;
 }
 
 /* "x[2]", in the arena. */

@@ -124,6 +124,8 @@ typedef struct vd_lower {
     struct { uint32_t id; ro_value was; } *hidden; /* what names stood for outside */
     uint32_t hidden_count, hidden_room;
     const vd_lower_call *call;
+    uint8_t *small;       /* [value] the dtype that it stands for, where RepOps has it not; or 0 */
+    uint32_t small_room;
     int64_t opset;        /* of ONNX's own operators where we are */
     vd_list *lists;
     uint32_t list_count, list_room;
@@ -319,6 +321,23 @@ ro_status vd_lower_reduce(vd_lower *l, const char *name, ro_value x, const ro_in
                           ro_value *out) RO_CHECKED;
 /* Conv by the attributes of the node, of x, w and perhaps b. */
 ro_status vd_use_conv(vd_use *u, const ro_value *in, uint32_t count, ro_value *out) RO_CHECKED;
+/* Dtypes that RepOps has not (onnx_small.c): bits of an element, 0 for others; the dtype of the
+ * tensor that stands for one; elements, packed low bits first, into bytes of it. */
+uint32_t vd_small_bits(uint32_t dtype);
+ro_dtype vd_small_held(uint32_t dtype);
+int vd_small_is_integer(uint32_t dtype);
+void vd_small_unpack(uint32_t dtype, const uint8_t *from, uint64_t elements, uint8_t *to);
+/* Which one a value stands for, or 0; and that it stands for one. */
+uint32_t vd_lower_small(const vd_lower *l, ro_value v);
+ro_status vd_lower_mark(vd_lower *l, ro_value v, uint32_t dtype) RO_CHECKED;
+/* Casts, and what QuantizeLinear and DequantizeLinear of them are. */
+ro_status vd_small_widen(vd_use *u, ro_value x, ro_dtype to, ro_value *out) RO_CHECKED;
+ro_status vd_small_narrow(vd_use *u, ro_value x, uint32_t to, int saturate, ro_value *out)
+    RO_CHECKED;
+ro_status vd_small_quantize(vd_use *u, ro_value x, ro_value scale, ro_value zero, uint32_t to,
+                            int saturate, ro_value *out) RO_CHECKED;
+ro_status vd_small_dequantize(vd_use *u, ro_value x, ro_value scale, ro_value zero, ro_value *out)
+    RO_CHECKED;
 /* x longer on an axis by so many positions, which may be negative: 0 of a value, 1 of its edge, 2
  * reflected, 3 wrapped. */
 ro_status vd_use_pad_axis(vd_use *u, uint32_t axis, int64_t before, int64_t after, uint32_t mode,

@@ -562,6 +562,12 @@ static ro_status cast_to(vd_use *u)
     int like = strcmp(u->name, "CastLike") == 0;
     RO_TRY(vd_use_wants(u, like ? 2 : 1, like ? 2 : 1));
     int64_t to = like ? (int64_t)vd_use_type(u, 1)->dtype : vd_use_int(u, "to", 0);
+    if (like && vd_lower_small(u->l, u->in[1])) to = vd_lower_small(u->l, u->in[1]);
+    if (to > 0 && to < VD_ONNX_DTYPE_LIMIT && vd_small_bits((uint32_t)to))
+        return vd_small_narrow(u, u->in[0], (uint32_t)to, vd_use_int(u, "saturate", 1) != 0,
+                               &u->out[0]);
+    if (to > 0 && to < RO_DTYPE_LIMIT && vd_lower_small(u->l, u->in[0]))
+        return vd_small_widen(u, u->in[0], (ro_dtype)to, &u->out[0]);
     if (to <= 0 || to >= RO_DTYPE_LIMIT)
         return vd_use_fail(u, RO_EOP, "gives the dtype %lld, which is not computed with",
                            (long long)to);
@@ -820,7 +826,7 @@ const vd_lower_row vd_lower_basics[] = {
     {"Concat", concat, "axis"},
     {"Slice", slice, "starts ends axes"},
     {"Split", split, "axis split num_outputs"},
-    {"Cast CastLike", cast_to, "to saturate"},
+    {"Cast CastLike", cast_to, "round_mode saturate to"},
     {"BitCast", bit_cast, "to"},
     {"Dropout", dropout, "ratio seed is_test consumed_inputs"},
     {"Gather", gather, "axis"},
@@ -836,6 +842,9 @@ const vd_lower_row vd_lower_basics[] = {
 /* Whose numbers a library chooses; RepOps's operators of these names draw in one way only. */
 static const char *const RANDOM =
     "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike";
+
+/* That take the dtypes of onnx_small.c. */
+static const char *const SMALL = "Cast CastLike QuantizeLinear DequantizeLinear";
 
 /* Every table, and the domain of its operators. */
 static const struct { const char *domain; const vd_lower_row *rows; } TABLES[] = {
@@ -913,6 +922,12 @@ ro_status vd_lower_operator(vd_use *u)
     for (uint32_t k = 0; k < u->count && !(r && takes_lists); k++)
         if (vd_lower_is_list(u->in[k]))
             return vd_use_fail(u, RO_ETYPE, "takes no sequence, which its input %u is", k);
+    for (uint32_t k = 0; k < u->count; k++) {
+        uint32_t small = u->in[k] == RO_NO_VALUE ? 0 : vd_lower_small(u->l, u->in[k]);
+        if (small && !is_word(SMALL, u->name))
+            return vd_use_fail(u, RO_EOP, "computes with no %s, which its input %u is",
+                               vd_onnx_dtype_name(small), k);
+    }
     if (is_word(RANDOM, u->name)) return draws(u);
     if (!r) return plain(u);
     RO_TRY(check_attributes(u, r->attributes));

@@ -86,12 +86,18 @@ static ro_status quantize(vd_use *u)
     ro_value scale, zero, x = u->in[0];
     RO_TRY(vd_use_wants(u, 2, 3));
     RO_TRY(named_dtype(u, "precision", vd_use_type(u, 1)->dtype, &precision));
-    RO_TRY(named_dtype(u, "output_dtype", RO_U8, &to));
+    int64_t told = vd_use_int(u, "output_dtype", 0);
+    uint32_t small = told > 0 && told < VD_ONNX_DTYPE_LIMIT && vd_small_bits((uint32_t)told)
+                         ? (uint32_t)told : 0;
+    to = small ? vd_small_held(small) : RO_U8;
+    if (!small) RO_TRY(named_dtype(u, "output_dtype", RO_U8, &to));
+    if (u->count > 2 && vd_lower_small(u->l, u->in[2])) small = vd_lower_small(u->l, u->in[2]);
     if (!ro_dtype_is_float(precision))
         return vd_use_fail(u, RO_ETYPE, "divides in %s", ro_dtypes[precision].name);
     RO_TRY(parameter(u, u->in[1], &scale));
     if (u->count > 2) {
-        if (vd_use_int(u, "output_dtype", 0) && vd_use_type(u, 2)->dtype != to)
+        uint32_t of = small ? small : (uint32_t)vd_use_type(u, 2)->dtype;
+        if (told && told != (int64_t)of)
             return vd_use_fail(u, RO_ETYPE, "has a zero point that is not of its output_dtype");
         RO_TRY(parameter(u, u->in[2], &zero));
     } else {
@@ -103,7 +109,9 @@ static ro_status quantize(vd_use *u)
         x = vd_make_2(&m, "Div", x, scale);
         scale = vd_make_real(&m, precision, 1);
     }
-    return quantized(&m, x, scale, zero, &u->out[0]);
+    if (m.status || !small) return quantized(&m, x, scale, zero, &u->out[0]);
+    return vd_small_quantize(u, x, scale, zero, small, vd_use_int(u, "saturate", 1) != 0,
+                             &u->out[0]);
 }
 
 /* In the wider of the scale's dtype and the output's, then rounded to that. */
@@ -123,7 +131,11 @@ static ro_status dequantize(vd_use *u)
     if (ro_dtypes[to].size > ro_dtypes[vd_use_type(u, 1)->dtype].size)
         in[1] = vd_make_cast(&m, in[1], to);
     if (m.status) return m.status;
-    RO_TRY(vd_lower_plain(u->l, "DequantizeLinear", in, count, &y));
+    uint32_t small = vd_lower_small(u->l, in[0]);
+    if (small && !vd_small_is_integer(small))
+        RO_TRY(vd_small_dequantize(u, in[0], in[1], count > 2 ? in[2] : RO_NO_VALUE, &y));
+    else
+        RO_TRY(vd_lower_plain(u->l, "DequantizeLinear", in, count, &y));
     u->out[0] = vd_make_cast(&m, y, to);
     return m.status;
 }
@@ -226,7 +238,8 @@ static ro_status requantize(vd_use *u, ro_value sum, ro_value a, ro_value b, uin
     int64_t n = axis < t.rank ? t.dims[axis] : 0;
     RO_TRY(scale_of(u, 6, t.rank, axis, n, &scale));
     if (vd_use_type(u, 7)->rank <= 1) RO_TRY(spread(u, zero, t.rank, axis, n, &zero));
-    ro_value x = vd_make_2(&m, "Mul", vd_make_cast(&m, sum, RO_F32), vd_make_2(&m, "Mul", a, b));
+    ro_value x = vd_make_2(&m, "Mul", a, b);
+    x = vd_make_2(&m, "Mul", x, vd_make_cast(&m, sum, RO_F32));
     return quantized(&m, x, scale, zero, &u->out[0]);
 }
 
