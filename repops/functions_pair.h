@@ -7,10 +7,10 @@
  * Invariants
  *   1. A *_f32 function returns the float nearest to the true value, as in functions.h.
  *   2. A *_f64 function is a fixed sequence of operations, written down in docs/ARITHMETIC.md, 3.4,
- *      and within one unit in the last place; tests/prove64.c measures it. Here the order of
+ *      and within one unit in the last place; tests/prove.c measures it. Here the order of
  *      operations is the definition: no step may be left out where it seems to do nothing.
  *   3. Only operations of arith.h and integer operations on bits, and no float is converted to an
- *      integer. Only the reduction of large angles branches on its argument. */
+ *      integer. Only what binary64 alone uses branches or loops on its argument. */
 #ifndef RO_FUNCTIONS_PAIR_H
 #define RO_FUNCTIONS_PAIR_H
 
@@ -72,14 +72,18 @@ RO_FN double ro_keep_nan_f64(double y, double x)
 
 /* ---- sin, cos, tan --------------------------------------------------------------------- */
 
+RO_FN double ro_from_48_bits(uint64_t v)
+{
+    return ro_sub_f64(ro_bits_f64(UINT64_C(0x4330000000000000) | v), 0x1p52);
+}
+
 /* 48 bits from bit `at` on of a number of 32-bit digits, as a double. */
 RO_FN double ro_bits_from(const uint32_t *p, uint32_t at)
 {
     uint32_t i = at >> 5, s = at & 31;
     uint64_t v = (((uint64_t)p[i + 1] << 32 | p[i]) >> s) |
                  (s ? (uint64_t)p[i + 2] << (64 - s) : 0);
-    v &= (UINT64_C(1) << 48) - 1;
-    return ro_sub_f64(ro_bits_f64(UINT64_C(0x4330000000000000) | v), 0x1p52);
+    return ro_from_48_bits(v & ((UINT64_C(1) << 48) - 1));
 }
 
 /* Quarter turns in a, 0 <= a < inf: a = n pi/2 + r, |r| <= pi/4; n mod 4 is returned. Up to pi/4
@@ -124,6 +128,38 @@ RO_FN uint64_t ro_quarters(double a, ro_dd *r)
     return n + flip;
 }
 
+/* The same for a float, which has 24 bits and an exponent of 128 at most: 160 bits of 2/pi are
+ * enough, and shifting a by its exponent's last five bits puts the point in one place for all, so
+ * that nothing branches. */
+RO_FN uint64_t ro_quarters_f32(float a, ro_dd *r)
+{
+    const uint64_t low = 0xffffffffu;
+    uint64_t u = ro_f32_bits(a), e = u >> 23, q = e > 126 ? e - 126 : 0, w = q >> 5 & 7;
+    uint64_t m = ((u & 0x7fffff) | 0x800000) << (q & 31), ml = m & low, mh = m >> 32;
+    uint64_t x0 = ml * ro_two_by_pi_f32[w + 4], y0 = mh * ro_two_by_pi_f32[w + 4];
+    uint64_t x1 = ml * ro_two_by_pi_f32[w + 3], y1 = mh * ro_two_by_pi_f32[w + 3];
+    uint64_t x2 = ml * ro_two_by_pi_f32[w + 2], y2 = mh * ro_two_by_pi_f32[w + 2];
+    uint64_t x3 = ml * ro_two_by_pi_f32[w + 1], y3 = mh * ro_two_by_pi_f32[w + 1];
+    uint64_t x4 = ml * ro_two_by_pi_f32[w];
+    uint64_t v1 = (x0 >> 32) + (x1 & low) + (y0 & low);
+    uint64_t v2 = (v1 >> 32) + (x1 >> 32) + (y0 >> 32) + (x2 & low) + (y1 & low);
+    uint64_t v3 = (v2 >> 32) + (x2 >> 32) + (y1 >> 32) + (x3 & low) + (y2 & low);
+    uint64_t v4 = (v3 >> 32) + (x3 >> 32) + (y2 >> 32) + (x4 & low) + (y3 & low);
+    uint64_t n = v4 >> 24 & 3, flip = v4 >> 23 & 1, all = (0 - flip) & ((UINT64_C(1) << 48) - 1);
+    uint64_t p1 = ((v4 & 0xffffff) << 24 | (v3 & low) >> 8) ^ all;
+    uint64_t p2 = ((v3 & 0xff) << 40 | (v2 & low) << 8 | (v1 & low) >> 24) ^ all;
+    uint64_t p3 = ((v1 & 0xffffff) << 24 | (x0 & low) >> 8) ^ all;
+    int small = (double)a <= RO_QUARTER_PI;
+    ro_dd f = ro_dd_fast(ro_mul_f64(ro_from_48_bits(p2), 0x1p-96),
+                         ro_mul_f64(ro_from_48_bits(p3), 0x1p-144));
+    ro_dd g = ro_dd_fast(ro_mul_f64(ro_from_48_bits(p1), 0x1p-48), f.h);
+    g.l = ro_add_f64(g.l, f.l);
+    g = ro_dd_mul(g, ro_dd_make(RO_HALF_PI_H, RO_HALF_PI_L));
+    g = ro_dd_pick(flip != 0, ro_dd_neg(g), g);
+    *r = ro_dd_pick(small, ro_dd_make((double)a, 0.0), g);
+    return small ? 0 : n + flip;
+}
+
 /* sin(r) and cos(r), |r| <= pi/4 and a little, z = r^2. */
 RO_FN ro_dd ro_dd_sin(ro_dd r, ro_dd z)
 {
@@ -158,14 +194,10 @@ RO_FN ro_dd ro_dd_cos(ro_dd z)
     return ro_dd_next(1.0, 0.0, z, a);
 }
 
-/* sin(a) for turn = 0, cos(a) for turn = 1, tan(a) for turn = 2; a >= 0 is finite. */
-RO_FN ro_dd ro_dd_circular(double a, uint64_t turn)
+/* Of n quarter turns and r: sin for turn = 0, cos for turn = 1, tan for turn = 2. */
+RO_FN ro_dd ro_dd_circular(uint64_t n, ro_dd r, uint64_t turn)
 {
-    ro_dd r, z, s, c, y;
-    uint64_t n = ro_quarters(a, &r);
-    z = ro_dd_mul(r, r);
-    s = ro_dd_sin(r, z);
-    c = ro_dd_cos(z);
+    ro_dd z = ro_dd_mul(r, r), s = ro_dd_sin(r, z), c = ro_dd_cos(z), y;
     if (turn == 2) {
         y = ro_dd_div(ro_dd_pick((n & 1) != 0, c, s), ro_dd_pick((n & 1) != 0, s, c));
         return ro_dd_pick((n & 1) != 0, ro_dd_neg(y), y);
@@ -178,14 +210,18 @@ RO_FN ro_dd ro_dd_circular(double a, uint64_t turn)
 RO_FN float ro_circular_f32(float x, uint64_t turn)
 {
     int finite = ro_abs_f32(x) < ro_bits_f32(0x7f800000u);
-    float y = ro_dd_to_f32(ro_dd_circular((double)(finite ? ro_abs_f32(x) : 0.0f), turn));
+    ro_dd r;
+    uint64_t n = ro_quarters_f32(ro_pick_f32(finite, ro_abs_f32(x), 0.0f), &r);
+    float y = ro_dd_to_f32(ro_dd_circular(n, r, turn));
     y = ro_bits_f32(ro_f32_bits(y) ^ (turn == 1 ? 0 : ro_f32_bits(x) & 0x80000000u));
-    return finite ? y : ro_bits_f32(RO_NAN_F32);
+    return ro_pick_f32(finite, y, ro_bits_f32(RO_NAN_F32));
 }
 RO_FN double ro_circular_f64(double x, uint64_t turn)
 {
     int finite = ro_abs_f64(x) < ro_bits_f64(UINT64_C(0x7ff0000000000000));
-    double y = ro_dd_to_f64(ro_dd_circular(finite ? ro_abs_f64(x) : 0.0, turn));
+    ro_dd r;
+    uint64_t n = ro_quarters(finite ? ro_abs_f64(x) : 0.0, &r);
+    double y = ro_dd_to_f64(ro_dd_circular(n, r, turn));
     y = ro_bits_f64(ro_f64_bits(y) ^ (turn == 1 ? 0 : ro_f64_bits(x) & (UINT64_C(1) << 63)));
     return finite ? y : ro_bits_f64(RO_NAN_F64);
 }
@@ -407,33 +443,35 @@ RO_FN ro_dd ro_dd_ln(ro_dd v, ro_dd f, double shift)
     return ro_dd_log(ro_add_f64(k, shift), ro_dd_pick(e == 2048, f, g));
 }
 /* ln(1 + f), f >= 0. */
-RO_FN ro_dd ro_dd_log1p(ro_dd f)
+RO_FN ro_dd ro_dd_one_and(ro_dd f)
 {
     ro_dd v = ro_dd_sum(1.0, f.h);
-    return ro_dd_ln(ro_dd_fast(v.h, ro_add_f64(v.l, f.l)), f, 0.0);
+    return ro_dd_fast(v.h, ro_add_f64(v.l, f.l));
 }
+RO_FN ro_dd ro_dd_log1p(ro_dd f) { return ro_dd_ln(ro_dd_one_and(f), f, 0.0); }
 
-/* Of |x| = a > 2^64, where asinh and acosh are ln(2 a) to all digits; a is finite. */
-RO_FN ro_dd ro_dd_area_far(double a)
+/* ln(1 + f), or ln(2 a) where a > 2^64: there asinh and acosh are that to all digits. */
+RO_FN ro_dd ro_dd_area(double a, ro_dd f)
 {
-    return ro_dd_ln(ro_dd_make(a, 0.0), ro_dd_make(ro_sub_f64(a, 1.0), 0.0), 1.0);
+    int far = a > 0x1p64;
+    ro_dd v = ro_dd_pick(far, ro_dd_make(a, 0.0), ro_dd_one_and(f));
+    f = ro_dd_pick(far, ro_dd_make(ro_sub_f64(a, 1.0), 0.0), f);
+    return ro_dd_ln(v, f, ro_pick_f64(far, 1.0, 0.0));
 }
-/* ln(a + sqrt(a^2 + 1)), 1 + a + a^2 / (sqrt(a^2 + 1) + 1) being the number. */
+/* ln(a + sqrt(a^2 + 1)), 1 + a + a^2 / (sqrt(a^2 + 1) + 1) being the number; a is finite. */
 RO_FN ro_dd ro_dd_asinh(double a)
 {
     double near = ro_pick_f64(a < 0x1p64, a, 0x1p64);
     ro_dd one = ro_dd_make(1.0, 0.0), x = ro_dd_make(near, 0.0), z = ro_dd_mul(x, x);
     ro_dd w = ro_dd_add(ro_dd_sqrt(ro_dd_add(z, one)), one);
-    ro_dd y = ro_dd_log1p(ro_dd_add(x, ro_dd_div(z, w)));
-    return ro_dd_pick(a > 0x1p64, ro_dd_area_far(a), y);
+    return ro_dd_area(a, ro_dd_add(x, ro_dd_div(z, w)));
 }
 /* ln(a + sqrt(a^2 - 1)), a >= 1. */
 RO_FN ro_dd ro_dd_acosh(double a)
 {
     double near = ro_pick_f64(a < 0x1p64, a, 0x1p64);
     ro_dd below = ro_dd_sum(near, -1.0), above = ro_dd_sum(near, 1.0);
-    ro_dd y = ro_dd_log1p(ro_dd_add(below, ro_dd_sqrt(ro_dd_mul(below, above))));
-    return ro_dd_pick(a > 0x1p64, ro_dd_area_far(a), y);
+    return ro_dd_area(a, ro_dd_add(below, ro_dd_sqrt(ro_dd_mul(below, above))));
 }
 /* ln((1 + a) / (1 - a)) / 2, 0 <= a < 1. */
 RO_FN ro_dd ro_dd_atanh(double a)

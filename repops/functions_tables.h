@@ -207,6 +207,12 @@ RO_TABLE uint32_t ro_two_by_pi[38] = {
     0x1f8d5d08u, 0x56033046u, 0xfc7b6babu,
 };
 
+/* The first of them after a word of zeros, where a vector of doubles can fetch them. */
+RO_TABLE uint64_t ro_two_by_pi_f32[12] = {
+    0x0u, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u,
+    0xfe5163abu, 0xdebbc561u, 0xb7246e3au, 0x424dd2e0u, 0x06492eeau,
+};
+
 /* erf(t), row i for t in [i/16, (i+1)/16]; relative error below 2^-64 */
 RO_TABLE double ro_erf_table[64][RO_ROW] = {
     {0x0.0p+0, 0x0.0p+0, 0x0.0p+0, 0x1.20dd750429b6dp+0, 0x1.1ae3a914fed80p-56, 0x0.0p+0,

@@ -232,6 +232,11 @@ def main():
     words = ["0x%08xu," % (bits >> (1184 - 32 * i) & 0xffffffff) for i in range(38)]
     out += ["    " + " ".join(words[i:i + 7]) for i in range(0, 38, 7)]
     out += ["};", ""]
+    out.append("/* The first of them after a word of zeros, where a vector of doubles can fetch them. */")
+    out.append("RO_TABLE uint64_t ro_two_by_pi_f32[12] = {")
+    words = ["0x0u,"] + words[:11]
+    out += ["    " + " ".join(words[i:i + 7]) for i in range(0, 12, 7)]
+    out += ["};", ""]
     rows = []
     worst = mpf(0)
     for i in range(ROWS):
