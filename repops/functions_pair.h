@@ -53,11 +53,14 @@ RO_FN double ro_scale_f64(double v, int64_t k)
     return ro_mul_f64(ro_mul_f64(v, ro_pow2(half)), ro_pow2(k - half));
 }
 
+/* a > b of numbers that are not negative, by their bits: what compilers know to be a comparison of
+ * doubles, and then a choice of one, they make a minimum of, which is none of our operations. */
+RO_FN int ro_over_f64(double a, double b) { return ro_f64_bits(a) > ro_f64_bits(b); }
 /* |x|, not over `most`; `most` for a NaN. */
 RO_FN double ro_capped_f64(double x, double most)
 {
     double a = ro_abs_f64(x);
-    return ro_pick_f64(a < most, a, most);
+    return ro_pick_f64(ro_over_f64(most, a), a, most);
 }
 RO_FN double ro_sign_of_f64(double x, double from)
 {
@@ -238,7 +241,7 @@ RO_FN double ro_tan_f64(double x) { return ro_circular_f64(x, 2); }
  * over 1, and c the sixteenth next to it, the angle is atan(c) + atan((y - c x) / (x + c y)). */
 RO_FN ro_dd ro_dd_angle(ro_dd y, ro_dd x)
 {
-    int steep = y.h > x.h;
+    int steep = ro_over_f64(y.h, x.h);
     ro_dd n = ro_dd_pick(steep, x, y), d = ro_dd_pick(steep, y, x), r, s;
     double t = ro_add_f64(ro_mul_f64(ro_div_f64(n.h, d.h), 16.0), RO_ROUNDER);
     double c = ro_mul_f64(ro_sub_f64(t, RO_ROUNDER), 0.0625), z, p;
@@ -379,7 +382,7 @@ RO_FN double ro_exp_scaled_f64(double y, int64_t shift)
 }
 RO_FN double ro_expm1_f64(double x)
 {
-    double a = ro_capped_f64(x, 720.0), low = ro_pick_f64(a < 700.0, a, 700.0);
+    double a = ro_capped_f64(x, 720.0), low = ro_capped_f64(a, 700.0);
     double y = ro_dd_to_f64(ro_dd_expm1(ro_pick_f64(x < 0.0, ro_neg_f64(low), low)));
     y = ro_pick_f64(x > 700.0, ro_exp_scaled_f64(a, 0), y);
     y = ro_pick_f64(x == 0.0, x, y);
@@ -387,14 +390,14 @@ RO_FN double ro_expm1_f64(double x)
 }
 RO_FN double ro_sinh_f64(double x)
 {
-    double a = ro_capped_f64(x, 720.0), low = ro_pick_f64(a < 700.0, a, 700.0);
+    double a = ro_capped_f64(x, 720.0), low = ro_capped_f64(a, 700.0);
     double y = ro_dd_to_f64(ro_dd_sinh(low));
     y = ro_pick_f64(a > 700.0, ro_exp_scaled_f64(a, -1), y);
     return ro_keep_nan_f64(ro_sign_of_f64(y, x), x);
 }
 RO_FN double ro_cosh_f64(double x)
 {
-    double a = ro_capped_f64(x, 720.0), low = ro_pick_f64(a < 700.0, a, 700.0);
+    double a = ro_capped_f64(x, 720.0), low = ro_capped_f64(a, 700.0);
     double y = ro_dd_to_f64(ro_dd_cosh(low));
     return ro_keep_nan_f64(ro_pick_f64(a > 700.0, ro_exp_scaled_f64(a, -1), y), x);
 }
@@ -412,9 +415,8 @@ RO_FN double ro_tanh_f64(double x)
  * v, and as it is otherwise; |v.h| <= 1000. */
 RO_FN ro_dd ro_dd_logistic_parts(ro_dd v, int64_t *k)
 {
-    int negative = v.h < 0.0, far;
+    int negative = v.h < 0.0, far = ro_over_f64(ro_abs_f64(v.h), 700.0);
     ro_dd y = ro_dd_pick(negative, v, ro_dd_neg(v)), one = ro_dd_make(1.0, 0.0), m, e;
-    far = y.h < -700.0;
     m = ro_dd_exp_parts(y, k);
     e = ro_dd_exp(ro_dd_pick(far, ro_dd_make(-700.0, 0.0), y));
     *k = negative ? *k : 0;
@@ -461,7 +463,7 @@ RO_FN ro_dd ro_dd_area(double a, ro_dd f)
 /* ln(a + sqrt(a^2 + 1)), 1 + a + a^2 / (sqrt(a^2 + 1) + 1) being the number; a is finite. */
 RO_FN ro_dd ro_dd_asinh(double a)
 {
-    double near = ro_pick_f64(a < 0x1p64, a, 0x1p64);
+    double near = ro_capped_f64(a, 0x1p64);
     ro_dd one = ro_dd_make(1.0, 0.0), x = ro_dd_make(near, 0.0), z = ro_dd_mul(x, x);
     ro_dd w = ro_dd_add(ro_dd_sqrt(ro_dd_add(z, one)), one);
     return ro_dd_area(a, ro_dd_add(x, ro_dd_div(z, w)));
@@ -469,7 +471,7 @@ RO_FN ro_dd ro_dd_asinh(double a)
 /* ln(a + sqrt(a^2 - 1)), a >= 1. */
 RO_FN ro_dd ro_dd_acosh(double a)
 {
-    double near = ro_pick_f64(a < 0x1p64, a, 0x1p64);
+    double near = ro_capped_f64(a, 0x1p64);
     ro_dd below = ro_dd_sum(near, -1.0), above = ro_dd_sum(near, 1.0);
     return ro_dd_area(a, ro_dd_add(below, ro_dd_sqrt(ro_dd_mul(below, above))));
 }
@@ -529,16 +531,17 @@ RO_FN double ro_atanh_f64(double x)
 RO_FN ro_dd ro_dd_decay(ro_dd a, ro_dd *e, int64_t *k)
 {
     ro_dd y = ro_dd_neg(a);
-    *e = ro_dd_exp(ro_dd_pick(y.h < -700.0, ro_dd_make(-700.0, 0.0), y));
+    *e = ro_dd_exp(ro_dd_pick(ro_over_f64(a.h, 700.0), ro_dd_make(-700.0, 0.0), y));
     return ro_dd_exp_parts(y, k);
 }
 
 /* log(1 + exp(x)); from -40 down exp(x) alone. */
 RO_FN double ro_softplus_f64(double x)
 {
-    double a = ro_capped_f64(x, 760.0), y, base = ro_pick_f64(x > 0.0, x, 0.0);
+    double a = ro_capped_f64(x, 760.0), y, base;
     int64_t k;
     ro_dd e, m = ro_dd_decay(ro_dd_make(a, 0.0), &e, &k);
+    base = ro_pick_f64(!(ro_f64_bits(x) >> 63), x, 0.0);
     y = ro_dd_to_f64(ro_dd_add(ro_dd_make(base, 0.0), ro_dd_log1p(e)));
     y = ro_pick_f64(x < -40.0, ro_scale_f64(ro_dd_to_f64(m), k), y);
     y = ro_pick_f64(ro_f64_bits(x) == UINT64_C(0x7ff0000000000000), x, y);
@@ -610,7 +613,7 @@ RO_FN ro_dd ro_dd_erfc_scaled(ro_dd u, ro_dd z)
 
 RO_FN double ro_erf_f64(double x)
 {
-    double a = ro_capped_f64(x, 6.0), v = ro_pick_f64(a < 0.5, 0.5, a), y;
+    double a = ro_capped_f64(x, 6.0), v = ro_pick_f64(ro_over_f64(0.5, a), 0.5, a), y;
     ro_dd z = ro_dd_mul(ro_dd_make(a, 0.0), ro_dd_make(a, 0.0)), f;
     ro_dd w = ro_dd_mul(ro_dd_make(v, 0.0), ro_dd_make(v, 0.0));
     f = ro_dd_mul(ro_dd_erfc_scaled(ro_dd_make(v, 0.0), w), ro_dd_exp(ro_dd_neg(w)));
