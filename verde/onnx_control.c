@@ -161,12 +161,17 @@ static ro_status parts_of(vd_use *u, int64_t n, int64_t **sizes, uint32_t *count
     *count = 0;
     *sizes = NULL;
     if (t && t->rank) {
-        ro_ints list;
-        int given;
-        RO_TRY(vd_use_ints(u, 1, NULL, &list, &given));
-        RO_TRY(vd_use_list(u, list.n, sizes));
-        *count = list.n;
-        for (uint32_t k = 0; k < list.n; k++) (*sizes)[k] = list.v[k];
+        vd_maker m = {u->l, RO_OK};
+        const uint64_t parts = ro_type_elements(t);
+        const void *data;
+        if (t->rank != 1 || (t->dtype != RO_I32 && t->dtype != RO_I64))
+            return vd_use_fail(u, RO_ETYPE, "wants a list of integers as input 1");
+        RO_TRY(vd_use_list(u, parts, sizes));
+        ro_value list = vd_make_cast(&m, u->in[1], RO_I64);
+        RO_TRY(m.status);
+        RO_TRY(vd_lower_known(u->l, list, &data));
+        memcpy(*sizes, data, parts * sizeof **sizes);
+        *count = (uint32_t)parts;
         return RO_OK;
     }
     if (t) RO_TRY(vd_use_scalar(u, 1, &real, &each));

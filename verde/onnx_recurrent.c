@@ -46,7 +46,8 @@ static ro_status function_named(const vd_use *u, const vd_onnx_text *name, uint3
                        vd_onnx_show(name, text, sizeof text));
 }
 
-/* The functions of all directions, `each` a direction; without the attribute Sigmoid, then Tanh. */
+/* The functions of all directions, `each` a direction; without the attribute Sigmoid, then Tanh. A
+ * list for two directions may stand where there is one, as ONNX's own default of RNN does. */
 static ro_status activations_of(const vd_use *u, uint32_t each, uint32_t directions,
                                 activation *out)
 {
@@ -54,7 +55,7 @@ static ro_status activations_of(const vd_use *u, uint32_t each, uint32_t directi
     const uint32_t n = each * directions;
     const float *alpha, *beta;
     uint32_t alphas = 0, betas = 0, at[2] = {0, 0};
-    if (a && (a->type != VD_A_STRINGS || a->count < n))
+    if (a && (a->type != VD_A_STRINGS || (a->count != n && a->count != 2 * each)))
         return vd_use_fail(u, RO_EATTR, "has %u activations; %u are wanted", a->count, n);
     for (uint32_t k = 0; k < n; k++) {
         out[k].function = k % each || each == 1 ? TANH : SIGMOID;
