@@ -190,7 +190,6 @@ BINARY(BitwiseAnd, 'Z')
 BINARY(BitwiseOr, 'Z')
 BINARY(BitwiseXor, 'Z')
 UNARY(Abs, 'N')
-UNARY(HardSwish, 'F')
 UNARY(Softsign, 'F')
 UNARY(Erf, 'F')
 UNARY(Softplus, 'F')
@@ -209,6 +208,7 @@ UNARY(Atan, 'F')
         case_tensor(c, g, case_dtype(c, g, 'F'), 0);        \
         case_range(c, 0, low, high);                        \
     }
+UNARY_IN(HardSwish, -2.9, 2.9)
 UNARY_IN(Tan, -1, 1)
 UNARY_IN(Asin, -0.9, 0.9)
 UNARY_IN(Acos, -0.9, 0.9)
@@ -281,8 +281,17 @@ static void case_several(node_case *c, rng *g, char set)
     uint32_t more = (uint32_t)rng_in(g, 0, 3);
     for (uint32_t k = 0; k < more; k++) case_broadcast(c, g, x, d);
 }
-CASE(Max) { UNUSED; case_several(c, g, 'N'); }
-CASE(Min) { UNUSED; case_several(c, g, 'N'); }
+/* In ranges that do not meet, in any order: where two are equal no gradient is a difference. */
+static void case_apart(node_case *c, rng *g)
+{
+    const int64_t turn = rng_in(g, 0, 3);
+    for (uint32_t k = 0; k < c->inputs; k++) {
+        const double at = 2 * (double)((k + turn) % c->inputs);
+        case_range(c, k, at, at + 1.9);
+    }
+}
+CASE(Max) { UNUSED; case_several(c, g, 'N'); case_apart(c, g); }
+CASE(Min) { UNUSED; case_several(c, g, 'N'); case_apart(c, g); }
 CASE(Sum) { UNUSED; case_several(c, g, 'F'); }
 CASE(Mean) { UNUSED; case_several(c, g, 'F'); }
 CASE(Clip)

@@ -316,6 +316,42 @@ Test(gradients, every_differentiable_operator)
     cr_assert_geq(operators, 35);
 }
 
+/* ---- where no difference says it --------------------------------------------------------- */
+
+/* Of equal numbers the first has the gradient, of zeros of both signs too; a NaN has none. */
+Test(gradients, of_equal_numbers)
+{
+    static const float a[4] = {2, 0.0f, 1, 0}, b[4] = {2, -0.0f, 3, 0}, ones[4] = {1, 1, 1, 1};
+    const ro_op ops[2] = {RO_OP_Max, RO_OP_Min};
+    for (int k = 0; k < 2; k++) {
+        const float first[4] = {1, 1, (float)k, 0}, second[4] = {0, 0, (float)!k, 0};
+        node_case c = {.op = ops[k], .inputs = 2, .outputs = 1};
+        float x[2][4];
+        double w[4] = {1, 1, 1, 1}, *weights_of[1] = {w};
+        ro_value in[CASE_INPUTS], weights[CASE_INPUTS], grads[CASE_INPUTS];
+        uint32_t wrt = 0;
+        ro_err err = {0};
+        ro_arena *arena = ro_arena_new();
+        program p;
+        c.in[0] = c.in[1] = c.out[0] = ro_type_of(RO_F32, 1, (int64_t[]){4});
+        memcpy(x[0], a, sizeof a);
+        memcpy(x[1], b, sizeof b);
+        x[0][3] = x[1][3] = ro_bits_f32(RO_NAN_F32);
+        cr_assert_eq(ro_graph_new(arena, &p.g, &err), RO_OK);
+        cr_assert_eq(differentiate(&c, weights_of, p.g, in, weights, grads, &wrt, &err), RO_OK);
+        p.data = calloc(p.g->value_count, sizeof *p.data);
+        p.data[in[0]] = memcpy(room(&c.in[0]), x[0], sizeof a);
+        p.data[in[1]] = memcpy(room(&c.in[1]), x[1], sizeof b);
+        p.data[weights[0]] = memcpy(room(&c.out[0]), ones, sizeof ones);
+        evaluate(&p);
+        cr_assert_eq(memcmp(p.data[grads[0]], first, sizeof first), 0, "%s", ro_ops[ops[k]].name);
+        cr_assert_eq(memcmp(p.data[grads[1]], second, sizeof second), 0, "%s", ro_ops[ops[k]].name);
+        for (ro_value v = 0; v < p.g->value_count; v++) free(p.data[v]);
+        free(p.data);
+        ro_arena_free(arena);
+    }
+}
+
 /* ---- what is refused ------------------------------------------------------------------------ */
 
 Test(gradients, refused_by_name)
@@ -340,7 +376,7 @@ Test(gradients, refused_by_name)
     memset(&err, 0, sizeof err);
     cr_assert_eq(ro_graph_node(g, RO_OP_RMSNormalization, &rms, &x, 1, 2, &y, &err), RO_OK);
     cr_assert_eq(ro_emit1(g, RO_OP_ReduceSum, &all, y + 1, &s, &err), RO_OK);
-    cr_assert_eq(ro_graph_differentiate(g, s, &x, 1, &grad, &err), RO_EOP);
+    cr_assert_eq(ro_graph_differentiate(g, s, &x, 1, &grad, NULL, &err), RO_EOP);
     cr_assert_str_eq(err.msg, "RMSNormalization has no gradient through its output 1");
 
     memset(&err, 0, sizeof err);

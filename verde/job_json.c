@@ -517,7 +517,8 @@ static ro_status parse_root(ctx *c, const cJSON *root, vd_job_file *f)
     static const char *const losses[] = {"softmax_cross_entropy", "mean_squared_error", NULL};
     const char *schema, *name = "";
     const cJSON *m = cJSON_IsObject(root) ? get(root, "model") : NULL;
-    int is_file = cJSON_IsString(m) || (cJSON_IsObject(m) && (get(m, "config") || get(m, "weights")));
+    int is_encoder = cJSON_IsObject(m) && (get(m, "config") || get(m, "weights"));
+    int is_file = cJSON_IsString(m) || is_encoder;
     if (!is_file) RO_TRY(check_keys(c, root, "the job", keys));
     RO_TRY(word(c, root, "the job", "schema", 1, &schema));
     if (strcmp(schema, SCHEMA))

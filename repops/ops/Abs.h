@@ -5,7 +5,7 @@
  *   Abs clears the sign bit; Abs of INT_MIN is INT_MIN (rule 7). Sign(+-0) is the same zero and
  *   Sign(NaN) a NaN; Round takes ties to even; Floor, Ceil and Round keep the sign of x, so
  *   that Ceil(-0.5) = -0 (rule 5)
- *   gradients  Abs mul(dy, Sign(x)); Reciprocal neg(mul(dy, mul(y, y))); the others none
+ *   gradients  Abs mul(dy, Sign(x)); Reciprocal neg(mul(dy, mul(y, y))); Sign zero; the others none
  *   errors  none
  *   cost    1 flop an element      source  ONNX Abs-13, Sign-13, Floor-13, Ceil-13, Round-11,
  *                                          Reciprocal-13                                  */
@@ -97,6 +97,12 @@ RO_GRAD(Abs)
     RO_TRY(ro_emit1(g, RO_OP_Sign, NULL, node->in[0], &s, err));
     return ro_emit2(g, RO_OP_Mul, NULL, dy[0], s, &dx[0], err);
 }
+/* Nothing comes back: its slope is 0 wherever it has one. */
+RO_GRAD(Sign)
+{
+    (void)g, (void)node, (void)dy, (void)dx, (void)err;
+    return RO_OK;
+}
 RO_GRAD(Reciprocal)
 {
     ro_value y = node->first_output, square, m;
@@ -108,7 +114,7 @@ RO_GRAD(Reciprocal)
 RO_OP(Abs, MAP, .version = 1, .signature = "N x -> N y", .at = RO_AT_ALL(Abs),
       .infer = ro_infer_same, .flops = ro_flops_1, .reads = ro_reads_1, .grad = ro_Abs_grad)
 RO_OP(Sign, MAP, .version = 1, .signature = "N x -> N y", .at = RO_AT_ALL(Sign),
-      .infer = ro_infer_same, .flops = ro_flops_1, .reads = ro_reads_1)
+      .infer = ro_infer_same, .flops = ro_flops_1, .reads = ro_reads_1, .grad = ro_Sign_grad)
 RO_OP(Floor, MAP, .version = 1, .signature = "F x -> F y", .at = RO_AT_FLOAT(Floor),
       .infer = ro_infer_same, .flops = ro_flops_1, .reads = ro_reads_1)
 RO_OP(Ceil, MAP, .version = 1, .signature = "F x -> F y", .at = RO_AT_FLOAT(Ceil),

@@ -8,7 +8,8 @@
  *       takes part; then add(s, b). ConvWeightGrad: k = (n, o..), likewise. ConvInputGrad:
  *       k = (m, kernel..), m within the group; a tap between strides is skipped but keeps its
  *       number, a tap outside dy takes part as +0. Blocks of 256, groups of 4,096 (rules 27, 30)
- *   gradients  of Conv: the other two, and one ReduceSum of dy over n and o.. for b
+ *   gradients  of Conv: the other two, and one ReduceSum of dy over n and o.. for b; of
+ *       ConvInputGrad: Conv for dy and ConvWeightGrad for w
  *   errors  RO_ESHAPE, RO_EATTR (window.h, group, dims that do not give dy)
  *   cost    2 K flops an element      source  ONNX Conv-11                                */
 #if defined(RO_PASS_ATTRS)
@@ -276,6 +277,19 @@ RO_GRAD(Conv)
     if (node->inputs < 3 || node->in[2] == RO_NO_VALUE) return RO_OK;
     return ro_emit1(g, RO_OP_ReduceSum, &sum, dy[0], &dx[2], err);
 }
+/* It is linear in both: what is dy there is a Conv of what comes back here. */
+RO_GRAD(ConvInputGrad)
+{
+    const ro_ConvInputGrad_attrs *t = node->attrs;
+    const ro_type *w = ro_graph_type(g, node->in[1]);
+    ro_Conv_attrs tc = {.strides = t->strides, .pads = t->pads, .dilations = t->dilations,
+                        .group = t->group};
+    ro_ConvWeightGrad_attrs tw = {.strides = t->strides, .pads = t->pads,
+                                  .dilations = t->dilations, .group = t->group};
+    for (uint32_t a = 2; a < w->rank; a++) tw.dims.v[tw.dims.n++] = w->dims[a];
+    RO_TRY(ro_emit2(g, RO_OP_Conv, &tc, dy[0], node->in[1], &dx[0], err));
+    return ro_emit2(g, RO_OP_ConvWeightGrad, &tw, node->in[0], dy[0], &dx[1], err);
+}
 #elif defined(RO_OP)
 RO_OP(Conv, CONTRACT, .version = 1, .signature = "N x, N w, N b? -> N y", .at = RO_AT_ALL(Conv),
       .explain = RO_EXPLAIN_ALL(Conv), .infer = ro_Conv_infer, .flops = ro_Conv_flops,
@@ -283,7 +297,7 @@ RO_OP(Conv, CONTRACT, .version = 1, .signature = "N x, N w, N b? -> N y", .at = 
 RO_OP(ConvInputGrad, CONTRACT, .version = 1, .signature = "F dy, F w -> F dx",
       .at = RO_AT_FLOAT(ConvInputGrad), .explain = RO_EXPLAIN_FLOAT(ConvInputGrad),
       .infer = ro_ConvInputGrad_infer, .flops = ro_ConvInputGrad_flops,
-      .reads = ro_ConvInputGrad_reads, .grad = NULL)
+      .reads = ro_ConvInputGrad_reads, .grad = ro_ConvInputGrad_grad)
 RO_OP(ConvWeightGrad, CONTRACT, .version = 1, .signature = "F dy, F x -> F dw",
       .at = RO_AT_FLOAT(ConvWeightGrad), .explain = RO_EXPLAIN_FLOAT(ConvWeightGrad),
       .infer = ro_ConvWeightGrad_infer, .flops = ro_ConvWeightGrad_flops,

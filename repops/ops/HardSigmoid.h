@@ -3,7 +3,9 @@
  *                                            total order of rule 9: a NaN stays one
  *   HardSwish    F x   ->   F y = mul(x, HardSigmoid of x with alpha RN32(1/6) and beta 0.5)
  *   Softsign     F x   ->   F y = div(x, add(1, abs x))
- *   gradients  Softsign div(dy, mul(d, d)), d = add(1, abs x); the others none
+ *   gradients  HardSigmoid mul(dy, alpha) where 0 < y < 1, else +0; HardSwish mul(dy, add(h,
+ *              mul(x, s))), h its HardSigmoid and s RN(1/6) where 0 < h < 1, else +0;
+ *              Softsign div(dy, mul(d, d)), d = add(1, abs x)
  *   errors  none
  *   cost    2 flops an element      source  ONNX HardSigmoid-6, HardSwish-14, Softsign-1   */
 #if defined(RO_PASS_ATTRS)
@@ -40,6 +42,38 @@ RO_MAP1(HardSwish)
 RO_MAP1(Softsign)
 #endif
 #elif defined(RO_PASS_HOST)
+/* v where 0 < y < 1, else +0. */
+static ro_status ro_emit_inside(ro_graph *g, ro_value y, ro_value v, ro_value *out, ro_err *err)
+{
+    const ro_dtype d = ro_graph_type(g, y)->dtype;
+    ro_value zero, one, in[3] = {RO_NO_VALUE, v, RO_NO_VALUE};
+    RO_TRY(ro_emit_scalar(g, d, 0, &zero, err));
+    RO_TRY(ro_emit_scalar(g, d, 1, &one, err));
+    RO_TRY(ro_emit2(g, RO_OP_Greater, NULL, y, zero, &in[0], err));
+    in[2] = zero;
+    RO_TRY(ro_emit(g, RO_OP_Where, NULL, in, 3, &in[1], err));
+    RO_TRY(ro_emit2(g, RO_OP_Less, NULL, y, one, &in[0], err));
+    return ro_emit(g, RO_OP_Where, NULL, in, 3, out, err);
+}
+RO_GRAD(HardSigmoid)
+{
+    double alpha = (double)((const ro_HardSigmoid_attrs *)node->attrs)->alpha;
+    ro_value a, m;
+    RO_TRY(ro_emit_scalar(g, ro_graph_type(g, dy[0])->dtype, alpha, &a, err));
+    RO_TRY(ro_emit2(g, RO_OP_Mul, NULL, dy[0], a, &m, err));
+    return ro_emit_inside(g, node->first_output, m, &dx[0], err);
+}
+RO_GRAD(HardSwish)
+{
+    const ro_HardSigmoid_attrs t = {.alpha = 0x1.555556p-3f, .beta = 0.5f};
+    ro_value x = node->in[0], h, s;
+    RO_TRY(ro_emit1(g, RO_OP_HardSigmoid, &t, x, &h, err));
+    RO_TRY(ro_emit_scalar(g, ro_graph_type(g, x)->dtype, (double)t.alpha, &s, err));
+    RO_TRY(ro_emit_inside(g, h, s, &s, err));
+    RO_TRY(ro_emit2(g, RO_OP_Mul, NULL, x, s, &s, err));
+    RO_TRY(ro_emit2(g, RO_OP_Add, NULL, h, s, &s, err));
+    return ro_emit2(g, RO_OP_Mul, NULL, dy[0], s, &dx[0], err);
+}
 RO_GRAD(Softsign)
 {
     ro_value one, d, square;
@@ -51,9 +85,10 @@ RO_GRAD(Softsign)
 }
 #elif defined(RO_OP)
 RO_OP(HardSigmoid, MAP, .version = 1, .signature = "F x -> F y", .at = RO_AT_FLOAT(HardSigmoid),
-      .infer = ro_infer_same, .flops = ro_flops_2, .reads = ro_reads_1)
+      .infer = ro_infer_same, .flops = ro_flops_2, .reads = ro_reads_1,
+      .grad = ro_HardSigmoid_grad)
 RO_OP(HardSwish, MAP, .version = 1, .signature = "F x -> F y", .at = RO_AT_FLOAT(HardSwish),
-      .infer = ro_infer_same, .flops = ro_flops_2, .reads = ro_reads_1)
+      .infer = ro_infer_same, .flops = ro_flops_2, .reads = ro_reads_1, .grad = ro_HardSwish_grad)
 RO_OP(Softsign, MAP, .version = 1, .signature = "F x -> F y", .at = RO_AT_FLOAT(Softsign),
       .infer = ro_infer_same, .flops = ro_flops_2, .reads = ro_reads_1, .grad = ro_Softsign_grad)
 #endif

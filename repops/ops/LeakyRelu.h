@@ -8,7 +8,8 @@
  *   Shrink            x < -lambd ? add(x, bias) : x > lambd ? sub(x, bias) : +0
  *   comparisons are IEEE's: a NaN gives +0 in the last two
  *   gradients  LeakyRelu Where(Less(x, 0), mul(dy, alpha), dy); PRelu likewise with slope, and
- *              Where(Less(x, 0), mul(dy, x), 0) by rule 43; the others none
+ *              Where(Less(x, 0), mul(dy, x), 0) by rule 43; ThresholdedRelu dy where
+ *              x > alpha, Shrink where x < -lambd or x > lambd, else +0
  *   errors  RO_ESHAPE when slope does not broadcast to x
  *   cost    2 flops an element      source  ONNX LeakyRelu-16, PRelu-16, ThresholdedRelu-10,
  *                                           Shrink-9                                       */
@@ -79,6 +80,34 @@ RO_GRAD(PRelu)
     RO_TRY(ro_emit_below_zero(g, x, m, zero, &d, err));
     return ro_emit_unbroadcast(g, d, node->in[1], &dx[1], err);
 }
+/* dy where `is`, else `otherwise`. */
+static ro_status ro_emit_where(ro_graph *g, ro_op is, ro_value x, ro_value bound, ro_value dy,
+                               ro_value otherwise, ro_value *out, ro_err *err)
+{
+    ro_value in[3] = {RO_NO_VALUE, dy, otherwise};
+    RO_TRY(ro_emit2(g, is, NULL, x, bound, &in[0], err));
+    return ro_emit(g, RO_OP_Where, NULL, in, 3, out, err);
+}
+RO_GRAD(ThresholdedRelu)
+{
+    double alpha = (double)((const ro_ThresholdedRelu_attrs *)node->attrs)->alpha;
+    const ro_dtype d = ro_graph_type(g, dy[0])->dtype;
+    ro_value a, zero;
+    RO_TRY(ro_emit_scalar(g, d, alpha, &a, err));
+    RO_TRY(ro_emit_scalar(g, d, 0, &zero, err));
+    return ro_emit_where(g, RO_OP_Greater, node->in[0], a, dy[0], zero, &dx[0], err);
+}
+RO_GRAD(Shrink)
+{
+    double lambd = (double)((const ro_Shrink_attrs *)node->attrs)->lambd;
+    const ro_dtype d = ro_graph_type(g, dy[0])->dtype;
+    ro_value x = node->in[0], low, high, zero;
+    RO_TRY(ro_emit_scalar(g, d, -lambd, &low, err));
+    RO_TRY(ro_emit_scalar(g, d, lambd, &high, err));
+    RO_TRY(ro_emit_scalar(g, d, 0, &zero, err));
+    RO_TRY(ro_emit_where(g, RO_OP_Greater, x, high, dy[0], zero, &zero, err));
+    return ro_emit_where(g, RO_OP_Less, x, low, dy[0], zero, &dx[0], err);
+}
 #elif defined(RO_OP)
 RO_OP(LeakyRelu, MAP, .version = 1, .signature = "F x -> F y", .at = RO_AT_FLOAT(LeakyRelu),
       .infer = ro_infer_same, .flops = ro_flops_2, .reads = ro_reads_1,
@@ -87,7 +116,7 @@ RO_OP(PRelu, MAP, .version = 1, .signature = "N x, N slope -> N y", .at = RO_AT_
       .infer = ro_PRelu_infer, .flops = ro_flops_2, .reads = ro_reads_1, .grad = ro_PRelu_grad)
 RO_OP(ThresholdedRelu, MAP, .version = 1, .signature = "F x -> F y",
       .at = RO_AT_FLOAT(ThresholdedRelu), .infer = ro_infer_same, .flops = ro_flops_2,
-      .reads = ro_reads_1)
+      .reads = ro_reads_1, .grad = ro_ThresholdedRelu_grad)
 RO_OP(Shrink, MAP, .version = 1, .signature = "F x -> F y", .at = RO_AT_FLOAT(Shrink),
-      .infer = ro_infer_same, .flops = ro_flops_2, .reads = ro_reads_1)
+      .infer = ro_infer_same, .flops = ro_flops_2, .reads = ro_reads_1, .grad = ro_Shrink_grad)
 #endif

@@ -3,8 +3,8 @@
  *   Clip      N x, N min?, N max? (scalars)                ->   N y = Min(Max(x, min), max)
  *   in the total order of rule 9: -0 < +0; a NaN among the inputs is the result of Max and of
  *   Min; a bound that is not given takes no part; min > max gives max (rule 6)
- *   gradient  Clip dy where x >= min and x <= max (IEEE), else +0; none of its bounds; the others
- *             none
+ *   gradient  Clip dy where x >= min and x <= max (IEEE), else +0; none of its bounds. Max, Min: dy
+ *             goes to the first input that equals the result (IEEE), to none where that is NaN
  *   errors  RO_ESHAPE when the shapes do not broadcast or a bound is no scalar
  *   cost    1 flop an element and input      source  ONNX Max-13, Min-13, Clip-13           */
 #if defined(RO_PASS_ATTRS)
@@ -86,11 +86,33 @@ RO_GRAD(Clip)
     }
     return RO_OK;
 }
+/* The first input that the result equals has dy; none where it is NaN. */
+static ro_status ro_emit_extreme_grad(ro_graph *g, const ro_node *node, ro_value dy, ro_value *dx,
+                                      ro_err *err)
+{
+    ro_value zero, in[3], left = dy;
+    RO_TRY(ro_emit_scalar(g, ro_graph_type(g, dy)->dtype, 0, &zero, err));
+    for (uint32_t k = 0; k < node->inputs; k++) {
+        RO_TRY(ro_emit2(g, RO_OP_Equal, NULL, node->in[k], node->first_output, &in[0], err));
+        in[1] = left;
+        in[2] = zero;
+        RO_TRY(ro_emit(g, RO_OP_Where, NULL, in, 3, &dx[k], err));
+        in[1] = zero;
+        in[2] = left;
+        if (k + 1 < node->inputs) RO_TRY(ro_emit(g, RO_OP_Where, NULL, in, 3, &left, err));
+        RO_TRY(ro_emit_unbroadcast(g, dx[k], node->in[k], &dx[k], err));
+    }
+    return RO_OK;
+}
+RO_GRAD(Max) { return ro_emit_extreme_grad(g, node, dy[0], dx, err); }
+RO_GRAD(Min) { return ro_emit_extreme_grad(g, node, dy[0], dx, err); }
 #elif defined(RO_OP)
 RO_OP(Max, AT, .version = 1, .signature = "N x... -> N y", .at = RO_AT_ALL(Max),
-      .infer = ro_infer_broadcast_all, .flops = ro_flops_inputs, .reads = ro_reads_1)
+      .infer = ro_infer_broadcast_all, .flops = ro_flops_inputs, .reads = ro_reads_1,
+      .grad = ro_Max_grad)
 RO_OP(Min, AT, .version = 1, .signature = "N x... -> N y", .at = RO_AT_ALL(Min),
-      .infer = ro_infer_broadcast_all, .flops = ro_flops_inputs, .reads = ro_reads_1)
+      .infer = ro_infer_broadcast_all, .flops = ro_flops_inputs, .reads = ro_reads_1,
+      .grad = ro_Min_grad)
 RO_OP(Clip, AT, .version = 1, .signature = "N x, N min?, N max? -> N y", .at = RO_AT_ALL(Clip),
       .infer = ro_Clip_infer, .flops = ro_flops_2, .reads = ro_reads_1, .grad = ro_Clip_grad)
 #endif
