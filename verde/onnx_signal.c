@@ -250,7 +250,10 @@ static int in_halves(const vd_lower *l, const transform *f)
 static ro_status fourier(vd_use *u, ro_value x, uint32_t axis, transform *f, ro_value *out)
 {
     vd_maker m = {u->l, RO_OK};
-    const ro_type t = *ro_graph_type(u->l->graph, x);
+    const ro_dtype given = ro_graph_type(u->l->graph, x)->dtype;
+    x = vd_make_cast(&m, x, given == RO_F64 ? RO_F64 : RO_F32); /* of 16 bits: rounded at the end */
+    const ro_type t = vd_make_type(&m, x);
+    RO_TRY(m.status);
     const int64_t most = f->inverse && f->onesided ? f->length / 2 + 1 : f->length;
     int64_t perm[RO_RANK_MAX], inverse[RO_RANK_MAX], dims[RO_RANK_MAX], flat[3] = {1, 0, 0};
     uint32_t n = 0;
@@ -274,14 +277,15 @@ static ro_status fourier(vd_use *u, ro_value x, uint32_t axis, transform *f, ro_
     *out = vd_make_transpose(&m, vd_make_reshape(&m, x, t.rank, dims), inverse);
     if (f->inverse)
         *out = vd_make_2(&m, "Div", *out, vd_make_real(&m, t.dtype, (double)f->length));
+    *out = vd_make_cast(&m, *out, given);
     return m.status;
 }
 
 /* x is a signal, and its axis one of time. */
 static ro_status check_signal(const vd_use *u, const ro_type *x, int64_t length)
 {
-    if (x->dtype != RO_F32 && x->dtype != RO_F64)
-        return vd_use_fail(u, RO_ETYPE, "transforms %s; float32 and float64 are taken",
+    if (!ro_dtype_is_float(x->dtype))
+        return vd_use_fail(u, RO_ETYPE, "transforms %s; floats are taken",
                            ro_dtypes[x->dtype].name);
     if (x->rank < 2 || x->dims[x->rank - 1] < 1 || x->dims[x->rank - 1] > 2)
         return vd_use_fail(u, RO_ESHAPE, "wants a last axis of 1 or 2: real, or complex");
