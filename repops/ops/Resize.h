@@ -77,11 +77,13 @@ RO_FN double ro_resize_at(const ro_resize_rule *r, int64_t o)
     default: return ro_resize_half(r, o);
     }
 }
-/* Within +-2^52, so that a floor is a whole number of int64; NaN is the least. */
+/* Within +-2^52, so that a floor is a whole number of int64; NaN is the least. By the total order's
+ * integers: of a comparison of doubles nvcc makes a minimum, which is none of our operations. */
 RO_FN double ro_resize_limited(double x)
 {
-    if (!(x >= -0x1p52)) return -0x1p52;
-    return x <= 0x1p52 ? x : 0x1p52;
+    int64_t k = ro_order_f64(x);
+    if (!(x == x) || k < ro_order_f64(-0x1p52)) return -0x1p52;
+    return k > ro_order_f64(0x1p52) ? 0x1p52 : x;
 }
 RO_FN int64_t ro_resize_floor(double x)
 {
