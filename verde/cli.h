@@ -93,8 +93,8 @@ ro_status cli_model_run(const cli_job *j, const vd_exec_options *e, ro_tensor *o
 ro_status cli_model_outputs(cli_job *j, const vd_exec_options *e, const vd_digest *expect,
                             const char *out, cJSON *o, ro_err *err) RO_CHECKED;
 
-/* A tensor's name as that of a .npy file: other characters become _, and what one of the k before it
- * has already gets a number. list: the first of them, each so many bytes from the one before. */
+/* A tensor's name as that of a .npy file: other characters become _, and what one of the k before
+ * it has already gets a number. list: the first of them, each so many bytes from the one before. */
 typedef char cli_file_name[200];
 void cli_name_file(const char *name, cli_file_name *list, size_t stride, uint32_t k);
 
@@ -118,7 +118,8 @@ ro_status vd_safetensors_read(const char *path, ro_arena *arena, vd_named_tensor
  *   inputs    input_ids, and perhaps attention_mask and token_type_ids: int64[sentences, positions]
  *   *out      out: in the arena; its outputs are last_hidden_state and sentence_embedding
  *   returns   RO_OK; RO_EFORMAT, RO_ESHAPE, RO_ELIMIT a key, tensor or input is not as it must be,
- *             by name; RO_EOP the config asks for what is not computed; RO_EUSAGE; RO_ENOMEM; I/O */
+ *             by name; RO_EOP the config asks for what is not computed; RO_EUSAGE; RO_ENOMEM; I/O
+ */
 ro_status vd_encoder_job(const char *config, const char *weights, const vd_onnx_input *inputs,
                          uint32_t count, vd_record record, uint32_t segment, ro_arena *arena,
                          vd_onnx_job *out, ro_err *err) RO_CHECKED;

@@ -13,7 +13,8 @@
 
 /* A template's text, or with a model the job of running it. A job in another folder than this one
  * names the model by its whole path. */
-static ro_status write_job(const char *text, const char *model, const char *out, FILE *f, ro_err *err)
+static ro_status write_job(const char *text, const char *model, const char *out, FILE *f,
+                           ro_err *err)
 {
     char whole[PATH_MAX];
     if (text) return fputs(text, f) < 0 ? RO_FAIL(err, RO_EIO, "the job cannot be written") : RO_OK;
@@ -25,7 +26,8 @@ static ro_status write_job(const char *text, const char *model, const char *out,
 
 ro_status cmd_job_new(int argc, char **argv, int *exit_code, ro_err *err)
 {
-    cli_option options[] = {{.name = "--template", .has_value = 1}, {.name = "--out", .has_value = 1},
+    cli_option options[] = {{.name = "--template", .has_value = 1},
+                            {.name = "--out", .has_value = 1},
                             {.name = "--model", .has_value = 1}, {0}};
     cli_args a = {.options = options};
     (void)exit_code;

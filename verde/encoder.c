@@ -34,7 +34,8 @@ static const size_key SIZES[] = {
 
 /* What these keys may be. */
 static const struct { const char *key, *word; int needed; } WORDS[] = {
-    {"model_type", "bert", 1}, {"hidden_act", "gelu", 1}, {"position_embedding_type", "absolute", 0}};
+    {"model_type", "bert", 1}, {"hidden_act", "gelu", 1},
+    {"position_embedding_type", "absolute", 0}};
 
 /* False wherever they are there: they would make it another model. */
 static const char *const SWITCHES[] = {"is_decoder", "add_cross_attention", "is_encoder_decoder"};
@@ -214,8 +215,8 @@ static ro_status take_input(encoder *e, const vd_onnx_input *inputs, uint32_t co
         e->positions = t->dims[1];
     }
     if (!fits || !e->batch || t->dims[0] != e->batch || t->dims[1] != e->positions)
-        return RO_FAIL(e->l.err, RO_ESHAPE, "the input %s is %s; int64[sentences, positions] of one "
-                       "shape are taken, at most %u positions", name,
+        return RO_FAIL(e->l.err, RO_ESHAPE, "the input %s is %s; int64[sentences, positions] of "
+                       "one shape are taken, at most %u positions", name,
                        ro_type_text(t, text, sizeof text), e->s.positions);
     if (below) RO_TRY(check_numbers(e, in, below));
     return vd_lower_constant(&e->l, in->name, t, in->tensor.data, out);

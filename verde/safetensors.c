@@ -86,7 +86,8 @@ static ro_status entry(const cJSON *o, const uint8_t *data, uint64_t size, vd_na
     for (size_t k = 0; cJSON_IsString(d) && k < DTYPES; k++)
         if (strcmp(d->valuestring, dtypes[k].name) == 0) t->type.dtype = dtypes[k].dtype;
     int ok = cJSON_GetArraySize(o) == 3 && t->type.dtype != RO_NONE && cJSON_IsArray(s) &&
-             cJSON_IsArray(off) && cJSON_GetArraySize(off) == 2 && cJSON_GetArraySize(s) <= (int)RO_RANK_MAX;
+             cJSON_IsArray(off) && cJSON_GetArraySize(off) == 2 &&
+             cJSON_GetArraySize(s) <= (int)RO_RANK_MAX;
     if (ok) cJSON_ArrayForEach(n, s)
     {
         ok = ok && cJSON_IsNumber(n) && n->valuedouble >= 0 && n->valuedouble <= 0x1p40 &&
