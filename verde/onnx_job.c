@@ -129,6 +129,13 @@ ro_status vd_train_dropout(vd_use *u, double ratio)
 
 /* ---- what goes in --------------------------------------------------------------------------- */
 
+/* No node where it is of that dtype. */
+static ro_status cast_to(vd_lower *l, ro_value x, ro_dtype to, ro_value *out)
+{
+    *out = x;
+    return ro_graph_type(l->graph, x)->dtype == to ? RO_OK : vd_lower_cast(l, x, to, out);
+}
+
 /* A batch as the model's input wants it: its dtype, and a channel axis where images lack one. */
 static ro_status feed(vd_lower *l, const vd_onnx_value *v, ro_value x, int scaled)
 {
@@ -151,10 +158,10 @@ static ro_status feed(vd_lower *l, const vd_onnx_value *v, ro_value x, int scale
         RO_TRY(vd_lower_reshape(l, x, 4, dims, &x));
     }
     if (scaled && real) {
-        RO_TRY(vd_lower_cast(l, x, RO_F32, &x));
+        RO_TRY(cast_to(l, x, RO_F32, &x));
         RO_TRY(vd_build_scale(b, &x));
     }
-    RO_TRY(vd_lower_cast(l, x, to, &x));
+    RO_TRY(cast_to(l, x, to, &x));
     return vd_lower_bind_input(l, v, ro_graph_type(l->graph, x), x);
 }
 
