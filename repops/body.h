@@ -262,7 +262,7 @@ RO_FN uint64_t ro_reduced_index(const ro_type *x, uint32_t mask, uint64_t i, uin
 #define RO_GROUP_BLOCKS (RO_GROUP / RO_BLOCK)
 #define RO_CHAIN 256u          /* positions of a chain in one part of an explanation */
 #define RO_LIST 4096u          /* parts that one part lists: 32 KiB of an answer     */
-enum { RO_STAGE_SUM, RO_STAGE_MAX, RO_STAGE_MEAN };
+enum { RO_STAGE_SUM, RO_STAGE_MAX, RO_STAGE_MEAN, RO_STAGE_PRODUCT };
 
 /* ---- the shapes of explanations (see repops.h) ----------------------------------------------- */
 

@@ -136,7 +136,8 @@
     RO_CONTRACT_EXPLAIN(op)
 
 /* A row operator: one or more stages of lane reductions (rule 31) over a row, each of
- * RO_STAGE_MAX, RO_STAGE_SUM or RO_STAGE_MEAN (a sum divided by RN(count)); then the element.
+ * RO_STAGE_MAX, RO_STAGE_SUM, RO_STAGE_PRODUCT or RO_STAGE_MEAN (a sum divided by RN(count)); then
+ * the element.
  * The operator file gives
  *   uint64_t ro_<op>_count(r, attrs, out, i)             positions in the row of element i
  *   RO_T ro_<op>_term(r, attrs, out, i, s, st, j)        what position j brings to stage s;
@@ -151,8 +152,10 @@
     }                                                                                          \
     RO_FN void RO_N(ro_##op##_begin)(const ro_reader *r, uint32_t s, RO_N(ro_lanes) *lanes)    \
     {                                                                                          \
-        int is_max = RO_N(ro_##op##_kind)(s) == RO_STAGE_MAX;                                  \
-        RO_N(ro_lanes_init)(lanes, is_max, is_max ? RO_N(ro_least)(r->in[0].dtype) : 0);       \
+        int kind = RO_N(ro_##op##_kind)(s), fold = kind == RO_STAGE_MEAN ? RO_STAGE_SUM : kind; \
+        RO_N(ro_lanes_init)(lanes, fold,                                                       \
+                            fold == RO_STAGE_MAX ? RO_N(ro_least)(r->in[0].dtype)              \
+                                                 : (RO_T)(fold == RO_STAGE_PRODUCT));          \
     }                                                                                          \
     RO_FN RO_T RO_N(ro_##op##_settle)(uint32_t s, uint64_t n, RO_T folded)                     \
     {                                                                                          \
@@ -267,7 +270,7 @@
             RO_T acc = lanes.identity;                                                         \
             for (j += index % RO_LANES; j < end; j += RO_LANES)                                \
                 acc = RO_N(ro_lane_fold)(                                                      \
-                    lanes.is_max, acc, RO_N(ro_##op##_term)(r, attrs, out, i, s, st, j));      \
+                    lanes.fold, acc, RO_N(ro_##op##_term)(r, attrs, out, i, s, st, j));      \
             return TO_BITS(acc);                                                               \
         }                                                                                      \
         RO_N(ro_##op##_begin)(r, s, &lanes);                                                   \
@@ -347,13 +350,13 @@ typedef struct {
     RO_T acc[RO_LANE_LEVELS][RO_LANES];
     uint64_t count[RO_LANE_LEVELS];
     RO_T identity;
-    int is_max;
+    int fold; /* RO_STAGE_SUM, RO_STAGE_MAX or RO_STAGE_PRODUCT */
 } RO_N(ro_lanes);
 
-RO_FN RO_T RO_N(ro_lane_fold)(int is_max, RO_T a, RO_T b)
+RO_FN RO_T RO_N(ro_lane_fold)(int fold, RO_T a, RO_T b)
 {
-    if (is_max) return ORDER(b) > ORDER(a) ? b : a;
-    return ADD(a, b);
+    if (fold == RO_STAGE_MAX) return ORDER(b) > ORDER(a) ? b : a;
+    return fold == RO_STAGE_PRODUCT ? MUL(a, b) : ADD(a, b);
 }
 
 RO_FN void RO_N(ro_lanes_clear)(RO_N(ro_lanes) *s, uint32_t level)
@@ -361,11 +364,11 @@ RO_FN void RO_N(ro_lanes_clear)(RO_N(ro_lanes) *s, uint32_t level)
     for (uint32_t l = 0; l < RO_LANES; l++) s->acc[level][l] = s->identity;
 }
 
-/* is_max 0: sum from +0; 1: the greatest in the total order, from `identity`. */
-RO_FN void RO_N(ro_lanes_init)(RO_N(ro_lanes) *s, int is_max, RO_T identity)
+/* A sum from +0, a product from 1, or the greatest in the total order from the least. */
+RO_FN void RO_N(ro_lanes_init)(RO_N(ro_lanes) *s, int fold, RO_T identity)
 {
     s->identity = identity;
-    s->is_max = is_max;
+    s->fold = fold;
     for (uint32_t v = 0; v < RO_LANE_LEVELS; v++) s->count[v] = 0;
     RO_N(ro_lanes_clear)(s, 0); /* upper levels: when the first chunk result reaches them */
 }
@@ -376,7 +379,7 @@ RO_FN RO_T RO_N(ro_lanes_chunk)(RO_N(ro_lanes) *s, uint32_t level)
     RO_T *acc = s->acc[level];
     for (uint32_t h = RO_LANES / 2; h; h /= 2)
         for (uint32_t l = 0; l < h; l++)
-            acc[l] = RO_N(ro_lane_fold)(s->is_max, acc[l], acc[l + h]);
+            acc[l] = RO_N(ro_lane_fold)(s->fold, acc[l], acc[l + h]);
     RO_T y = acc[0];
     RO_N(ro_lanes_clear)(s, level);
     return y;
@@ -390,7 +393,7 @@ RO_FN void RO_N(ro_lanes_feed)(RO_N(ro_lanes) *s, uint32_t level, RO_T x)
         int full = s->count[v] != 0 && s->count[v] % RO_CHUNK == 0;
         RO_T up = full ? RO_N(ro_lanes_chunk)(s, v) : x;
         RO_T *lane = &s->acc[v][s->count[v] % RO_LANES];
-        *lane = RO_N(ro_lane_fold)(s->is_max, *lane, x);
+        *lane = RO_N(ro_lane_fold)(s->fold, *lane, x);
         s->count[v]++;
         if (!full) return;
         x = up;

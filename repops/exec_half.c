@@ -92,8 +92,8 @@ static void as_wide(ro_type *to, const ro_type *from, uint32_t n)
 
 int ro_half_fits(const ro_task *t)
 {
-    int half = 0, moves = ro_ops[t->op].at[RO_C_F32] == ro_ops[t->op].at[RO_C_U64];
-    if (t->compute != RO_C_F32 || moves) return 0;
+    int half = 0;
+    if (t->compute != RO_C_F32 || ro_keeps_bits(t->op, t->attrs)) return 0;
     for (uint32_t k = 0; k < t->reader.inputs; k++) half |= is_half(&t->reader.in[k]);
     for (uint32_t k = 0; k < t->reader.outputs; k++) half |= is_half(&t->reader.out[k]);
     return half;

@@ -377,6 +377,7 @@ static const ro_driver *move_driver(const ro_task *t)
     case RO_OP_Expand: return &expand;
     case RO_OP_Reshape:
     case RO_OP_Flatten:
+    case RO_OP_BitCast:
     case RO_OP_Identity: return &rename;
     case RO_OP_Gather: return &gather;
     case RO_OP_GatherGrad: return t->compute == RO_C_F32 ? &gather_grad : NULL;

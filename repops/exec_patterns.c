@@ -169,6 +169,7 @@ static ro_elements_fn *find_elements(ro_op op, ro_compute c)
 #include "exec_place.h"
 #include "exec_pool.h"
 #include "exec_update.h"
+#include "exec_order.h"
 
 /* ---- the table ----------------------------------------------------------------------------- */
 
@@ -193,6 +194,7 @@ static const ro_driver *find_driver(const ro_task *t)
     if (loss_fits(t)) return &loss_driver;
     if (maxpool_fits(t)) return &maxpool_driver;
     if (resize_fits(t)) return &resize_driver;
+    if ((d = order_driver(t)) != NULL) return d;
     return update_driver(t);
 }
 

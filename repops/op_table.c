@@ -210,6 +210,14 @@ ro_op ro_op_newest(const char *name)
     return best;
 }
 
+int ro_keeps_bits(ro_op op, const void *attrs)
+{
+    if (op == RO_OP_ScatterElements)
+        return ((const ro_ScatterElements_attrs *)attrs)->reduction == 0;
+    if (op == RO_OP_ScatterRows) return ((const ro_ScatterRows_attrs *)attrs)->reduction == 0;
+    return ro_ops[op].at[RO_C_F32] && ro_ops[op].at[RO_C_F32] == ro_ops[op].at[RO_C_U64];
+}
+
 uint64_t ro_at(ro_op op, const ro_reader *r, const void *attrs, uint32_t out, uint64_t i)
 {
     ro_compute c = r->inputs ? ro_dtypes[r->in[0].dtype].compute : RO_C_F32;
@@ -532,7 +540,10 @@ uint64_t ro_part_needs_most(ro_op op, const ro_reader *r, const void *attrs, uin
     const ro_explain *e = ro_explain_of(op, r);
     uint64_t reads, all;
     if (!e || ro_type_elements(&r->out[out]) == 0) return 0;
-    switch (op) { /* elements of a pool, or of an image, at its edges need less than others */
+    switch (op) { /* those at edges need less: of pools and images, and a line's first elements */
+    case RO_OP_CumSum:
+    case RO_OP_CumProd:
+        return chain_needs_most(ro_ops[op].reads(attrs, r->in, r->inputs, &r->out[out], 0));
     case RO_OP_MaxPoolGrad: return maxpoolgrad_needs_most(r, attrs);
     case RO_OP_AveragePoolGrad: return chain_needs_most(ro_span(&r->in[0], 2, r->in[0].rank));
     case RO_OP_MaxPool:

@@ -312,6 +312,8 @@ ro_status ro_attr_set_real(ro_op op, void *attrs, const char *name, double v, ro
     RO_CHECKED;
 ro_status ro_attr_set_ints(ro_op op, void *attrs, const char *name, const int64_t *v, uint32_t n,
                            ro_err *err) RO_CHECKED;
+/* Whether it moves bits and computes nothing. */
+int ro_keeps_bits(ro_op op, const void *attrs);
 /* Run the scalar body. */
 uint64_t ro_at(ro_op op, const ro_reader *r, const void *attrs, uint32_t out, uint64_t i);
 /* How elements of this node explain themselves; NULL: they do not. */

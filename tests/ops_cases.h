@@ -465,6 +465,50 @@ CASE(GatherGrad)
     IN(d, 4, outer, 2, q, inner);
     IN(rng_in(g, 0, 1) ? RO_I32 : RO_I64, 2, 2, q);
 }
+/* Indices for an axis of x, on the other axes at most as many as x has positions. */
+static void case_indices(node_case *c, rng *g, const ro_type *x, int64_t axis)
+{
+    ro_type q = *x;
+    q.dtype = rng_in(g, 0, 1) ? RO_I32 : RO_I64;
+    int64_t d = x->dims[ro_axis(axis, x->rank)];
+    for (uint32_t a = 0; a < q.rank; a++)
+        if (q.dims[a]) q.dims[a] = rng_in(g, 1, q.dims[a]);
+    q.dims[ro_axis(axis, x->rank)] = case_length(c, g);
+    case_range(c, 1, -(double)d, (double)d - 1);
+    case_like(c, &q);
+}
+CASE(GatherElements)
+{
+    const ro_type *x = case_tensor(c, g, case_dtype(c, g, 'A'), 1);
+    t->axis = case_axis(g, x->rank);
+    case_indices(c, g, x, t->axis);
+}
+/* What updates do: of bools and where a gradient is asked for (which forces a dtype) it is given
+ * only for replacing and adding. */
+static uint32_t case_reduction(const node_case *c, rng *g, ro_dtype d)
+{
+    return (uint32_t)rng_in(g, 0, d == RO_BOOL ? 0 : c->force == RO_F64 ? 1 : 4);
+}
+CASE(ScatterElements)
+{
+    const ro_type *x = case_tensor(c, g, case_dtype(c, g, 'A'), 1);
+    t->axis = case_axis(g, x->rank);
+    t->reduction = case_reduction(c, g, x->dtype);
+    case_indices(c, g, x, t->axis);
+    ro_type u = c->in[1];
+    u.dtype = x->dtype;
+    case_like(c, &u);
+}
+CASE(ScatterRows)
+{
+    const ro_type *x = case_tensor(c, g, case_dtype(c, g, 'A'), 1);
+    t->reduction = case_reduction(c, g, x->dtype);
+    case_range(c, 1, -(double)x->dims[0], (double)x->dims[0] - 1);
+    ro_type u = *IN(rng_in(g, 0, 1) ? RO_I32 : RO_I64, 2, 2, case_length(c, g));
+    u.dtype = x->dtype;
+    for (uint32_t a = 1; a < x->rank; a++) u.dims[u.rank++] = x->dims[a];
+    case_like(c, &u);
+}
 
 /* ---- contractions --------------------------------------------------------------------------- */
 
@@ -568,6 +612,7 @@ static void case_reduce(node_case *c, rng *g, char set, ro_ReduceSum_attrs *t)
 }
 CASE(ReduceSum) { case_reduce(c, g, 'N', t); }
 CASE(ReduceMax) { case_reduce(c, g, 'N', t); }
+CASE(ReduceProd) { case_reduce(c, g, 'N', t); }
 CASE(ReduceMean) { case_reduce(c, g, 'F', t); }
 CASE(ReduceMaxGrad)
 {
@@ -656,6 +701,27 @@ CASE(ArgMax)
     t->axis = rng_in(g, 0, 1) ? 1 : -2;
     t->keepdims = (uint32_t)rng_in(g, 0, 1);
     t->select_last_index = (uint32_t)rng_in(g, 0, 1);
+}
+static void case_running(node_case *c, rng *g, ro_CumSum_attrs *t)
+{
+    ro_dtype d = case_dtype(c, g, 'N');
+    int64_t outer = case_size(c, g), n = case_length(c, g), inner = c->big ? 1 : case_size(c, g);
+    IN(d, 3, outer, n, inner);
+    t->axis = rng_in(g, 0, 1) ? 1 : -2;
+    t->exclusive = (uint32_t)rng_in(g, 0, 1);
+    t->reverse = (uint32_t)rng_in(g, 0, 1);
+}
+CASE(CumSum) { case_running(c, g, t); }
+CASE(CumProd) { case_running(c, g, t); }
+CASE(TopK)
+{
+    ro_dtype d = case_dtype(c, g, 'N');
+    int64_t n = case_length(c, g), inner = case_size(c, g), least = c->empty ? 0 : 1;
+    IN(d, 3, 2, n, inner);
+    t->axis = rng_in(g, 0, 1) ? 1 : -2;
+    t->k = n ? rng_in(g, least, n < 20 ? n : 20) : 0;
+    t->largest = (uint32_t)rng_in(g, 0, 1);
+    c->outputs = (uint32_t)rng_in(g, 1, 2);
 }
 
 /* ---- pools ---------------------------------------------------------------------------------- */

@@ -352,7 +352,8 @@ static ro_status reduce(vd_lower *l, const char *name, ro_value x, const ro_ints
 {
     ro_type t = *ro_graph_type(l->graph, x);
     const int mean = strcmp(name, "ReduceMean") == 0, fits = mean || !strcmp(name, "ReduceSum") ||
-                                                             !strcmp(name, "ReduceMax");
+                                                             !strcmp(name, "ReduceMax") ||
+                                                             !strcmp(name, "ReduceProd");
     uint32_t mask = axes->n ? 0 : (1u << t.rank) - 1, rank = 0;
     int64_t n = 1, dims[RO_RANK_MAX];
     for (uint32_t k = 0; k < axes->n; k++)
@@ -418,7 +419,7 @@ static ro_status reduction(vd_use *u)
     RO_TRY(vd_use_ints(u, 1, "axes", &axes, &given));
     if (!axes.n && vd_use_int(u, "noop_with_empty_axes", 0)) {
         if (strcmp(u->name, "ReduceSum") && strcmp(u->name, "ReduceMean") &&
-            strcmp(u->name, "ReduceMax"))
+            strcmp(u->name, "ReduceMax") && strcmp(u->name, "ReduceProd"))
             return vd_use_fail(u, RO_EOP, "reduces no axis, which is not taken");
         return vd_lower_plain(l, "Identity", &x, 1, &u->out[0]);
     }
@@ -430,12 +431,15 @@ static ro_status reduction(vd_use *u)
         RO_TRY(reduce(l, "ReduceSum", x, &axes, keep, &u->out[0]));
         return after ? vd_lower_plain(l, after, &u->out[0], 1, &u->out[0]) : RO_OK;
     }
-    if (strcmp(u->name, "ReduceMin") == 0) {
-        RO_TRY(opposite(l, x, &x));
-        RO_TRY(reduce(l, "ReduceMax", x, &axes, keep, &x));
-        return opposite(l, x, &u->out[0]);
-    }
-    return reduce(l, u->name, x, &axes, keep, &u->out[0]);
+    const int least = !strcmp(u->name, "ReduceMin"), most = !strcmp(u->name, "ReduceMax");
+    const int bools = (least || most) && vd_use_type(u, 0)->dtype == RO_BOOL;
+    if (bools) RO_TRY(vd_lower_cast(l, x, RO_U8, &x));
+    if (least) RO_TRY(opposite(l, x, &x));
+    RO_TRY(reduce(l, least ? "ReduceMax" : u->name, x, &axes, keep, &x));
+    if (least) RO_TRY(opposite(l, x, &x));
+    if (bools) RO_TRY(vd_lower_cast(l, x, RO_BOOL, &x));
+    u->out[0] = x;
+    return RO_OK;
 }
 
 static ro_status global_max_pool(vd_use *u)
@@ -843,7 +847,7 @@ const vd_lower_row vd_lower_layers[] = {
     {"Softmax LogSoftmax", softmax, "axis"},
     {"SoftmaxCrossEntropyLoss", loss, "reduction ignore_index"},
     {"ReduceSum ReduceMean ReduceMax ReduceMin ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp "
-     "ReduceSumSquare", reduction,
+     "ReduceSumSquare ReduceProd", reduction,
      "axes keepdims noop_with_empty_axes"},
     {"Hardmax", hardmax, "axis"},
     {"Pad", pad, "mode pads paddings value"},

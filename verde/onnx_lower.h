@@ -358,7 +358,7 @@ typedef struct {
 extern const vd_lower_row vd_lower_basics[], vd_lower_layers[], vd_lower_control[],
     vd_lower_recurrent[], vd_lower_attention[], vd_lower_preview[], vd_lower_training[],
     vd_lower_signal[], vd_lower_spatial[], vd_lower_sampling[],
-    vd_lower_choices[], vd_lower_einsum[], vd_lower_features[],
+    vd_lower_index[], vd_lower_choices[], vd_lower_einsum[], vd_lower_features[],
     vd_lower_quantized[];
 
 #endif

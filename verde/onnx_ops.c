@@ -161,7 +161,7 @@ static ro_status copy_attribute(vd_use *u, vd_attrs *a, const char *name, ro_fie
 static int is_own(const char *name)
 {
     static const char *const own[] = {"AdamW", "SGD", "BatchIndices", "LearningRate",
-                                      "RandomUniform", "RandomNormal", NULL};
+                                      "RandomUniform", "RandomNormal", "ScatterRows", NULL};
     size_t n = strlen(name);
     for (uint32_t k = 0; own[k]; k++)
         if (strcmp(own[k], name) == 0) return 1;
@@ -584,7 +584,7 @@ static ro_status bit_cast(vd_use *u)
 
 static ro_status draws(vd_use *u)
 {
-    return vd_use_fail(u, RO_EOP, "draws random numbers, which every library does in its own way");
+    return vd_use_fail(u, RO_EOP, "expects a library's random numbers, which nobody else draws");
 }
 
 /* In inference nothing is dropped, nor at the ratio 0; the mask, where it is wanted, is true. */
@@ -617,50 +617,6 @@ static ro_status gather(vd_use *u)
     RO_TRY(vd_use_wants(u, 2, 2));
     vd_attrs_int(u->l, &a, "axis", vd_use_int(u, "axis", 0));
     return vd_use_emit(u, &a, 2, 1);
-}
-
-/* Places in the flat tensor: what is no place gives zeros there, as in Gather. */
-static ro_status gather_elements(vd_use *u)
-{
-    vd_lower *l = u->l;
-    uint32_t axis;
-    uint64_t step[RO_RANK_MAX], one = 1;
-    int64_t *base;
-    ro_value at, d, zero, low, inside, flat, far;
-    RO_TRY(vd_use_wants(u, 2, 2));
-    ro_type x = *vd_use_type(u, 0), i = *vd_use_type(u, 1);
-    uint64_t n = ro_type_elements(&i);
-    if (x.rank != i.rank || !x.rank) return vd_use_fail(u, RO_ESHAPE, "takes indices of x's rank");
-    RO_TRY(vd_use_axis(u, vd_use_int(u, "axis", 0), x.rank, &axis));
-    for (uint32_t k = 0; k < x.rank; k++)
-        if (k != axis && i.dims[k] > x.dims[k])
-            return vd_use_fail(u, RO_ESHAPE, "has more indices than positions on axis %u", k);
-    RO_TRY(vd_use_list(u, n, &base));
-    if (!ro_type_elements(&x)) return vd_use_fail(u, RO_ESHAPE, "gathers from no elements");
-    for (uint32_t k = x.rank; k-- > 0; one *= (uint64_t)x.dims[k]) step[k] = one;
-    for (uint64_t e = 0; e < n; e++)
-        for (uint64_t k = x.rank, rest = e; k-- > 0; rest /= (uint64_t)i.dims[k])
-            if (k != axis) base[e] += (int64_t)(rest % (uint64_t)i.dims[k] * step[k]);
-    RO_TRY(vd_lower_cast(l, u->in[1], RO_I64, &at));
-    RO_TRY(vd_lower_int64s(l, &x.dims[axis], 0, NULL, &d));
-    RO_TRY(vd_lower_int64s(l, (int64_t[]){0}, 0, NULL, &zero));
-    RO_TRY(vd_lower_binary(l, "Greater", zero, at, &low));
-    RO_TRY(vd_lower_binary(l, "Add", at, d, &far));
-    RO_TRY(vd_lower_where(l, low, far, at, &at));
-    RO_TRY(vd_lower_binary(l, "Less", at, d, &inside));
-    RO_TRY(vd_lower_binary(l, "Less", at, zero, &low));
-    const int64_t along = (int64_t)step[axis], all = (int64_t)one;
-    RO_TRY(vd_lower_int64s(l, &along, 0, NULL, &flat));
-    RO_TRY(vd_lower_binary(l, "Mul", at, flat, &flat));
-    RO_TRY(vd_lower_int64s(l, base, i.rank, i.dims, &far));
-    RO_TRY(vd_lower_binary(l, "Add", flat, far, &flat));
-    RO_TRY(vd_lower_int64s(l, &all, 0, NULL, &far));
-    RO_TRY(vd_lower_where(l, inside, flat, far, &flat));
-    RO_TRY(vd_lower_where(l, low, far, flat, &flat));
-    vd_attrs a = vd_attrs_of("Gather");
-    ro_value in[2] = {RO_NO_VALUE, flat};
-    RO_TRY(vd_lower_reshape(l, u->in[0], 1, &all, &in[0]));
-    return vd_lower_emit(l, &a, in, 2, 1, &u->out[0]);
 }
 
 /* ---- tensors that are made here ----------------------------------------------------------- */
@@ -830,7 +786,6 @@ const vd_lower_row vd_lower_basics[] = {
     {"BitCast", bit_cast, "to"},
     {"Dropout", dropout, "ratio seed is_test consumed_inputs"},
     {"Gather", gather, "axis"},
-    {"GatherElements", gather_elements, "axis"},
     {"EyeLike", eye_like, "dtype k"},
     {"Trilu", trilu, "upper"},
     {"Range", range, ""},
@@ -856,6 +811,7 @@ static const struct { const char *domain; const vd_lower_row *rows; } TABLES[] =
     {"", vd_lower_signal},
     {"", vd_lower_spatial},
     {"", vd_lower_sampling},
+    {"", vd_lower_index},
     {"", vd_lower_choices},
     {"", vd_lower_einsum},
     {"", vd_lower_quantized},

@@ -1,12 +1,14 @@
-/* ReduceSum, ReduceMean, ReduceMax, ReduceMaxGrad - reductions over axes.
+/* ReduceSum, ReduceMean, ReduceMax, ReduceProd, ReduceMaxGrad - reductions over axes.
  *   N x (ReduceMean: F), ints axes, u32 keepdims, u32 noop_with_empty_axes   ->   y
  *   ReduceMaxGrad: F dy (as ReduceMax gives), F x, the same attributes   ->   F dx
  *   A row is the reduced elements, row-major over the reduced axes in ascending axis number
  *       (rule 31). Sum: lanes from +0; mean: div(sum, RN(count)), of none NaN; max: the greatest
- *       in the total order (rule 9), of none -inf or the least integer. No axes: all of them;
+ *       in the total order (rule 9), of none -inf or the least integer; product: lanes from 1,
+ *       folded by mul (rule 32). No axes: all of them;
  *       with noop_with_empty_axes none: y = x, with NaN canonical
  *   ReduceMaxGrad: dx = dy of its row at the row's first maximum, else +0
- *   gradients  Sum: dy, reshaped and expanded; Mean: div(dy, RN(count)) first; Max: the Grad
+ *   gradients  Sum: dy, reshaped and expanded; Mean: div(dy, RN(count)) first; Max: the Grad;
+ *           Prod: none
  *   errors  RO_EATTR when an axis is out of range or named twice, or a flag is not 0 or 1
  *   cost    1 flop an element of the row      source  ONNX ReduceSum-13, ReduceMean-18,
  *           ReduceMax-20 (axes as an attribute)                                          */
@@ -14,10 +16,11 @@
 #define RO_ReduceSum_ATTRS(F) F(ints, axes) F(u32, keepdims) F(u32, noop_with_empty_axes)
 #define RO_ReduceMean_ATTRS(F) RO_ReduceSum_ATTRS(F)
 #define RO_ReduceMax_ATTRS(F) RO_ReduceSum_ATTRS(F)
+#define RO_ReduceProd_ATTRS(F) RO_ReduceSum_ATTRS(F)
 #define RO_ReduceMaxGrad_ATTRS(F) RO_ReduceSum_ATTRS(F)
 typedef struct { RO_ReduceSum_ATTRS(RO_FIELD) uint8_t end_; } ro_reduce_attrs;
 typedef ro_reduce_attrs ro_ReduceSum_attrs, ro_ReduceMean_attrs;
-typedef ro_reduce_attrs ro_ReduceMax_attrs, ro_ReduceMaxGrad_attrs;
+typedef ro_reduce_attrs ro_ReduceProd_attrs, ro_ReduceMax_attrs, ro_ReduceMaxGrad_attrs;
 RO_FN uint32_t ro_reduce_mask(const void *attrs, const ro_type *x)
 {
     const ro_reduce_attrs *t = (const ro_reduce_attrs *)attrs;
@@ -66,8 +69,10 @@ RO_FN uint64_t ro_reduce_row(const ro_type *x, uint32_t mask, uint64_t i, uint64
     }
 RO_REDUCE(ReduceSum)
 RO_REDUCE(ReduceMax)
+RO_REDUCE(ReduceProd)
 RO_ROW_BODY(ReduceSum, 1, RO_STAGE_SUM)
 RO_ROW_BODY(ReduceMax, 1, RO_STAGE_MAX)
+RO_ROW_BODY(ReduceProd, 1, RO_STAGE_PRODUCT)
 #if RO_IS_FLOAT
 RO_REDUCE(ReduceMean)
 RO_ROW_BODY(ReduceMean, 1, RO_STAGE_MEAN)
@@ -229,6 +234,9 @@ RO_OP(ReduceMean, ROW, .version = 1, .signature = "F x -> F y", .at = RO_AT_FLOA
 RO_OP(ReduceMax, ROW, .version = 1, .signature = "N x -> N y", .at = RO_AT_ALL(ReduceMax),
       .explain = RO_EXPLAIN_ALL(ReduceMax), .infer = ro_reduce_infer, .flops = ro_reduce_flops,
       .reads = ro_reduce_reads, .grad = ro_ReduceMax_grad)
+RO_OP(ReduceProd, ROW, .version = 1, .signature = "N x -> N y", .at = RO_AT_ALL(ReduceProd),
+      .explain = RO_EXPLAIN_ALL(ReduceProd), .infer = ro_reduce_infer, .flops = ro_reduce_flops,
+      .reads = ro_reduce_reads, .grad = NULL)
 RO_OP(ReduceMaxGrad, AT, .version = 1, .signature = "F dy, F x -> F dx",
       .at = RO_AT_FLOAT(ReduceMaxGrad), .explain = RO_EXPLAIN_FLOAT(ReduceMaxGrad),
       .infer = ro_ReduceMaxGrad_infer, .flops = ro_ReduceMaxGrad_flops,

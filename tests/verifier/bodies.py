@@ -19,7 +19,7 @@ import ops_map  # noqa: E402
 import ops_place  # noqa: E402
 import ops_quant  # noqa: E402
 import ops_random  # noqa: E402
-from orders import (BLOCK, CHUNK, GROUP, LANES, SKIP, _added, _lanes, chain, contract,
+from orders import (BLOCK, CHUNK, GROUP, LANES, SKIP, _added, _lanes, chain, contract, lane_product,
                     lane_sum, largest, permuted, philox)
 import halves  # noqa: E402
 from soft import F32, F64, HALVES, I64, TYPES, U64, Int, convert  # noqa: E402
@@ -30,7 +30,7 @@ COMPUTE = {name: (I64 if t.signed else U64) if isinstance(t, Int) else t
 COMPUTE.update(f16=F32, bf16=F32, bool=U64)
 CHAIN, LIST = 256, 4096
 M32, M64 = (1 << 32) - 1, (1 << 64) - 1
-SUM, MAX, MEAN = "sum", "max", "mean"
+SUM, MAX, MEAN, PRODUCT = "sum", "max", "mean", "product"
 
 
 MARK, PLACE, NUMBER = "mark", "place", "number"  # what the parts of a level are
@@ -486,6 +486,7 @@ def loss_grad_row(n, out, i):
 
 ROWS = {
     "ReduceSum": reduce_row(SUM), "ReduceMean": reduce_row(MEAN), "ReduceMax": reduce_row(MAX),
+    "ReduceProd": reduce_row(PRODUCT),
     "GlobalAveragePool": global_average_row, "Softmax": softmax_row(False),
     "LogSoftmax": softmax_row(True), "SoftmaxGrad": softmax_grad_row,
     "LogSoftmaxGrad": log_softmax_grad_row, "LayerNormalization": layer_norm_row,
@@ -524,7 +525,11 @@ class Row:
         """One chunk of at most 4,096."""
         if kind == MAX:
             return largest(self.t, [self.least()] + values)
-        return _lanes(self.t, values)
+        return self.lanes(kind, values)
+
+    def lanes(self, kind, values):
+        fold, first = (self.t.mul, self.t.one) if kind == PRODUCT else (self.t.add, self.t.zero)
+        return _lanes(self.t, values, fold, first)
 
     def settle(self, kind, folded):
         return self.t.div(folded, self.t.of_int(self.n)) if kind == MEAN else folded
@@ -533,7 +538,8 @@ class Row:
         st = []
         for kind, term in self.stages:
             row = [term(st, j) for j in range(self.n)]
-            folded = lane_sum(self.t, row) if kind != MAX else self.fold(MAX, row)
+            folded = (self.fold(MAX, row) if kind == MAX else lane_product(self.t, row)
+                      if kind == PRODUCT else lane_sum(self.t, row))
             st.append(self.settle(kind, folded))
         return self.value(st)
 
@@ -557,14 +563,14 @@ class Row:
             values = [term(st, j) for j in js]
             if kind == MAX:
                 return largest(self.t, [self.least()] + values)
-            acc = self.t.zero
+            acc = self.t.one if kind == PRODUCT else self.t.zero
             for x in values:
-                acc = self.t.add(acc, x)
+                acc = self.t.mul(acc, x) if kind == PRODUCT else self.t.add(acc, x)
             return acc
         kind = self.stages[stage][0]
         if kind == MAX:
             return largest(self.t, claims)
-        return _lanes(self.t, claims)
+        return self.lanes(kind, claims)
 
 
 class LossRow(Row):
@@ -806,6 +812,64 @@ def max_pool_chain(n, out, i, y=None):
     return count, M64, step, finish
 
 
+def running_chain(fold, first):
+    def chain(n, out, i):
+        x, t = n.dims(0), n.t
+        axis = axis_of(n.at["axis"], len(x))
+        inner, length = size_of(x[axis + 1:]), x[axis]
+        base, own = i // inner // length * length * inner + i % inner, i // inner % length
+        before = length - 1 - own if n.at["reverse"] else own
+
+        def step(p, acc):
+            k = length - 1 - p if n.at["reverse"] else p
+            return getattr(t, fold)(acc, n.read(0, base + k * inner))
+        return before + (not n.at["exclusive"]), getattr(t, first), step, lambda acc: acc
+    return chain
+
+
+def scatter_fold(n, update, acc):
+    """What an update makes of the accumulator: stored bits where it replaces."""
+    how, t = n.at["reduction"], n.t
+    if how == 0:
+        return n.raw(2, update)
+    u = n.read(2, update)
+    if how < 3:
+        return t.add(acc, u) if how == 1 else t.mul(acc, u)
+    if t in (F32, F64) and (t.is_nan(acc) or t.is_nan(u)):
+        return t.nan
+    beats = t.key(u) > t.key(acc) if how == 3 else t.key(u) < t.key(acc)
+    return u if beats else acc
+
+
+def named(n, q, d):
+    k = n.signed(1, q)
+    return k + d if k < 0 else k
+
+
+def scatter_elements_chain(n, out, i):
+    x, q = n.dims(0), n.dims(1)
+    axis = axis_of(n.at["axis"], len(x))
+    place = index_of(i, x)
+    reached = all(p < d for k, (p, d) in enumerate(zip(place, q)) if k != axis)
+
+    def step(p, acc):
+        at = flat(place[:axis] + [p] + place[axis + 1:], q)
+        return scatter_fold(n, at, acc) if named(n, at, x[axis]) == place[axis] else acc
+    return (q[axis] if reached else 0, n.read(0, i) if n.at["reduction"] else n.raw(0, i), step,
+            lambda acc: acc)
+
+
+def scatter_rows_chain(n, out, i):
+    x, inner = n.dims(0), size_of(n.dims(0)[1:])
+
+    def step(p, acc):
+        if named(n, p, x[0]) != i // inner:
+            return acc
+        return scatter_fold(n, p * inner + i % inner, acc)
+    return (size_of(n.dims(1)), n.read(0, i) if n.at["reduction"] else n.raw(0, i), step,
+            lambda acc: acc)
+
+
 class Bare:
     """What Row.least looks at."""
 
@@ -816,7 +880,10 @@ class Bare:
 CHAINS = {"GatherGrad": gather_grad_chain, "AveragePool": average_pool_chain,
           "AveragePoolGrad": average_pool_grad_chain, "ArgMax": arg_max_chain,
           "Resize": resize_chain, "ResizeGrad": resize_grad_chain,
-          "MaxPool": max_pool_chain}
+          
+          "MaxPool": max_pool_chain, "CumSum": running_chain("add", "zero"),
+          "CumProd": running_chain("mul", "one"), "ScatterElements": scatter_elements_chain,
+          "ScatterRows": scatter_rows_chain}
 
 
 class Chain:
@@ -824,7 +891,8 @@ class Chain:
         self.n, self.start, self.step, finish = CHAINS[node.op](node, out, i)
         self.kinds = (PLACE, PLACE) if self.start == M64 else ()
         self.claim = (lambda c: c) if self.start == M64 else node.claim  # positions are not numbers
-        self.value = lambda acc: node.stored(out, finish(acc))
+        replaces = node.op.startswith("Scatter") and node.at["reduction"] == 0  # bits are kept
+        self.value = lambda acc: finish(acc) if replaces else node.stored(out, finish(acc))
         parts = up(self.n, CHAIN)
         self.counts = [parts, up(parts, LIST), 1]
 
@@ -1150,7 +1218,27 @@ def grid_sample(n, out, i):
     return n.stored(out, acc)
 
 
+def gather_elements(n, out, i):
+    x, q = n.dims(0), n.dims(1)
+    axis = axis_of(n.at["axis"], len(x))
+    place = index_of(i, q)
+    place[axis] = named(n, i, x[axis])
+    return n.raw(0, flat(place, x)) if 0 <= place[axis] < x[axis] else 0
+
+
+def top_k(n, out, i):
+    x, k = n.dims(0), n.at["k"]
+    axis = axis_of(n.at["axis"], len(x))
+    inner = size_of(x[axis + 1:])
+    base = i // inner // k * x[axis] * inner + i % inner
+    line = [n.read(0, base + p * inner) for p in range(x[axis])]
+    sign = -1 if n.at["largest"] else 1
+    at = sorted(range(len(line)), key=lambda p: (sign * n.t.key(line[p]), p))[i // inner % k]
+    return at if out else n.stored(0, line[at])
+
+
 OTHERS = {
+    "GatherElements": gather_elements, "TopK": top_k,
     "Where": where, "Dropout": dropout, "RandomUniform": random_uniform,
     "RandomNormal": random_normal, "BatchIndices": batch_indices, "LearningRate": learning_rate,
     "Reshape": same_place, "Flatten": same_place, "Identity": same_place, "Transpose": transpose,

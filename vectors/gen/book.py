@@ -15,6 +15,7 @@ _CONV = "strides:ints pads:ints dilations:ints group:u32"
 _POOL = "kernel_shape:ints strides:ints pads:ints dilations:ints ceil_mode:u32"
 _REDUCE = "axes:ints keepdims:u32 noop_with_empty_axes:u32"
 _LOSS = "reduction:u32 ignore_index:i64 has_ignore:u32"
+_CUM = "axis:i64 exclusive:u32 reverse:u32"
 _RESIZE = ("axes:ints sizes:ints scale_n:ints scale_d:ints mode:u32 coordinates:u32 antialias:u32 "
            "exclude_outside:u32 cubic_coeff_a:f32 extrapolation_value:f32")
 _SLICE = "starts:ints ends:ints axes:ints steps:ints"
@@ -46,6 +47,9 @@ ATTRS = {
     "SGD": "momentum:f64 dampening:f64 weight_decay:f64 nesterov:u32",
     "AdamW": "beta1:f64 beta2:f64 epsilon:f64 weight_decay:f64 decoupled:u32",
     "ConstantOfShape": "dtype:u32 shape:ints bits:u64",
+    "CumSum": _CUM, "CumProd": _CUM, "ReduceProd": _REDUCE,
+    "GatherElements": "axis:i64", "ScatterElements": "axis:i64 reduction:u32",
+    "ScatterRows": "reduction:u32", "TopK": "axis:i64 k:i64 largest:u32",
     "Abs": "", "Sign": "", "Floor": "", "Ceil": "", "Round": "", "Reciprocal": "",
     "GreaterOrEqual": "", "Less": "", "LessOrEqual": "", "And": "", "Or": "", "Xor": "",
     "Not": "", "BitwiseAnd": "", "BitwiseOr": "", "BitwiseXor": "", "BitwiseNot": "",

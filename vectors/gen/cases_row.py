@@ -337,7 +337,7 @@ def loss(grad):
 CASES = {
     "ReduceSum": reducing(NUMBERS, False), "ReduceMean": reducing(FLOATS, False),
     "ReduceMax": reducing(NUMBERS, False), "ReduceMaxGrad": reducing(FLOATS, True),
-    "ArgMax": _arg_max, "Softmax": soft(False), "LogSoftmax": soft(False),
+    "ReduceProd": reducing(NUMBERS, False), "ArgMax": _arg_max, "Softmax": soft(False), "LogSoftmax": soft(False),
     "SoftmaxGrad": soft(True), "LogSoftmaxGrad": soft(True),
     "LayerNormalization": _layer_norm, "LayerNormalizationGrad": _layer_norm_grad,
     "LayerNormalizationScaleGrad": _layer_norm_scale_grad,

@@ -15,6 +15,7 @@ import cases_contract
 import cases_elementwise
 import cases_map
 import cases_move
+import cases_order
 import cases_place
 import cases_quant
 import cases_random
@@ -24,6 +25,7 @@ import ops_contract
 import ops_elementwise
 import ops_map
 import ops_move
+import ops_order
 import ops_place
 import ops_quant
 import ops_random
@@ -36,7 +38,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.dirname(HERE)
 MODULES = ((ops_map, cases_map), (ops_elementwise, cases_elementwise),
            (ops_contract, cases_contract), (ops_row, cases_row),
-           (ops_window, cases_window), (ops_move, cases_move), (ops_random, cases_random),
+           (ops_window, cases_window), (ops_move, cases_move), (ops_order, cases_order),
+           (ops_random, cases_random),
            (ops_place, cases_place), (ops_quant, cases_quant))
 
 

@@ -10,11 +10,13 @@ from tensor import Tensor, size_of
 
 # Operators that take the bits as they are.
 RAW = {"Identity", "Where", "Reshape", "Flatten", "Transpose", "Expand", "Concat", "Split", "Slice",
-       "SliceGrad", "Gather", "ConstantOfShape", "Cast", "BitCast"}
+       "SliceGrad", "Gather", "GatherElements", "ConstantOfShape", "Cast", "BitCast"}
+REPLACES = {"ScatterElements", "ScatterRows"}  # with reduction 0 bits are taken as they are
 # Outputs that stay f32, and inputs that have a dtype of their own.
 STATISTICS = {"LayerNormalization": (1, 2), "RMSNormalization": (1,)}
 APART = {"LayerNormalizationGrad": (2, 3), "LayerNormalizationScaleGrad": (2, 3),
-         "RMSNormalizationGrad": (2,), "Gather": (1,),
+         "RMSNormalizationGrad": (2,), "Gather": (1,), "GatherElements": (1,),
+         "ScatterElements": (1,), "ScatterRows": (1,),
          "GatherGrad": (1,), "SoftmaxCrossEntropyLoss": (1,), "SoftmaxCrossEntropyLossGrad": (2,),
          "Where": (0,), "Dropout": (1,), "Resize": (1,), "GridSample": (2,)}
 # These have no other dtypes, or their fillers name them all.
@@ -35,7 +37,7 @@ def rounded(x, dtype):
 def run(op, oracle, attrs, xs, wanted):
     """An operator's oracle on tensors of any dtype."""
     half = next((x.dtype for x in xs if x is not None and x.dtype in HALVES), None)
-    if half is None or op in RAW:
+    if half is None or op in RAW or (op in REPLACES and not attrs["reduction"]):
         return oracle(attrs, xs, wanted)
     out = oracle(attrs, [widened(x) for x in xs], wanted)
     return [rounded(y, half) if y.dtype == "f32" and k not in STATISTICS.get(op, ()) else y

@@ -3,7 +3,7 @@ max and the loss. Rows are enumerated row-major over the reduced axes in ascendi
 """
 
 import functions as fn
-from orders import first_largest, lane_sum, largest
+from orders import first_largest, lane_product, lane_sum, largest
 from soft import F32, F64, convert
 from tensor import Tensor, axis_of, flat, positions, size_of
 
@@ -294,6 +294,7 @@ def cross_entropy_grad(a, xs, _):
 
 OPS = {
     "ReduceSum": _reduce(lane_sum), "ReduceMean": _reduce(_mean), "ReduceMax": _reduce(_max),
+    "ReduceProd": _reduce(lane_product),
     "ReduceMaxGrad": reduce_max_grad, "ArgMax": arg_max,
     "GlobalAveragePool": global_average_pool,
     "Softmax": _along_axis(softmax_row), "LogSoftmax": _along_axis(log_softmax_row),

@@ -33,22 +33,28 @@ def contract(t, terms):
     return _added(t, groups)
 
 
-def lane_sum(t, row):
+def lane_sum(t, row, fold=None, first=None):
+    """By add from +0; or by another fold from another number."""
     while len(row) > CHUNK:
-        row = [_lanes(t, row[c:c + CHUNK]) for c in range(0, len(row), CHUNK)]
-    return _lanes(t, row)
+        row = [_lanes(t, row[c:c + CHUNK], fold, first) for c in range(0, len(row), CHUNK)]
+    return _lanes(t, row, fold, first)
 
 
-def _lanes(t, row):
-    lanes = [t.zero] * LANES
+def _lanes(t, row, fold=None, first=None):
+    fold = fold or t.add
+    lanes = [t.zero if first is None else first] * LANES
     for k, x in enumerate(row):
-        lanes[k % LANES] = t.add(lanes[k % LANES], x)
+        lanes[k % LANES] = fold(lanes[k % LANES], x)
     h = LANES // 2
     while h:
         for i in range(h):
-            lanes[i] = t.add(lanes[i], lanes[i + h])
+            lanes[i] = fold(lanes[i], lanes[i + h])
         h //= 2
     return lanes[0]
+
+
+def lane_product(t, row):
+    return lane_sum(t, row, t.mul, t.one)
 
 
 def chain(t, values):

@@ -1,0 +1,296 @@
+/* onnx_index.c - gathers, scatters, running sums and orders of ONNX as nodes.
+ *
+ * What this file decides: how index vectors become rows of a tensor whose first axes are one. What
+ * a vector cannot reach is given the first place behind the last row, so that nothing is gathered
+ * from there and nothing goes there. */
+#include "onnx_lower.h"
+
+static ro_value ints_of(vd_maker *m, const int64_t *v, uint32_t rank, const int64_t *dims)
+{
+    ro_value out = RO_NO_VALUE;
+    if (!m->status) m->status = vd_lower_int64s(m->l, v, rank, dims, &out);
+    return out;
+}
+
+static ro_value whole(vd_maker *m, int64_t v) { return ints_of(m, &v, 0, NULL); }
+
+static ro_value numbers(vd_maker *m, const vd_use *u, int64_t n, uint32_t axis, uint32_t rank)
+{
+    ro_value out = RO_NO_VALUE;
+    if (!m->status) m->status = vd_use_numbers(u, n, axis, rank, &out);
+    return out;
+}
+
+/* 0, step, 2 step, .. in a tensor. */
+static ro_value steps(vd_maker *m, const vd_use *u, int64_t step, uint32_t rank,
+                      const int64_t *dims)
+{
+    const ro_type t = ro_type_of(RO_I64, rank, dims);
+    const uint64_t n = ro_type_elements(&t);
+    int64_t *list;
+    if (!m->status) m->status = vd_use_list(u, n, &list);
+    for (uint64_t k = 0; !m->status && k < n; k++) list[k] = (int64_t)k * step;
+    return m->status ? RO_NO_VALUE : ints_of(m, list, rank, dims);
+}
+
+static ro_value emit(vd_maker *m, const vd_attrs *a, const ro_value *in, uint32_t count)
+{
+    ro_value out = RO_NO_VALUE;
+    if (!m->status) m->status = vd_lower_emit(m->l, a, in, count, 1, &out);
+    return m->status ? RO_NO_VALUE : out;
+}
+
+static ro_value sum_over(vd_maker *m, ro_value x, const ro_ints *axes)
+{
+    ro_value out = RO_NO_VALUE;
+    if (!m->status) m->status = vd_lower_reduce(m->l, "ReduceSum", x, axes, 0, &out);
+    return m->status ? RO_NO_VALUE : out;
+}
+
+static int64_t product(const int64_t *v, uint32_t from, uint32_t to)
+{
+    int64_t n = 1;
+    for (uint32_t k = from; k < to; k++) n *= v[k];
+    return n;
+}
+
+static ro_value scatter_rows(vd_maker *m, ro_value x, ro_value at, ro_value updates, uint32_t how)
+{
+    vd_attrs a = vd_attrs_of("ScatterRows");
+    const ro_value in[3] = {x, at, updates};
+    vd_attrs_int(m->l, &a, "reduction", how);
+    return emit(m, &a, in, 3);
+}
+
+static const char *const REDUCTIONS[] = {"none", "add", "mul", "max", "min", NULL};
+
+/* ---- running sums, orders ----------------------------------------------------------------- */
+
+static ro_status running(vd_use *u)
+{
+    vd_attrs a = vd_attrs_of(u->name);
+    double real;
+    int64_t axis;
+    RO_TRY(vd_use_wants(u, 2, 2));
+    RO_TRY(vd_use_scalar(u, 1, &real, &axis));
+    vd_attrs_int(u->l, &a, "axis", axis);
+    vd_attrs_int(u->l, &a, "exclusive", vd_use_int(u, "exclusive", 0) != 0);
+    vd_attrs_int(u->l, &a, "reverse", vd_use_int(u, "reverse", 0) != 0);
+    return vd_use_emit(u, &a, 1, 1);
+}
+
+/* k was an attribute before version 10. The results are in order whether `sorted` or not. */
+static ro_status top_k(vd_use *u)
+{
+    vd_attrs a = vd_attrs_of("TopK");
+    double real;
+    int64_t k = vd_use_int(u, "k", -1);
+    const int old = u->l->opset < 10;
+    RO_TRY(vd_use_wants(u, old ? 1 : 2, old ? 1 : 2));
+    if (!old) RO_TRY(vd_use_scalar(u, 1, &real, &k));
+    vd_attrs_int(u->l, &a, "axis", vd_use_int(u, "axis", -1));
+    vd_attrs_int(u->l, &a, "k", k);
+    vd_attrs_int(u->l, &a, "largest", vd_use_int(u, "largest", 1) != 0);
+    return vd_use_emit(u, &a, 1, vd_use_wanted(u, 2));
+}
+
+/* ---- by indices --------------------------------------------------------------------------- */
+
+static ro_status gather_elements(vd_use *u)
+{
+    vd_attrs a = vd_attrs_of("GatherElements");
+    RO_TRY(vd_use_wants(u, 2, 2));
+    vd_attrs_int(u->l, &a, "axis", vd_use_int(u, "axis", 0));
+    return vd_use_emit(u, &a, 2, 1);
+}
+
+static ro_status scatter_elements(vd_use *u)
+{
+    vd_attrs a = vd_attrs_of("ScatterElements");
+    uint32_t how;
+    RO_TRY(vd_use_wants(u, 3, 3));
+    RO_TRY(vd_use_choice(u, "reduction", REDUCTIONS, &how));
+    vd_attrs_int(u->l, &a, "axis", vd_use_int(u, "axis", 0));
+    vd_attrs_int(u->l, &a, "reduction", how);
+    return vd_use_emit(u, &a, 3, 1);
+}
+
+/* Rows of x, cut after its axes `batch` to `batch + k`, that vectors of k indices name, for each
+ * place of the first `batch` axes its own. */
+static ro_value rows_by(vd_maker *m, const vd_use *u, ro_value at, const ro_type *x, uint32_t batch,
+                        uint32_t k)
+{
+    const ro_ints last = {1, {-1}};
+    const int64_t n = product(x->dims, batch, batch + k), count = k;
+    int64_t step[RO_RANK_MAX], dims[RO_RANK_MAX] = {1, 1, 1, 1, 1, 1, 1, 1};
+    for (uint32_t a = 0; a < k; a++) step[a] = product(x->dims, batch + a + 1, batch + k);
+    const ro_value size = ints_of(m, x->dims + batch, 1, &count), zero = whole(m, 0);
+    const ro_value none = whole(m, product(x->dims, 0, batch + k));
+    ro_value i = vd_make_cast(m, at, RO_I64);
+    const ro_value low = vd_make_2(m, "Less", i, zero), up = vd_make_2(m, "Add", i, size);
+    i = vd_make_where(m, low, up, i);
+    const ro_value above = vd_make_2(m, "GreaterOrEqual", i, zero);
+    const ro_value inside = vd_make_2(m, "And", above, vd_make_2(m, "Less", i, size));
+    i = vd_make_2(m, "Mul", i, ints_of(m, step, 1, &count));
+    i = sum_over(m, vd_make_where(m, inside, i, none), &last);
+    if (!batch) return i;
+    memcpy(dims, x->dims, batch * sizeof *dims);
+    return vd_make_2(m, "Add", i, steps(m, u, n, vd_make_type(m, i).rank, dims));
+}
+
+/* x with its first n axes in one. */
+static ro_value flat_rows(vd_maker *m, ro_value x, const ro_type *t, uint32_t n)
+{
+    int64_t dims[RO_RANK_MAX + 1] = {product(t->dims, 0, n)};
+    for (uint32_t a = n; a < t->rank; a++) dims[1 + a - n] = t->dims[a];
+    if (!m->status && t->rank - n + 1 > RO_RANK_MAX)
+        m->status = RO_FAIL(m->l->err, RO_ELIMIT, "a tensor of %u axes gets one more", t->rank);
+    return vd_make_reshape(m, x, t->rank - n + 1, dims);
+}
+
+/* The number of indices in a vector, and of axes that they go along; refused where x has fewer. */
+static ro_status vectors(const vd_use *u, uint32_t batch, uint32_t *k)
+{
+    const ro_type x = *vd_use_type(u, 0), q = *vd_use_type(u, 1);
+    *k = 0;
+    if (!q.rank || batch >= q.rank || batch > x.rank || q.dims[q.rank - 1] > x.rank - batch)
+        return vd_use_fail(u, RO_ESHAPE, "has indices that do not fit its data");
+    for (uint32_t a = 0; a < batch; a++)
+        if (x.dims[a] != q.dims[a])
+            return vd_use_fail(u, RO_ESHAPE, "has %lld and %lld positions on axis %u",
+                               (long long)x.dims[a], (long long)q.dims[a], a);
+    *k = (uint32_t)q.dims[q.rank - 1];
+    return RO_OK;
+}
+
+static ro_status gather_nd(vd_use *u)
+{
+    vd_maker m = {u->l, RO_OK};
+    const int64_t batch = vd_use_int(u, "batch_dims", 0);
+    uint32_t k;
+    RO_TRY(vd_use_wants(u, 2, 2));
+    if (batch < 0 || batch >= RO_RANK_MAX)
+        return vd_use_fail(u, RO_EATTR, "has batch_dims %lld", (long long)batch);
+    RO_TRY(vectors(u, (uint32_t)batch, &k));
+    const ro_type x = *vd_use_type(u, 0);
+    const ro_value rows = rows_by(&m, u, u->in[1], &x, (uint32_t)batch, k);
+    u->out[0] = vd_make_gather(&m, flat_rows(&m, u->in[0], &x, (uint32_t)batch + k), rows, 0);
+    return m.status;
+}
+
+static ro_status scatter_nd(vd_use *u)
+{
+    vd_maker m = {u->l, RO_OK};
+    uint32_t k, how;
+    RO_TRY(vd_use_wants(u, 3, 3));
+    RO_TRY(vd_use_choice(u, "reduction", REDUCTIONS, &how));
+    RO_TRY(vectors(u, 0, &k));
+    const ro_type x = *vd_use_type(u, 0);
+    const ro_value rows = rows_by(&m, u, u->in[1], &x, 0, k);
+    const ro_value data = flat_rows(&m, u->in[0], &x, k);
+    const ro_value y = scatter_rows(&m, data, rows, u->in[2], how);
+    u->out[0] = vd_make_reshape(&m, y, x.rank, x.dims);
+    return m.status;
+}
+
+/* Rows (batch, what lies between, position) of a cache are replaced from a position on that each
+ * of the batch has. */
+static ro_status tensor_scatter(vd_use *u)
+{
+    static const char *const modes[] = {"linear", "circular", NULL};
+    vd_maker m = {u->l, RO_OK};
+    uint32_t axis, circular;
+    RO_TRY(vd_use_wants(u, 2, 3));
+    RO_TRY(vd_use_choice(u, "mode", modes, &circular));
+    const ro_type x = *vd_use_type(u, 0), y = *vd_use_type(u, 1), *w = vd_use_type(u, 2);
+    RO_TRY(vd_use_axis(u, vd_use_int(u, "axis", -2), x.rank, &axis));
+    int fits = axis && y.rank == x.rank && (!w || (w->rank == 1 && w->dims[0] == x.dims[0]));
+    for (uint32_t a = 0; fits && a < x.rank; a++)
+        fits = a == axis ? y.dims[a] <= x.dims[a] : y.dims[a] == x.dims[a];
+    if (!fits) return vd_use_fail(u, RO_ESHAPE, "has an update that does not fit its cache");
+    const int64_t between = product(x.dims, 1, axis), long_ = x.dims[axis], some = y.dims[axis];
+    const int64_t rows = x.dims[0] * between * long_, inner = product(x.dims, axis + 1, x.rank);
+    const int64_t one[3] = {x.dims[0], 1, 1}, all[3] = {x.dims[0], between, 1};
+    const int64_t flat[2] = {rows, inner}, update[4] = {x.dims[0], between, some, inner};
+    const ro_value size = whole(&m, long_), zero = whole(&m, 0);
+    ro_value at = numbers(&m, u, some, 2, 3);
+    if (w) {
+        const ro_value from = vd_make_cast(&m, u->in[2], RO_I64);
+        at = vd_make_2(&m, "Add", at, vd_make_reshape(&m, from, 3, one));
+    }
+    if (circular) at = vd_make_2(&m, "Mod", at, size);
+    const ro_value above = vd_make_2(&m, "GreaterOrEqual", at, zero);
+    const ro_value inside = vd_make_2(&m, "And", above, vd_make_2(&m, "Less", at, size));
+    at = vd_make_2(&m, "Add", at, steps(&m, u, long_, 3, all));
+    at = vd_make_where(&m, inside, at, whole(&m, rows));
+    const ro_value data = vd_make_reshape(&m, u->in[0], 2, flat);
+    const ro_value changed = scatter_rows(&m, data, at,
+                                          vd_make_reshape(&m, u->in[1], 4, update), 0);
+    u->out[0] = vd_make_reshape(&m, changed, x.rank, x.dims);
+    return m.status;
+}
+
+/* The elements go where the indices say in a tensor as large as the pool's input has to be at the
+ * least, which is filled up at its ends where the model wants a larger one. */
+static ro_status max_unpool(vd_use *u)
+{
+    static const char *const names[] = {"kernel_shape", "strides", "pads"};
+    vd_maker m = {u->l, RO_OK};
+    ro_ints list[3], shape;
+    int given[3], has_shape;
+    RO_TRY(vd_use_wants(u, 2, 3));
+    ro_type t = *vd_use_type(u, 0);
+    const ro_type i = *vd_use_type(u, 1);
+    if (t.rank < 3 || i.rank != t.rank || ro_type_elements(&i) != ro_type_elements(&t))
+        return vd_use_fail(u, RO_ESHAPE, "takes (N, C, sizes) and as many indices");
+    const uint32_t axes = t.rank - 2;
+    for (uint32_t k = 0; k < 3; k++) {
+        const uint32_t n = k == 2 ? 2 * axes : axes;
+        RO_TRY(vd_use_ints(u, RO_INPUTS_MAX, names[k], &list[k], &given[k]));
+        for (uint32_t a = 0; k && !given[k] && a < n; a++) list[k].v[list[k].n++] = k == 1;
+        for (uint32_t a = 0; a < list[k].n; a++)
+            if (list[k].v[a] < (k == 2 ? 0 : 1) || list[k].v[a] > INT64_C(1) << 20)
+                return vd_use_fail(u, RO_EATTR, "has %lld in %s", (long long)list[k].v[a],
+                                   names[k]);
+        if (list[k].n != n)
+            return vd_use_fail(u, RO_EATTR, "has %u numbers in %s; %u are wanted", list[k].n,
+                               names[k], n);
+    }
+    RO_TRY(vd_use_ints(u, 2, NULL, &shape, &has_shape));
+    if (has_shape && shape.n != t.rank) return vd_use_fail(u, RO_ESHAPE, "has another shape");
+    const int64_t given_elements = (int64_t)ro_type_elements(&t);
+    for (uint32_t a = 0; a < axes; a++) {
+        t.dims[2 + a] = (t.dims[2 + a] - 1) * list[1].v[a] + list[0].v[a] - list[2].v[a] -
+                        list[2].v[axes + a];
+        if (t.dims[2 + a] < 0) return vd_use_fail(u, RO_ESHAPE, "pads more than it has");
+    }
+    RO_TRY(ro_type_check(&t, u->l->err));
+    const int64_t all = (int64_t)ro_type_elements(&t);
+    const ro_value x = vd_make_reshape(&m, u->in[0], 1, &given_elements);
+    const ro_value at = vd_make_reshape(&m, u->in[1], 1, &given_elements);
+    ro_value y = scatter_rows(&m, vd_make_zeros(&m, t.dtype, 1, &all), at, x, 0);
+    y = vd_make_reshape(&m, y, t.rank, t.dims);
+    const ro_value zero = vd_make_real(&m, t.dtype, 0);
+    for (uint32_t a = 0; has_shape && !m.status && a < t.rank; a++) {
+        if (shape.v[a] < 0 || shape.v[a] > (INT64_C(1) << 40))
+            return vd_use_fail(u, RO_ESHAPE, "has the size %lld", (long long)shape.v[a]);
+        if (shape.v[a] != t.dims[a])
+            m.status = vd_use_pad_axis(u, a, 0, shape.v[a] - t.dims[a], 0, zero, &y);
+    }
+    u->out[0] = y;
+    return m.status;
+}
+
+/* ---- the table ---------------------------------------------------------------------------- */
+
+const vd_lower_row vd_lower_index[] = {
+    {"CumSum CumProd", running, "exclusive reverse"},
+    {"TopK", top_k, "axis k largest sorted"},
+    {"GatherElements", gather_elements, "axis"},
+    {"Scatter ScatterElements", scatter_elements, "axis reduction"},
+    {"GatherND", gather_nd, "batch_dims"},
+    {"ScatterND", scatter_nd, "reduction"},
+    {"TensorScatter", tensor_scatter, "axis mode"},
+    {"MaxUnpool", max_unpool, "kernel_shape strides pads"},
+    {NULL, NULL, NULL},
+};
