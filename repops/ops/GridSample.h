@@ -70,8 +70,8 @@ RO_FN RO_T RO_N(ro_grid_place)(const ro_GridSample_attrs *t, RO_T x, int64_t n)
 {
     const RO_T far = (RO_T)0x1p30, half = (RO_T)0.5;
     const RO_T size = RO_N(ro_i64_to)(n), last = RO_N(ro_i64_to)(n - 1);
-    if (t->align_corners == RO_GRID_CORNERS) x = MUL(DIV(ADD(x, 1), 2), last);
-    else if (t->align_corners == RO_GRID_MIDDLES) x = DIV(SUB(MUL(ADD(x, 1), size), 1), 2);
+    if (t->align_corners == RO_GRID_CORNERS) x = MUL(MUL(ADD(x, 1), (RO_T)0.5), last);
+    else if (t->align_corners == RO_GRID_MIDDLES) x = MUL(SUB(MUL(ADD(x, 1), size), 1), (RO_T)0.5);
     if (!(x >= -far)) x = -far;
     else if (x > far) x = far;
     if (t->mode == RO_GRID_NEAREST) x = RO_N(ro_grid_even)(x);

@@ -68,10 +68,10 @@ RO_FN double ro_resize_at(const ro_resize_rule *r, int64_t o)
     case RO_RESIZE_PYTORCH: return r->out == 1 ? 0 : ro_resize_half(r, o);
     case RO_RESIZE_SYMMETRIC:
         x = ro_sub_f64(1, ro_div_f64(ro_i64_to_f64(r->out), whole));
-        return ro_add_f64(ro_mul_f64(ro_div_f64(in, 2), x), ro_resize_half(r, o));
+        return ro_add_f64(ro_mul_f64(ro_mul_f64(in, 0.5), x), ro_resize_half(r, o));
     case RO_RESIZE_CROP:
         width = ro_sub_f64(r->end, r->start);
-        x = whole == 1 ? ro_div_f64(ro_mul_f64(width, last), 2)
+        x = whole == 1 ? ro_mul_f64(ro_mul_f64(width, last), 0.5)
                        : ro_div_f64(ro_mul_f64(ro_mul_f64(x, width), last), ro_sub_f64(whole, 1));
         return ro_add_f64(x, ro_mul_f64(r->start, last));
     default: return ro_resize_half(r, o);
