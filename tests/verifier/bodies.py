@@ -880,7 +880,6 @@ class Bare:
 CHAINS = {"GatherGrad": gather_grad_chain, "AveragePool": average_pool_chain,
           "AveragePoolGrad": average_pool_grad_chain, "ArgMax": arg_max_chain,
           "Resize": resize_chain, "ResizeGrad": resize_grad_chain,
-          
           "MaxPool": max_pool_chain, "CumSum": running_chain("add", "zero"),
           "CumProd": running_chain("mul", "one"), "ScatterElements": scatter_elements_chain,
           "ScatterRows": scatter_rows_chain}
