@@ -126,6 +126,7 @@ extern const ro_dtype_info ro_dtypes[RO_DTYPE_LIMIT];
 ro_dtype ro_dtype_by_name(const char *name); /* RO_NONE: no such name */
 int ro_dtype_is_float(ro_dtype d);
 
+#define RO_TOPK_LINE_MAX 256 /* elements that one result of TopK may read: 1 MiB of chunks */
 #define RO_RANK_MAX 8u                       /* ONNX models in the wild have at most 6     */
 #define RO_ELEMENTS_MAX (UINT64_C(1) << 40)  /* of one tensor: keeps all index sums in i64 */
 

@@ -15,7 +15,7 @@ typedef struct {
     ro_op op;
     uint32_t inputs;
     ro_type in[5];
-    struct { const char *name; uint32_t n; int64_t v[4]; } attrs[5]; /* n 0: one integer */
+    struct { const char *name; uint32_t n; int64_t v[4]; } attrs[6]; /* n 0: one integer */
 } row;
 
 #define T(dtype, ...)                                                                  \
@@ -49,6 +49,11 @@ static const row ROWS[] = {
      {WINDOW, {"dims", 2, {1, 1}}}},
     {"GatherGrad, embedding of 65,536 tokens", RO_OP_GatherGrad, 2,
      {T(RO_F32, 65536, 4096), T(RO_I64, 65536)}, {{"dim", 0, {50257}}}},
+    {"ScatterElements, 10^7 additions to one of 50,257", RO_OP_ScatterElements, 3,
+     {T(RO_F32, 50257), T(RO_I64, 10000000), T(RO_F32, 10000000)}, {{"reduction", 0, {1}}}},
+    {"ScatterRows, 65,536 additions to one row", RO_OP_ScatterRows, 3,
+     {T(RO_F32, 50257, 4096), T(RO_I64, 65536), T(RO_F32, 65536, 4096)},
+     {{"reduction", 0, {1}}}},
     {"LayerNormalization of 10^8", RO_OP_LayerNormalization, 3,
      {T(RO_F32, 1, 100000000), T(RO_F32, 100000000), T(RO_F32, 100000000)}, {{"axis", 0, {1}}}},
     {"LayerNormalizationGrad of 10^8", RO_OP_LayerNormalizationGrad, 5,
@@ -65,6 +70,9 @@ static const row ROWS[] = {
     {"ReduceSum over 65,536 tokens, a bias gradient", RO_OP_ReduceSum, 1,
      {T(RO_F32, 65536, 4096)}, {{"axes", 1, {0}}}},
     {"ReduceSum of 10^9", RO_OP_ReduceSum, 1, {T(RO_F32, 1000000000)}, {{0}}},
+    {"ReduceProd of 10^9", RO_OP_ReduceProd, 1, {T(RO_F32, 1000000000)}, {{0}}},
+    {"CumSum of 10^8", RO_OP_CumSum, 1, {T(RO_F32, 100000000)}, {{0}}},
+    {"CumProd over 10^6, stride 1,024", RO_OP_CumProd, 1, {T(RO_F32, 1000000, 1024)}, {{0}}},
     {"ReduceMean of 10^9, float64", RO_OP_ReduceMean, 1, {T(RO_F64, 1000000000)}, {{0}}},
     {"ReduceMax of 10^9", RO_OP_ReduceMax, 1, {T(RO_F32, 1000000000)}, {{0}}},
     {"ReduceMaxGrad of 10^9", RO_OP_ReduceMaxGrad, 2, {T(RO_F32, 1), T(RO_F32, 1000000000)},
@@ -87,6 +95,12 @@ static const row ROWS[] = {
      {T(RO_F32, 1, 1, 32, 32), T(RO_F32, 1, 1, 1992, 1992)}, {POOL(1000, 1000, 32)}},
     {"MaxPoolGrad, windows of 30,000 x 1, stride 1,024", RO_OP_MaxPoolGrad, 2,
      {T(RO_F32, 1, 1, 30001, 1024), T(RO_F32, 1, 1, 60000, 1024)}, {POOL(30000, 1, 1)}},
+    {"Resize of 1,000 x 1,000 to one pixel", RO_OP_Resize, 1, {T(RO_F32, 1, 1, 1000, 1000)},
+     {{"axes", 2, {2, 3}}, {"sizes", 2, {1, 1}}, {"scale_n", 2, {1, 1}},
+      {"scale_d", 2, {1000, 1000}}, {"mode", 0, {1}}, {"antialias", 0, {1}}}},
+    {"ResizeGrad of 4 x 4 to 4,096 x 4,096", RO_OP_ResizeGrad, 1, {T(RO_F32, 1, 1, 4096, 4096)},
+     {{"axes", 2, {2, 3}}, {"sizes", 2, {4096, 4096}}, {"scale_n", 2, {1024, 1024}},
+      {"scale_d", 2, {1, 1}}, {"mode", 0, {1}}, {"dims", 2, {4, 4}}}},
     {"Softmax over 65,536, stride 1,024", RO_OP_Softmax, 1, {T(RO_F32, 65536, 1024)}, {{0}}},
     {"LogSoftmax of 10^9", RO_OP_LogSoftmax, 1, {T(RO_F32, 1000000000)}, {{0}}},
     {"SoftmaxGrad over 65,536, stride 1,024", RO_OP_SoftmaxGrad, 2,
@@ -285,7 +299,7 @@ int main(void)
         rf_node n;
         memset(&attrs, 0, sizeof attrs);
         memset(&n, 0, sizeof n);
-        for (size_t i = 0; i < 5 && x->attrs[i].name; i++) {
+        for (size_t i = 0; i < 6 && x->attrs[i].name; i++) {
             const int64_t *v = x->attrs[i].v;
             must(x->attrs[i].n ? ro_attr_set_ints(x->op, attrs.bytes, x->attrs[i].name, v,
                                                   x->attrs[i].n, &err)

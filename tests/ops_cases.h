@@ -718,6 +718,7 @@ CASE(TopK)
 {
     ro_dtype d = case_dtype(c, g, 'N');
     int64_t n = case_length(c, g), inner = case_size(c, g), least = c->empty ? 0 : 1;
+    if (n > RO_TOPK_LINE_MAX) n = RO_TOPK_LINE_MAX;
     IN(d, 3, 2, n, inner);
     t->axis = rng_in(g, 0, 1) ? 1 : -2;
     t->k = n ? rng_in(g, least, n < 20 ? n : 20) : 0;

@@ -49,7 +49,6 @@ static uint64_t wild(rng *g, ro_dtype d)
     }
 }
 
-/* Moves bits, so that any NaN may come out (rule 3). */
 static void check_stored(const subject *s, uint32_t out, uint64_t bits)
 {
     ro_dtype d = s->c.out[out].dtype;

@@ -200,10 +200,14 @@ static void check_sets(const vd_onnx *m, verdict *v)
     char path[40];
     uint32_t n = 0;
     ro_status st = s ? ro_float_mode(&err) : RO_FAIL(&err, RO_ENOMEM, "no memory for a case");
-    for (; !st && n < SETS_MAX; n++) {
+    for (; !st; n++) {
         struct stat there;
         snprintf(path, sizeof path, "test_data_set_%u", n);
         if (stat(path, &there)) break;
+        if (n == SETS_MAX) {
+            st = RO_FAIL(&err, RO_ELIMIT, "the case has over %u sets of data", SETS_MAX);
+            break;
+        }
         s[n].j.arena = ro_arena_new();
         if (!s[n].j.arena) st = RO_FAIL(&err, RO_ENOMEM, "no memory for a case");
         if (!st) st = read_tolerance(s[n].j.arena, &s[n].near, &err);

@@ -423,11 +423,16 @@ static ro_status kept(ctx *c, const char *s, const char **out)
     return s && !*out ? RO_FAIL(c->err, RO_ENOMEM, "no memory for a job") : RO_OK;
 }
 
+#define FREEZE_MAX 1024 /* each is compared with every initializer */
+
 static ro_status freeze(ctx *c, const cJSON *root, vd_job_file *f)
 {
     const cJSON *o = get(root, "freeze"), *n;
     if (!o) return RO_OK;
     if (!cJSON_IsArray(o)) return RO_FAIL(c->err, RO_EFORMAT, "freeze must be a list of names");
+    if (cJSON_GetArraySize(o) > FREEZE_MAX)
+        return RO_FAIL(c->err, RO_ELIMIT, "freeze has %d names; at most %d are allowed",
+                       cJSON_GetArraySize(o), FREEZE_MAX);
     f->freeze = ro_arena_alloc(c->arena, ((size_t)cJSON_GetArraySize(o) + 1) * sizeof *f->freeze);
     if (!f->freeze) return RO_FAIL(c->err, RO_ENOMEM, "no memory for a job");
     cJSON_ArrayForEach(n, o)

@@ -79,6 +79,83 @@ static ro_status running(vd_use *u)
     return vd_use_emit(u, &a, 1, 1);
 }
 
+/* The first k of each line of an axis, and where they are on it. */
+static ro_value first_of(vd_maker *m, ro_value x, int64_t axis, int64_t k, uint32_t largest,
+                         ro_value *at)
+{
+    vd_attrs a = vd_attrs_of("TopK");
+    ro_value out = RO_NO_VALUE;
+    vd_attrs_int(m->l, &a, "axis", axis);
+    vd_attrs_int(m->l, &a, "k", k);
+    vd_attrs_int(m->l, &a, "largest", largest);
+    if (!m->status) m->status = vd_lower_emit(m->l, &a, &x, 1, 2, &out);
+    *at = m->status ? RO_NO_VALUE : out + 1;
+    return m->status ? RO_NO_VALUE : out;
+}
+
+static ro_value pick(vd_maker *m, ro_value x, ro_value at, int64_t axis)
+{
+    vd_attrs a = vd_attrs_of("GatherElements");
+    const ro_value in[2] = {x, at};
+    vd_attrs_int(m->l, &a, "axis", axis);
+    return emit(m, &a, in, 2);
+}
+
+/* Lines (rows, n) and the places of their elements, of over RO_TOPK_LINE_MAX elements: only the
+ * first k of each so many in a row stay. Equal ones stay in the order of their places. */
+static void thin_out(vd_maker *m, int64_t k, uint32_t largest, ro_value *x, ro_value *places)
+{
+    const ro_type t = vd_make_type(m, *x);
+    const int64_t each = RO_TOPK_LINE_MAX, n = t.dims[1], lists = n / each, whole = lists * each;
+    const int64_t cut[3] = {t.dims[0], lists, each}, joined[2] = {t.dims[0], lists * k};
+    const int64_t rest = n - whole < k ? n - whole : k;
+    ro_value at, list = vd_make_slice(m, *x, 1, 0, whole, 1);
+    ro_value v = first_of(m, vd_make_reshape(m, list, 3, cut), 2, k, largest, &at);
+    list = vd_make_reshape(m, vd_make_slice(m, *places, 1, 0, whole, 1), 3, cut);
+    v = vd_make_reshape(m, v, 2, joined);
+    at = vd_make_reshape(m, pick(m, list, at, 2), 2, joined);
+    if (rest) {
+        ro_value tail_at, tail = vd_make_slice(m, *x, 1, whole, n, 1);
+        tail = first_of(m, tail, 1, rest, largest, &tail_at);
+        list = vd_make_slice(m, *places, 1, whole, n, 1);
+        v = vd_make_join(m, v, tail, 1);
+        at = vd_make_join(m, at, pick(m, list, tail_at, 1), 1);
+    }
+    *x = v;
+    *places = at;
+}
+
+/* TopK of lines that an element may not read whole. */
+static ro_status top_of_long(vd_use *u, uint32_t axis, int64_t k, uint32_t largest)
+{
+    vd_maker m = {u->l, RO_OK};
+    ro_type t = *vd_use_type(u, 0);
+    const uint32_t last = t.rank - 1;
+    int64_t n = t.dims[axis], rows = 1;
+    if (k < 0 || k > n || k > RO_TOPK_LINE_MAX / 2)
+        return vd_use_fail(u, RO_ELIMIT, "takes the first %lld of %lld; 0 to %d are allowed",
+                           (long long)k, (long long)n, RO_TOPK_LINE_MAX / 2);
+    ro_value x = axis == last ? u->in[0] : vd_make_swap(&m, u->in[0], axis, last), places, at;
+    t.dims[axis] = t.dims[last];
+    for (uint32_t a = 0; a < last; a++) rows *= t.dims[a];
+    const int64_t flat[2] = {rows, n}, line[2] = {1, n};
+    x = vd_make_reshape(&m, x, 2, flat);
+    vd_attrs wide = vd_attrs_of("Expand");
+    vd_attrs_ints(u->l, &wide, "shape", flat, 2);
+    places = steps(&m, u, 1, 2, line);
+    places = emit(&m, &wide, &places, 1);
+    while (!m.status && vd_make_type(&m, x).dims[1] > RO_TOPK_LINE_MAX)
+        thin_out(&m, k, largest, &x, &places);
+    x = first_of(&m, x, 1, k, largest, &at);
+    at = pick(&m, places, at, 1);
+    t.dims[last] = k;
+    x = vd_make_reshape(&m, x, t.rank, t.dims);
+    at = vd_make_reshape(&m, at, t.rank, t.dims);
+    u->out[0] = axis == last ? x : vd_make_swap(&m, x, axis, last);
+    if (vd_use_wanted(u, 2) > 1) u->out[1] = axis == last ? at : vd_make_swap(&m, at, axis, last);
+    return m.status;
+}
+
 /* k was an attribute before version 10. The results are in order whether `sorted` or not. */
 static ro_status top_k(vd_use *u)
 {
@@ -88,9 +165,14 @@ static ro_status top_k(vd_use *u)
     const int old = u->l->opset < 10;
     RO_TRY(vd_use_wants(u, old ? 1 : 2, old ? 1 : 2));
     if (!old) RO_TRY(vd_use_scalar(u, 1, &real, &k));
-    vd_attrs_int(u->l, &a, "axis", vd_use_int(u, "axis", -1));
+    const ro_type *t = vd_use_type(u, 0);
+    const uint32_t largest = vd_use_int(u, "largest", 1) != 0;
+    uint32_t axis;
+    RO_TRY(vd_use_axis(u, vd_use_int(u, "axis", -1), t->rank, &axis));
+    if (t->dims[axis] > RO_TOPK_LINE_MAX) return top_of_long(u, axis, k, largest);
+    vd_attrs_int(u->l, &a, "axis", axis);
     vd_attrs_int(u->l, &a, "k", k);
-    vd_attrs_int(u->l, &a, "largest", vd_use_int(u, "largest", 1) != 0);
+    vd_attrs_int(u->l, &a, "largest", largest);
     return vd_use_emit(u, &a, 1, vd_use_wanted(u, 2));
 }
 

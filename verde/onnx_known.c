@@ -11,17 +11,6 @@
 
 /* ---- small pieces ------------------------------------------------------------------------- */
 
-/* So much work of the budget. */
-static ro_status charge(const vd_use *u, uint64_t a, uint64_t b)
-{
-    uint64_t work;
-    if (!ro_mul_size(a, b, &work) || work > u->l->flops)
-        return vd_use_fail(u, RO_ELIMIT, "hangs on over %llu operations before the run",
-                           (unsigned long long)VD_LOWER_FLOPS);
-    u->l->flops -= work;
-    return RO_OK;
-}
-
 /* A number whose unsigned order is that of the elements: zeros are equal, NaNs are equal and last.
  * Of no use but to compare. */
 static uint64_t rank_of(ro_dtype d, const void *data, uint64_t i)
@@ -75,7 +64,7 @@ static ro_status compress(vd_use *u)
         RO_TRY(vd_use_axis(u, vd_use_int(u, "axis", 0), t.rank, &axis));
     else RO_TRY(flat(u, 0, &x));
     const int64_t positions = ro_graph_type(u->l->graph, x)->dims[axis];
-    RO_TRY(charge(u, (uint64_t)c.dims[0], 1));
+    RO_TRY(vd_use_charge(u, (uint64_t)c.dims[0], 1));
     RO_TRY(vd_lower_known(u->l, u->in[1], &data));
     RO_TRY(vd_use_list(u, (uint64_t)c.dims[0], &at));
     for (int64_t k = 0; k < c.dims[0]; k++) {
@@ -96,7 +85,7 @@ static ro_status non_zero(vd_use *u)
     RO_TRY(vd_use_wants(u, 1, 1));
     ro_type t = *vd_use_type(u, 0);
     const uint64_t n = ro_type_elements(&t);
-    RO_TRY(charge(u, n, t.rank + 1));
+    RO_TRY(vd_use_charge(u, n, t.rank + 1));
     RO_TRY(vd_lower_known(u->l, u->in[0], &data));
     for (uint64_t i = 0; i < n; i++) count += !is_zero(t.dtype, data, i);
     if (!ro_mul_size((uint64_t)count, t.rank, &all)) all = UINT64_MAX;
@@ -192,8 +181,9 @@ static ro_status unique(vd_use *u)
     } else {
         RO_TRY(flat(u, 0, &in));
     }
+    if (!n) x.outer = 0; /* slices of nothing are equal at once */
     while (bits < 64 && x.slices >> bits) bits++;
-    RO_TRY(charge(u, n ? n : x.slices, bits + 2));
+    RO_TRY(vd_use_charge(u, n ? n : x.slices, bits + 2));
     RO_TRY(vd_lower_known(u->l, u->in[0], &x.data));
     RO_TRY(vd_use_list(u, x.slices, &first));
     RO_TRY(vd_use_list(u, x.slices, &of));
@@ -216,7 +206,7 @@ static ro_status reverse_sequence(vd_use *u)
     RO_TRY(vd_use_wants(u, 2, 2));
     ro_type t = *vd_use_type(u, 0), n = *vd_use_type(u, 1);
     const int64_t batch = vd_use_int(u, "batch_axis", 1), time = vd_use_int(u, "time_axis", 0);
-    if (t.rank < 2 || batch + time != 1 || (batch && time))
+    if (t.rank < 2 || (batch != 0 && batch != 1) || time != 1 - batch)
         return vd_use_fail(u, RO_EATTR, "has batch_axis %lld and time_axis %lld; one is 0, one 1",
                            (long long)batch, (long long)time);
     if (n.rank != 1 || n.dims[0] != t.dims[batch] || n.dtype != RO_I64)
@@ -225,7 +215,7 @@ static ro_status reverse_sequence(vd_use *u)
     int64_t dims[RO_RANK_MAX] = {rows};
     for (uint32_t k = 2; k < t.rank; k++) dims[k - 1] = t.dims[k];
     RO_TRY(vd_use_list(u, (uint64_t)rows, &at));
-    RO_TRY(charge(u, (uint64_t)rows, 1));
+    RO_TRY(vd_use_charge(u, (uint64_t)rows, 1));
     RO_TRY(vd_lower_known(u->l, u->in[1], &data));
     for (int64_t b = 0; b < t.dims[batch]; b++) {
         int64_t length = (int64_t)ro_element(RO_I64, data, (uint64_t)b);
@@ -311,7 +301,7 @@ static ro_status suppress(vd_use *u, const suppression *s, const float *boxes, c
             falls = overlap(&other, &b, s->iou);
         }
         if (!falls) kept[(*stay)++] = order[n];
-        RO_TRY(charge(u, (uint64_t)*stay + 1, 16));
+        RO_TRY(vd_use_charge(u, (uint64_t)*stay + 1, 16));
     }
     return RO_OK;
 }
@@ -353,7 +343,7 @@ static ro_status non_max_suppression(vd_use *u)
     RO_TRY(read_suppression(u, &s, &boxes, &scores));
     const int64_t batches = scores.dims[0], classes = scores.dims[1];
     while (bits < 64 && s.count >> bits) bits++;
-    RO_TRY(charge(u, ro_type_elements(&scores) + (uint64_t)(batches * classes), bits + 2));
+    RO_TRY(vd_use_charge(u, ro_type_elements(&scores) + (uint64_t)(batches * classes), bits + 2));
     RO_TRY(vd_use_list(u, (uint64_t)s.count, &kept));
     RO_TRY(vd_use_list(u, 3 * ro_type_elements(&scores), &out));
     for (int64_t b = 0; b < batches && s.count; b++)
@@ -389,7 +379,8 @@ static ro_status read_grams(vd_use *u, grams *g)
     *g = (grams){list[0]->v.ints, list[1]->v.ints, list[2]->v.ints, list[0]->count, list[1]->count,
                  list[2]->count, vd_use_int(u, "min_gram_length", 0),
                  vd_use_int(u, "max_gram_length", 0), vd_use_int(u, "max_skip_count", 0)};
-    if (g->shortest < 1 || g->longest < g->shortest || g->longest > g->start_count || g->skips < 0)
+    if (g->shortest < 1 || g->longest < g->shortest || g->longest > g->start_count ||
+        g->skips < 0 || g->skips > (int64_t)VD_LOWER_INDICES)
         return vd_use_fail(u, RO_EATTR, "has grams of %lld to %lld, %lld skipped, in %u lists",
                            (long long)g->shortest, (long long)g->longest, (long long)g->skips,
                            g->start_count);
@@ -437,7 +428,7 @@ static ro_status count_grams(vd_use *u, const grams *g, const int64_t *row, int6
         for (int64_t at = g->starts[k]; at < to; at += n, place++) {
             if (n < g->shortest || n > g->longest) continue;
             int64_t turns = g->skips < length ? g->skips + 1 : length;
-            RO_TRY(charge(u, (uint64_t)(turns + 1), (uint64_t)length + 1));
+            RO_TRY(vd_use_charge(u, (uint64_t)(turns + 1) * (uint64_t)n, (uint64_t)length + 1));
             counts[g->places[place]] += occurrences(g, row, length, g->pool + at, n);
         }
     }
@@ -462,7 +453,7 @@ static ro_status tf_idf(vd_use *u)
     for (uint32_t k = 0; k < g.place_count; k++)
         columns = g.places[k] >= columns ? g.places[k] + 1 : columns;
     const int64_t rows = t.rank == 2 ? t.dims[0] : 1, length = t.dims[t.rank - 1];
-    RO_TRY(charge(u, (uint64_t)rows + 1, (uint64_t)columns + 1));
+    RO_TRY(vd_use_charge(u, (uint64_t)rows + 1, (uint64_t)columns + 1));
     RO_TRY(vd_use_list(u, (uint64_t)length, &row));
     RO_TRY(vd_use_list(u, (uint64_t)(rows * columns), &counts));
     RO_TRY(vd_lower_known(u->l, u->in[0], &data));

@@ -102,12 +102,15 @@ static ro_status conv(vd_use *u)
     return vd_use_conv(u, u->in, u->count, &u->out[0]);
 }
 
-/* A value of one number a channel, to meet (N, C, sizes). */
-static ro_status along_channels(vd_lower *l, ro_value v, uint32_t rank, ro_value *out)
+/* A value of one number a channel, to meet x (N, C, sizes). */
+static ro_status along_channels(const vd_use *u, ro_value v, const ro_type *x, ro_value *out)
 {
-    int64_t dims[RO_RANK_MAX] = {(int64_t)ro_type_elements(ro_graph_type(l->graph, v)),
-                                 1, 1, 1, 1, 1, 1, 1};
-    return vd_lower_reshape(l, v, rank - 1, dims, out);
+    const int64_t n = (int64_t)ro_type_elements(ro_graph_type(u->l->graph, v));
+    const int64_t dims[RO_RANK_MAX] = {n, 1, 1, 1, 1, 1, 1, 1};
+    if (n != x->dims[1])
+        return vd_use_fail(u, RO_ESHAPE, "has %lld numbers for %lld channels", (long long)n,
+                           (long long)x->dims[1]);
+    return vd_lower_reshape(u->l, v, x->rank - 1, dims, out);
 }
 
 /* It is the gradient of Conv by its input, of which only the size is known. */
@@ -143,7 +146,8 @@ static ro_status conv_transpose(vd_use *u)
     RO_TRY(vd_use_emit(u, &a, 2, 1));
     if (u->count < 3 || u->in[2] == RO_NO_VALUE) return RO_OK;
     ro_value bias;
-    RO_TRY(along_channels(l, u->in[2], x.rank, &bias));
+    const ro_type y = *ro_graph_type(l->graph, u->out[0]);
+    RO_TRY(along_channels(u, u->in[2], &y, &bias));
     return vd_lower_binary(l, "Add", u->out[0], bias, &u->out[0]);
 }
 
@@ -384,7 +388,30 @@ ro_status vd_lower_reduce(vd_lower *l, const char *name, ro_value x, const ro_in
 /* What is done to the elements before they are added up, and to the sum. */
 static const struct { const char *name, *before, *after; } SUMS[] = {
     {"ReduceL1", "Abs", NULL}, {"ReduceL2", "Mul", "Sqrt"}, {"ReduceSumSquare", "Mul", NULL},
-    {"ReduceLogSum", NULL, "Log"}, {"ReduceLogSumExp", "Exp", "Log"}};
+    {"ReduceLogSum", NULL, "Log"}};
+
+/* Log of the sum of Exp(x - m), and m, the greatest, or 0 where that is infinite (rule 32). */
+static ro_status log_sum_exp(vd_lower *l, ro_value x, const ro_ints *axes, int keep, ro_value *out)
+{
+    vd_maker m = {l, RO_OK};
+    vd_attrs a = vd_attrs_of("IsInf");
+    ro_value most, is, sum;
+    vd_attrs_int(l, &a, "detect_negative", 1);
+    vd_attrs_int(l, &a, "detect_positive", 1);
+    RO_TRY(reduce(l, "ReduceMax", x, axes, 1, &most));
+    RO_TRY(vd_lower_emit(l, &a, &most, 1, 1, &is));
+    const ro_value zero = vd_make_real(&m, ro_graph_type(l->graph, x)->dtype, 0);
+    most = vd_make_where(&m, is, zero, most);
+    x = vd_make_2(&m, "Sub", x, most);
+    x = vd_make_1(&m, "Exp", x);
+    if (m.status) return m.status;
+    RO_TRY(reduce(l, "ReduceSum", x, axes, keep, &sum));
+    const ro_type t = vd_make_type(&m, sum);
+    sum = vd_make_1(&m, "Log", sum);
+    if (!keep) most = vd_make_reshape(&m, most, t.rank, t.dims);
+    *out = vd_make_2(&m, "Add", most, sum);
+    return m.status;
+}
 
 /* x in the opposite order: floats negated, whole numbers from the one whose bits are all 1, which
  * leaves none out. A NaN stays one, so it is the least as it was the greatest. */
@@ -423,6 +450,7 @@ static ro_status reduction(vd_use *u)
             return vd_use_fail(u, RO_EOP, "reduces no axis, which is not taken");
         return vd_lower_plain(l, "Identity", &x, 1, &u->out[0]);
     }
+    if (!strcmp(u->name, "ReduceLogSumExp")) return log_sum_exp(l, x, &axes, keep, &u->out[0]);
     for (size_t k = 0; k < sizeof SUMS / sizeof *SUMS; k++) {
         if (strcmp(SUMS[k].name, u->name)) continue;
         const char *before = SUMS[k].before, *after = SUMS[k].after;
@@ -516,14 +544,14 @@ static ro_status hardmax(vd_use *u)
 /* ---- normalizations ----------------------------------------------------------------------- */
 
 /* x scaled and shifted by one number a channel. */
-static ro_status scale_channels(vd_lower *l, ro_value x, ro_value scale, ro_value bias,
+static ro_status scale_channels(const vd_use *u, ro_value x, ro_value scale, ro_value bias,
                                 ro_value *out)
 {
-    uint32_t rank = ro_graph_type(l->graph, x)->rank;
-    RO_TRY(along_channels(l, scale, rank, &scale));
-    RO_TRY(along_channels(l, bias, rank, &bias));
-    RO_TRY(vd_lower_binary(l, "Mul", x, scale, &x));
-    return vd_lower_binary(l, "Add", x, bias, out);
+    const ro_type t = *ro_graph_type(u->l->graph, x);
+    RO_TRY(along_channels(u, scale, &t, &scale));
+    RO_TRY(along_channels(u, bias, &t, &bias));
+    RO_TRY(vd_lower_binary(u->l, "Mul", x, scale, &x));
+    return vd_lower_binary(u->l, "Add", x, bias, out);
 }
 
 /* By the batch's own statistics: before version 14 where it gives more than y, before version 7
@@ -535,7 +563,8 @@ static int is_training(const vd_use *u)
                             : vd_use_int(u, "training_mode", 0) != 0;
 }
 
-/* (x - mean) / sqrt(var + epsilon) * scale + bias; in training onnx_train.c has the first part. */
+/* (x - mean) (1 / sqrt(var + epsilon)) scale + bias, each product rounded; in training onnx_train.c
+ * has the first part. */
 static ro_status batch_norm(vd_use *u)
 {
     vd_lower *l = u->l;
@@ -548,16 +577,17 @@ static ro_status batch_norm(vd_use *u)
     if (is_training(u) || vd_train_averages(u)) {
         RO_TRY(vd_lower_batch_statistics(u, &x));
         RO_TRY(vd_train_averages_next(u));
-        return scale_channels(l, x, u->in[1], u->in[2], &u->out[0]);
+        return scale_channels(u, x, u->in[1], u->in[2], &u->out[0]);
     }
     RO_TRY(vd_lower_scalar(l, t.dtype, vd_use_float(u, "epsilon", 1e-5f), &epsilon));
     RO_TRY(vd_lower_binary(l, "Add", u->in[4], epsilon, &deviation));
     RO_TRY(vd_lower_plain(l, "Sqrt", &deviation, 1, &deviation));
-    RO_TRY(along_channels(l, deviation, t.rank, &deviation));
-    RO_TRY(along_channels(l, u->in[3], t.rank, &mean));
+    RO_TRY(vd_lower_plain(l, "Reciprocal", &deviation, 1, &deviation));
+    RO_TRY(along_channels(u, deviation, &t, &deviation));
+    RO_TRY(along_channels(u, u->in[3], &t, &mean));
     RO_TRY(vd_lower_binary(l, "Sub", u->in[0], mean, &x));
-    RO_TRY(vd_lower_binary(l, "Div", x, deviation, &x));
-    return scale_channels(l, x, u->in[1], u->in[2], &u->out[0]);
+    RO_TRY(vd_lower_binary(l, "Mul", x, deviation, &x));
+    return scale_channels(u, x, u->in[1], u->in[2], &u->out[0]);
 }
 
 static ro_status normalize(vd_lower *l, ro_value x, int64_t axis, double epsilon, ro_value *out)
@@ -575,7 +605,7 @@ static ro_status instance_norm(vd_use *u)
         if (!vd_use_type(u, k)) return vd_use_fail(u, RO_EFORMAT, "lacks input %u", k);
     if (vd_use_type(u, 0)->rank < 3) return vd_use_fail(u, RO_ESHAPE, "takes (N, C, sizes)");
     RO_TRY(normalize(u->l, u->in[0], 2, vd_use_float(u, "epsilon", 1e-5f), &x));
-    return scale_channels(u->l, x, u->in[1], u->in[2], &u->out[0]);
+    return scale_channels(u, x, u->in[1], u->in[2], &u->out[0]);
 }
 
 /* Scale and bias are of channels from version 21, before of groups. */
@@ -596,10 +626,10 @@ static ro_status group_norm(vd_use *u)
     RO_TRY(vd_use_only(u, "stash_type", 1));
     RO_TRY(vd_lower_reshape(l, u->in[0], 3, dims, &x));
     RO_TRY(normalize(l, x, 2, vd_use_float(u, "epsilon", 1e-5f), &x));
-    if (l->opset < 21) RO_TRY(scale_channels(l, x, u->in[1], u->in[2], &x));
+    if (l->opset < 21) RO_TRY(scale_channels(u, x, u->in[1], u->in[2], &x));
     RO_TRY(vd_lower_reshape(l, x, t.rank, t.dims, &u->out[0]));
     if (l->opset < 21) return RO_OK;
-    return scale_channels(l, u->out[0], u->in[1], u->in[2], &u->out[0]);
+    return scale_channels(u, u->out[0], u->in[1], u->in[2], &u->out[0]);
 }
 
 static ro_status layer_norm(vd_use *u)
@@ -721,7 +751,7 @@ static ro_status nll(vd_use *u)
         return vd_use_fail(u, RO_ESHAPE, "takes (N, C, sizes)");
     RO_TRY(vd_use_choice(u, "reduction", ways, &way));
     RO_TRY(is_label(u, &x, &is));
-    if (vd_use_type(u, 2)) RO_TRY(along_channels(l, u->in[2], x.rank, &weight));
+    if (vd_use_type(u, 2)) RO_TRY(along_channels(u, u->in[2], &x, &weight));
     else RO_TRY(vd_lower_scalar(l, x.dtype, 1, &weight));
     RO_TRY(at_label(l, is, u->in[0], &loss));
     RO_TRY(at_label(l, is, weight, &weight));

@@ -286,6 +286,8 @@ ro_status vd_lower_more(vd_lower *l, void **p, uint32_t n, uint32_t *room, size_
 uint32_t vd_use_wanted(const vd_use *u, uint32_t most);
 /* The node itself on its inputs: u->out is set to so many outputs. */
 ro_status vd_use_emit(vd_use *u, const vd_attrs *a, uint32_t inputs, uint32_t outputs) RO_CHECKED;
+/* a times b operations of those that are done before the run; RO_ELIMIT where they are used up. */
+ro_status vd_use_charge(const vd_use *u, uint64_t a, uint64_t b) RO_CHECKED;
 /* Room for a list of whole numbers, all 0; RO_ELIMIT over VD_LOWER_INDICES, or over
  * VD_LOWER_LISTS with those before it. */
 ro_status vd_use_list(const vd_use *u, uint64_t n, int64_t **list) RO_CHECKED;

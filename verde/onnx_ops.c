@@ -9,6 +9,7 @@
  *   2. What an operator means is read in the version that the model asks for. */
 #include "onnx_lower.h"
 
+#include <float.h>
 #include <stdio.h>
 
 /* ---- small pieces ------------------------------------------------------------------------- */
@@ -54,6 +55,16 @@ ro_status vd_use_wants(const vd_use *u, uint32_t least, uint32_t most)
                            most);
     for (uint32_t k = 0; k < least; k++)
         if (u->in[k] == RO_NO_VALUE) return vd_use_fail(u, RO_EFORMAT, "lacks input %u", k);
+    return RO_OK;
+}
+
+ro_status vd_use_charge(const vd_use *u, uint64_t a, uint64_t b)
+{
+    uint64_t work;
+    if (!ro_mul_size(a, b, &work) || work > u->l->flops)
+        return vd_use_fail(u, RO_ELIMIT, "hangs on over %llu operations before the run",
+                           (unsigned long long)VD_LOWER_FLOPS);
+    u->l->flops -= work;
     return RO_OK;
 }
 
@@ -205,6 +216,8 @@ static ro_status stretch(vd_use *u)
     ro_type a = *vd_use_type(u, 0), b = *vd_use_type(u, 1);
     int64_t dims[RO_RANK_MAX];
     uint32_t axis;
+    if (u->l->opset >= 7 && (vd_use_attribute(u, "broadcast") || vd_use_attribute(u, "axis")))
+        return vd_use_fail(u, RO_EATTR, "has the axis or broadcast of before version 7");
     if (!vd_use_int(u, "broadcast", 0) || !vd_use_attribute(u, "axis") || b.rank >= a.rank)
         return RO_OK;
     RO_TRY(vd_use_axis(u, vd_use_int(u, "axis", 0), a.rank, &axis));
@@ -216,7 +229,7 @@ static ro_status stretch(vd_use *u)
 static ro_status binary(vd_use *u)
 {
     RO_TRY(vd_use_wants(u, 2, 2));
-    if (u->l->opset < 7) RO_TRY(stretch(u));
+    RO_TRY(stretch(u));
     return vd_lower_binary(u->l, u->name, u->in[0], u->in[1], &u->out[0]);
 }
 
@@ -232,14 +245,34 @@ static ro_status p_relu(vd_use *u)
     return vd_lower_binary(u->l, "PRelu", u->in[0], u->in[1], &u->out[0]);
 }
 
-/* The exponent may be of another dtype, in which whole numbers are meant. */
+/* Whole numbers have powers by whole numbers only: a root would be cut off. */
+static ro_status whole_exponents(vd_use *u)
+{
+    const void *data;
+    const ro_dtype d = vd_use_type(u, 1)->dtype;
+    const uint64_t n = ro_type_elements(vd_use_type(u, 1));
+    RO_TRY(vd_lower_known(u->l, u->in[1], &data));
+    for (uint64_t k = 0; k < n; k++) {
+        double x = ro_float_of_bits(d, ro_element(d, data, k));
+        if (!(x >= -9e15 && x <= 9e15) || (double)(int64_t)x != x)
+            return vd_use_fail(u, RO_EOP, "raises whole numbers to the power of %g", x);
+    }
+    return RO_OK;
+}
+
+/* The exponent may be of another dtype; of floats the wider one is computed in. */
 static ro_status power(vd_use *u)
 {
+    vd_maker m = {u->l, RO_OK};
     RO_TRY(vd_use_wants(u, 2, 2));
-    if (u->l->opset < 7) RO_TRY(stretch(u));
-    ro_dtype d = vd_use_type(u, 0)->dtype;
-    if (vd_use_type(u, 1)->dtype != d) RO_TRY(vd_lower_cast(u->l, u->in[1], d, &u->in[1]));
-    return vd_lower_binary(u->l, "Pow", u->in[0], u->in[1], &u->out[0]);
+    RO_TRY(stretch(u));
+    const ro_dtype d = vd_use_type(u, 0)->dtype, e = vd_use_type(u, 1)->dtype;
+    const int floats = ro_dtype_is_float(d), by_float = ro_dtype_is_float(e);
+    if (!floats && by_float) RO_TRY(whole_exponents(u));
+    const ro_dtype in = floats && by_float && ro_dtypes[e].size > ro_dtypes[d].size ? e : d;
+    const ro_value x = vd_make_cast(&m, u->in[0], in), y = vd_make_cast(&m, u->in[1], in);
+    u->out[0] = vd_make_cast(&m, vd_make_2(&m, "Pow", x, y), d);
+    return m.status;
 }
 
 /* An operator whose one attribute is a text in ONNX, and here that text's place in a list. */
@@ -259,7 +292,8 @@ static ro_status bit_shift(vd_use *u)
     return by_choice(u, 2, "direction", ways);
 }
 
-/* Bounds were attributes before version 11, of which one that is not there bounds nothing. */
+/* Bounds were attributes before version 11. One that is not there bounds nothing, but from version
+ * 6 on it was the greatest float32, which is less than infinity. */
 static ro_status clip(vd_use *u)
 {
     vd_lower *l = u->l;
@@ -268,8 +302,9 @@ static ro_status clip(vd_use *u)
         const char *name = k == 1 ? "min" : "max";
         if (l->opset < 11) {
             u->in[k] = RO_NO_VALUE;
-            if (vd_use_attribute(u, name))
-                RO_TRY(vd_lower_scalar(l, vd_use_type(u, 0)->dtype, vd_use_float(u, name, 0),
+            if (vd_use_attribute(u, name) || l->opset >= 6)
+                RO_TRY(vd_lower_scalar(l, vd_use_type(u, 0)->dtype,
+                                       vd_use_float(u, name, k == 1 ? -FLT_MAX : FLT_MAX),
                                        &u->in[k]));
         } else if (k >= u->count) {
             u->in[k] = RO_NO_VALUE;
@@ -332,8 +367,8 @@ static ro_status constant(vd_use *u)
     if (a->type != VD_A_INT && a->type != VD_A_FLOAT && !list)
         return vd_use_fail(u, RO_EOP, "has a value of type %s, which is not taken",
                            vd_onnx_attribute_type_name(a->type));
-    void *copy = ro_arena_alloc(u->l->arena, ro_type_bytes(&t));
-    if (!copy) return RO_FAIL(u->l->err, RO_ENOMEM, "no memory to lower the model");
+    int64_t *copy; /* charged: a loop comes by as often as it turns */
+    RO_TRY(vd_use_list(u, n, &copy));
     memcpy(copy, from, ro_type_bytes(&t));
     return vd_lower_constant(u->l, NULL, &t, copy, &u->out[0]);
 }
@@ -676,12 +711,22 @@ static ro_status range(vd_use *u)
     int64_t whole[3], *v;
     RO_TRY(vd_use_wants(u, 3, 3));
     ro_type t = ro_type_of(vd_use_type(u, 0)->dtype, 1, (int64_t[]){0});
-    for (uint32_t k = 0; k < 3; k++) RO_TRY(vd_use_scalar(u, k, &real[k], &whole[k]));
+    for (uint32_t k = 0; k < 3; k++) {
+        if (vd_use_type(u, k)->dtype != t.dtype)
+            return vd_use_fail(u, RO_ETYPE, "takes three numbers of one dtype");
+        RO_TRY(vd_use_scalar(u, k, &real[k], &whole[k]));
+    }
     int floats = ro_dtype_is_float(t.dtype);
     if (real[2] == 0) return vd_use_fail(u, RO_EATTR, "goes on in steps of 0");
     count = (real[1] - real[0]) / real[2];
     if (!(count <= VD_LOWER_INDICES)) return vd_use_fail(u, RO_ELIMIT, "makes over 2^22 numbers");
-    while (t.dims[0] < count) t.dims[0]++;
+    if (floats)
+        while (t.dims[0] < count) t.dims[0]++;
+    else if (whole[2] > 0 ? whole[1] > whole[0] : whole[1] < whole[0]) {
+        const uint64_t up = (uint64_t)whole[1] - (uint64_t)whole[0], step = (uint64_t)whole[2];
+        const uint64_t span = whole[2] > 0 ? up : 0 - up, by = whole[2] > 0 ? step : 0 - step;
+        t.dims[0] = (int64_t)(span / by + (span % by != 0));
+    }
     RO_TRY(vd_use_list(u, (uint64_t)t.dims[0], &v));
     if (!floats) {
         for (int64_t k = 0; k < t.dims[0]; k++)
@@ -689,7 +734,12 @@ static ro_status range(vd_use *u)
         return vd_use_made(u, t.dtype, 1, t.dims, v, &u->out[0]);
     }
     for (int64_t k = 0; k < t.dims[0]; k++) {
-        double x = real[0] + (double)k * real[2];
+        /* add(start, mul(k, delta)), each rounded once (rule 12): of float32 in binary64, then to
+         * float32, which is the same */
+        double by = (double)k * real[2], x;
+        if (t.dtype != RO_F64) by = (double)(float)((double)(float)k * real[2]);
+        x = real[0] + by;
+        if (t.dtype != RO_F64) x = (double)(float)x;
         ro_set_element(t.dtype, v, (uint64_t)k, ro_bits_of_number(t.dtype, x));
     }
     return vd_lower_constant(u->l, NULL, &t, v, &u->out[0]);
@@ -790,7 +840,8 @@ const vd_lower_row vd_lower_basics[] = {
     {"Trilu", trilu, "upper"},
     {"Range", range, ""},
     {"OneHot", one_hot, "axis"},
-    {"DepthToSpace SpaceToDepth", depth_space, "blocksize mode"},
+    {"DepthToSpace", depth_space, "blocksize mode"},
+    {"SpaceToDepth", depth_space, "blocksize"},
     {NULL, NULL, NULL},
 };
 

@@ -34,7 +34,7 @@ static ro_status unblock(vd_use *u, ro_value p, const ro_type *x, uint32_t axis,
                          ro_value *out)
 {
     const ro_type t = *ro_graph_type(u->l->graph, p);
-    int64_t *at, d = x->dims[axis], n = (d + block - 1) / block;
+    int64_t *at, d = x->dims[axis], n = d / block + (d % block != 0);
     int fits = t.rank == x->rank && t.dims[axis] == n;
     for (uint32_t a = 0; fits && a < t.rank; a++) fits = a == axis || t.dims[a] == x->dims[a];
     if (!fits)

@@ -10,7 +10,7 @@
 #include "onnx_lower.h"
 
 #define DFT_LENGTH INT64_C(65536)           /* of a transform, so that 2 n has 32 bits          */
-#define DFT_ENTRIES (UINT64_C(1) << 23)     /* of one matrix: 32 MiB of float32                 */
+#define DFT_ENTRIES VD_LOWER_INDICES        /* of one matrix: 16 MiB of float32                 */
 
 /* ---- cosines and sines -------------------------------------------------------------------- */
 
@@ -166,16 +166,22 @@ static ro_status numbers(vd_use *u, ro_dtype d, uint32_t rank, const int64_t *di
     return vd_lower_constant(u->l, NULL, &t, data, out);
 }
 
+/* Operations that a cosine and a sine in 224 bits count for. */
+#define WAVE_WORK 32u
+
 static ro_status reals(vd_use *u, uint64_t n, double **out)
 {
-    *out = ro_arena_alloc(u->l->arena, (size_t)n * sizeof **out);
-    return *out ? RO_OK : RO_FAIL(u->l->err, RO_ENOMEM, "no memory to lower the model");
+    int64_t *room; /* of the same budget as lists */
+    RO_TRY(vd_use_list(u, n, &room));
+    *out = (double *)(void *)room;
+    return RO_OK;
 }
 
 /* cos and sin of 2 pi p / n for p below count. */
 static ro_status waves(vd_use *u, int64_t count, int64_t n, ro_dtype d, double *wave[2])
 {
     int sure = 1;
+    RO_TRY(vd_use_charge(u, (uint64_t)count, WAVE_WORK));
     for (int sine = 0; sine < 2; sine++) {
         RO_TRY(reals(u, (uint64_t)count, &wave[sine]));
         for (int64_t p = 0; p < count; p++)

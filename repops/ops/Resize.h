@@ -13,7 +13,9 @@
  *       is the chain of the weights of the taps there
  *   gradients  Resize: ResizeGrad; none with a roi
  *   errors  RO_ESHAPE, RO_EATTR
- *   cost    2 + axes flops a tap; Grad: 3 + axes an output over the element
+ *   cost    alone, a tap: 2 + axes flops, and of each axis 24 or, where weights are divided by
+ *           their sum, 12 a tap; Grad: an output over the element, with its searches. Where all
+ *           are made the places are shared
  *   source  ONNX Resize-19                                                                       */
 #if defined(RO_PASS_ATTRS)
 #define RO_Resize_ATTRS(F)                                                                  \
@@ -389,16 +391,37 @@ RO_READS(Resize)
     }
     return n;
 }
+/* Of an axis, a place and its weight; the body has no room for them and makes them again at every
+ * tap, with the sum of all weights where they are divided by it. */
+static uint64_t ro_resize_place_flops(uint32_t divided, uint64_t taps)
+{
+    return divided ? ro_saturating_mul(12, taps) : 24;
+}
 RO_FLOPS(Resize)
 {
     const ro_Resize_attrs *t = attrs;
-    uint64_t n = 1;
+    uint64_t n = 1, each = 2 + t->axes.n;
     (void)n_in, (void)out;
     for (uint32_t k = 0; k < t->axes.n; k++) {
         ro_resize_rule rule = RO_RESIZE_RULE(t, k, in[0].dims[t->axes.v[k]]);
-        n = ro_saturating_mul(n, (uint64_t)ro_resize_taps(&rule));
+        const uint64_t taps = (uint64_t)ro_resize_taps(&rule);
+        n = ro_saturating_mul(n, taps);
+        each += ro_resize_place_flops(t->antialias || t->exclude_outside, taps);
     }
-    return ro_saturating_mul(n, 2 + t->axes.n);
+    return ro_saturating_mul(n, each);
+}
+/* Where all elements are made, the places of an axis are made once. */
+static uint64_t ro_resize_shared(RO_FLOPS_ARGS)
+{
+    const ro_Resize_attrs *t = attrs;
+    uint64_t each = 2 + t->axes.n;
+    (void)n_in, (void)out;
+    for (uint32_t k = 0; k < t->axes.n; k++) {
+        ro_resize_rule rule = RO_RESIZE_RULE(t, k, in[0].dims[t->axes.v[k]]);
+        each += ro_resize_place_flops(t->antialias || t->exclude_outside,
+                                      (uint64_t)ro_resize_taps(&rule));
+    }
+    return each / (2 + t->axes.n);
 }
 /* Outputs over one position of an axis: places a step apart of so many in T, or all. */
 static uint64_t ro_resize_most(const ro_resize_rule *r)
@@ -422,10 +445,28 @@ RO_READS(ResizeGrad)
     }
     return n;
 }
-RO_FLOPS(ResizeGrad)
+/* An output over the element: on each axis two searches, for the first and the last, and taps. */
+static uint64_t ro_resize_grad_each(const void *attrs)
 {
     const ro_ResizeGrad_attrs *t = attrs;
-    return ro_saturating_mul(3 + t->axes.n, ro_ResizeGrad_reads(attrs, in, n_in, out, 0));
+    uint64_t each = 3 + t->axes.n;
+    for (uint32_t k = 0; k < t->axes.n; k++) {
+        ro_resize_rule rule = RO_RESIZE_RULE(t, k, t->dims.v[k]);
+        const uint64_t taps = (uint64_t)ro_resize_taps(&rule);
+        each += 24 * 64 + 24 * taps + ro_resize_place_flops(t->antialias || t->exclude_outside,
+                                                            taps);
+    }
+    return each;
+}
+RO_FLOPS(ResizeGrad)
+{
+    return ro_saturating_mul(ro_resize_grad_each(attrs),
+                             ro_ResizeGrad_reads(attrs, in, n_in, out, 0));
+}
+static uint64_t ro_resize_grad_shared(RO_FLOPS_ARGS)
+{
+    (void)in, (void)n_in, (void)out;
+    return ro_resize_grad_each(attrs) / (3 + ((const ro_ResizeGrad_attrs *)attrs)->axes.n);
 }
 RO_GRAD(Resize)
 {
@@ -446,8 +487,9 @@ RO_GRAD(Resize)
 #elif defined(RO_OP)
 RO_OP(Resize, AT, .version = 1, .signature = "F x, f64 roi? -> F y", .at = RO_AT_FLOAT(Resize),
       .explain = RO_EXPLAIN_FLOAT(Resize), .infer = ro_Resize_infer, .flops = ro_Resize_flops,
-      .reads = ro_Resize_reads, .grad = ro_Resize_grad)
+      .shared = ro_resize_shared, .reads = ro_Resize_reads, .grad = ro_Resize_grad)
 RO_OP(ResizeGrad, AT, .version = 1, .signature = "F dy -> F dx", .at = RO_AT_FLOAT(ResizeGrad),
       .explain = RO_EXPLAIN_FLOAT(ResizeGrad), .infer = ro_ResizeGrad_infer,
-      .flops = ro_ResizeGrad_flops, .reads = ro_ResizeGrad_reads, .grad = NULL)
+      .flops = ro_ResizeGrad_flops, .shared = ro_resize_grad_shared,
+      .reads = ro_ResizeGrad_reads, .grad = NULL)
 #endif

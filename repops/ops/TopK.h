@@ -4,8 +4,10 @@
  *       largest = 0 least first; NaN is above +inf either way. Equal ones come by ascending index
  *   indices    where it is on the axis
  *   gradient   dy at the indices, else +0
- *   errors  RO_EATTR when the axis is out of range, k not in [0, size of the axis], or largest not
- *           0 or 1
+ *   A line has at most RO_TOPK_LINE_MAX elements: an element reads all of them, perhaps each in a
+ *       chunk of its own, and has no explanation
+ *   errors  RO_ELIMIT a longer line; RO_EATTR when the axis is out of range, k not in [0, size of
+ *           the axis], or largest not 0 or 1
  *   cost    66 flops an element of the line, shared by its k results     source  ONNX TopK-11
  *
  * A body finds the bits of the j-th key from the highest on, by counting the keys that are not
@@ -62,6 +64,9 @@ RO_INFER(TopK)
     if (t->k < 0 || t->k > in[0].dims[axis])
         return RO_FAIL(err, RO_EATTR, "TopK takes %lld of %lld positions; 0 to all are allowed",
                        (long long)t->k, (long long)in[0].dims[axis]);
+    if (in[0].dims[axis] > RO_TOPK_LINE_MAX)
+        return RO_FAIL(err, RO_ELIMIT, "TopK orders lines of %lld elements; at most %d are allowed",
+                       (long long)in[0].dims[axis], RO_TOPK_LINE_MAX);
     out[0] = in[0];
     out[0].dims[axis] = t->k;
     if (n_out > 1) out[1] = ro_type_of(RO_I64, out[0].rank, out[0].dims);

@@ -110,7 +110,7 @@ def _top_k(book):
 
     for largest in (0, 1):
         for dtype in NUMBERS:
-            for n in (1, 31, 32, 33, 100, 257):
+            for n in (1, 31, 32, 33, 100, 256):
                 for k in {1, n // 2, n}:
                     run("%s-%d-%d-%d" % (dtype, n, k, largest), G(dtype, (2, n), _kind(dtype)), 1,
                         k, largest)
