@@ -189,7 +189,7 @@ static void attempt_shapes(subject *s, const ro_type *types)
         s->in[k].tensor.type = types[k];
         s->in[k].tensor.data = bytes > 1 << 20 ? NULL : ro_arena_alloc(a, bytes);
         if (!s->in[k].tensor.data) s->in[k].tensor = was[k];
-        else if (ro_type_elements(&types[k]) <= ro_type_elements(&was[k].type))
+        else if (bytes <= ro_type_bytes(&was[k].type))
             memcpy(s->in[k].tensor.data, was[k].data, bytes);
     }
     attempt(s);

@@ -130,6 +130,10 @@ static ro_status conv_transpose(vd_use *u)
     RO_TRY(window_list(u, "output_padding", w.axes, 0, &more));
     RO_TRY(vd_use_ints(u, RO_INPUTS_MAX, "output_shape", &shape, &has_shape));
     if (has_shape && shape.n < w.axes) return vd_use_fail(u, RO_EATTR, "has too short a shape");
+    for (uint32_t k = 0; k < w.axes; k++)
+        if (more.v[k] < 0 || more.v[k] > INT64_C(1) << 20)
+            return vd_use_fail(u, RO_EATTR, "has output_padding %lld; 0 to 2^20 are allowed",
+                               (long long)more.v[k]);
     for (uint32_t k = 0; k < w.axes; k++) {
         int64_t s = w.strides.v[k], full = s * (x.dims[2 + k] - 1) + more.v[k] + extent(&w, k);
         int64_t want = has_shape ? shape.v[shape.n - w.axes + k] : s * x.dims[2 + k];

@@ -52,7 +52,8 @@ ro_status vd_use_axis_list(vd_use *u, const char *name, uint32_t n, int64_t leas
 static ro_status lrn(vd_use *u)
 {
     vd_lower *l = u->l;
-    const int64_t size = vd_use_int(u, "size", 0), ones[2] = {1, 1};
+    const int64_t said = vd_use_int(u, "size", 0), ones[2] = {1, 1};
+    const int64_t size = said < 1 || said > INT64_C(1) << 20 ? 0 : said; /* 0: refused below */
     const int64_t kernel[2] = {size, 1}, pads[4] = {(size - 1) / 2, 0, size / 2, 0};
     vd_attrs a = vd_attrs_of("AveragePool");
     vd_maker m = {l, RO_OK};
