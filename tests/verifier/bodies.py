@@ -1104,8 +1104,8 @@ def word(n, step_input, i):
 
 
 def dropout(n, out, i):
-    kept = word(n, 1, i) >= n.at["threshold"]
-    return n.stored(out, F32.mul(n.read(0, i), n.at["scale"])) if kept else 0
+    x = n.read(0, i)  # read where it is dropped, too: what is read is part of the evidence
+    return n.stored(out, F32.mul(x, n.at["scale"])) if word(n, 1, i) >= n.at["threshold"] else 0
 
 
 def random_uniform(n, out, i):
