@@ -23,7 +23,6 @@
 
 const char *const vd_case_results[VD_CASE_RESULTS] = {"passed", "refused", "wrong"};
 
-/* In this process, whose folder is the case's once it is the child's. */
 static int is_file(const char *path)
 {
     struct stat s;
@@ -42,10 +41,11 @@ static ro_status read_tolerance(ro_arena *arena, tolerance *t, ro_err *err)
     *t = (tolerance){1e-3, 1e-7};
     if (!is_file("data.json")) return RO_OK;
     RO_TRY(vd_file_read("data.json", 1 << 20, arena, &bytes, &size, err));
-    cJSON *o = cJSON_ParseWithLength((const char *)bytes, size);
+    cJSON *o = NULL;
+    RO_TRY(vd_json_parse("data.json", (const char *)bytes, size, arena, &o, err));
     const cJSON *r = cJSON_GetObjectItemCaseSensitive(o, "rtol");
     const cJSON *a = cJSON_GetObjectItemCaseSensitive(o, "atol");
-    int good = o && (!r || cJSON_IsNumber(r)) && (!a || cJSON_IsNumber(a));
+    int good = (!r || cJSON_IsNumber(r)) && (!a || cJSON_IsNumber(a));
     if (good && r) t->relative = r->valuedouble;
     if (good && a) t->absolute = a->valuedouble;
     cJSON_Delete(o);

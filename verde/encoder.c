@@ -377,14 +377,6 @@ static ro_status layer(encoder *e, uint32_t k, ro_value x, ro_value *y)
 
 /* ---- the sentence ------------------------------------------------------------------------- */
 
-static ro_status sum(encoder *e, ro_value x, int64_t axis, int keep, ro_value *y)
-{
-    vd_attrs a = vd_attrs_of("ReduceSum");
-    vd_attrs_ints(&e->l, &a, "axes", &axis, 1);
-    vd_attrs_int(&e->l, &a, "keepdims", keep);
-    return vd_lower_emit(&e->l, &a, &x, 1, 1, y);
-}
-
 /* Div by the greater of y and a number that keeps it from 0. */
 static ro_status divide(encoder *e, ro_value x, ro_value y, double least, ro_value *out)
 {
@@ -402,13 +394,13 @@ static ro_status pool(encoder *e, ro_value hidden, ro_value *y)
     RO_TRY(vd_lower_cast(&e->l, e->mask, RO_BOOL, &m));
     RO_TRY(vd_lower_cast(&e->l, m, RO_F32, &m));
     RO_TRY(vd_lower_reshape(&e->l, m, 3, dims, &m));
-    RO_TRY(vd_lower_binary(&e->l, "Mul", hidden, m, y));
-    RO_TRY(sum(e, *y, 1, 0, y));
-    RO_TRY(sum(e, m, 1, 0, &count));
+    vd_maker k = {&e->l, RO_OK};
+    *y = vd_make_sum(&k, vd_make_2(&k, "Mul", hidden, m), 1, 0);
+    count = vd_make_sum(&k, m, 1, 0);
+    RO_TRY(k.status);
     RO_TRY(divide(e, *y, count, 1e-9, y));
-    RO_TRY(vd_lower_binary(&e->l, "Mul", *y, *y, &square));
-    RO_TRY(sum(e, square, 1, 1, &square));
-    RO_TRY(vd_lower_plain(&e->l, "Sqrt", &square, 1, &square));
+    square = vd_make_1(&k, "Sqrt", vd_make_sum(&k, vd_make_2(&k, "Mul", *y, *y), 1, 1));
+    RO_TRY(k.status);
     return divide(e, *y, square, 1e-12, y);
 }
 

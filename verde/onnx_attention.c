@@ -93,17 +93,15 @@ static ro_status softmax_dtype(const vd_use *u, ro_dtype otherwise, ro_dtype *ou
 {
     int64_t d = vd_use_int(u, "softmax_precision", (int64_t)otherwise);
     *out = (ro_dtype)d;
-    if (d == RO_F32 || d == RO_F64 || d == RO_F16 || d == RO_BF16) return RO_OK;
+    if (d > 0 && d < RO_DTYPE_LIMIT && ro_dtype_is_float(*out)) return RO_OK;
     return vd_use_fail(u, RO_EATTR, "has softmax_precision %lld, which is no float", (long long)d);
 }
 
 static ro_value softmax(vd_maker *m, ro_value x)
 {
     vd_attrs a = vd_attrs_of("Softmax");
-    ro_value y = RO_NO_VALUE;
     vd_attrs_int(m->l, &a, "axis", -1);
-    if (!m->status) m->status = vd_lower_emit(m->l, &a, &x, 1, 1, &y);
-    return y;
+    return vd_make_node(m, &a, &x, 1);
 }
 
 /* sqrt(scale) Q times sqrt(scale) K transposed. */
@@ -124,14 +122,6 @@ static ro_status keeps_shape(const vd_use *u, ro_value x, const ro_type *was, co
 
 /* ---- Attention ---------------------------------------------------------------------------- */
 
-/* 0, 1, .. n - 1 along an axis of so many. */
-static ro_value numbers(vd_use *u, vd_maker *m, int64_t n, uint32_t axis, uint32_t rank)
-{
-    ro_value v = RO_NO_VALUE;
-    if (!m->status) m->status = vd_use_numbers(u, n, axis, rank, &v);
-    return v;
-}
-
 /* The model's own mask in d. From version 24 on one that is too short goes on with -inf. */
 static ro_value own_mask(vd_use *u, vd_maker *m, ro_dtype d, int64_t total)
 {
@@ -140,11 +130,8 @@ static ro_value own_mask(vd_use *u, vd_maker *m, ro_dtype d, int64_t total)
     x = t.dtype == RO_BOOL ? vd_make_where(m, x, vd_make_real(m, d, 0), low)
                            : vd_make_cast(m, x, d);
     if (m->status || u->l->opset < 24 || !t.rank || t.dims[t.rank - 1] >= total) return x;
-    vd_attrs a = vd_attrs_of("Expand");
     t.dims[t.rank - 1] = total - t.dims[t.rank - 1];
-    vd_attrs_ints(m->l, &a, "shape", t.dims, t.rank);
-    m->status = vd_lower_emit(m->l, &a, &low, 1, 1, &low);
-    return vd_make_join(m, x, low, t.rank - 1);
+    return vd_make_join(m, x, vd_make_expand(m, low, t.rank, t.dims), t.rank - 1);
 }
 
 static ro_value added(vd_maker *m, ro_value sum, ro_value x)
@@ -160,7 +147,8 @@ static ro_value bias_of(vd_use *u, vd_maker *m, ro_dtype d, int64_t rows, int64_
     ro_value bias = RO_NO_VALUE, zero = vd_make_real(m, d, 0), low = vd_make_real(m, d, -INFINITY);
     if (vd_use_type(u, 3)) bias = own_mask(u, m, d, total);
     if (vd_use_int(u, "is_causal", 0)) {
-        ro_value row = numbers(u, m, rows, 0, 2), column = numbers(u, m, total, 1, 2);
+        ro_value row = vd_make_numbers(m, u, rows, 0, 2);
+        ro_value column = vd_make_numbers(m, u, total, 1, 2);
         ro_value before = vd_make_real(m, RO_I64, (double)past);
         ro_value later = vd_make_2(m, "Less", vd_make_2(m, "Add", row, before), column);
         bias = added(m, bias, vd_make_where(m, later, low, zero));
@@ -168,7 +156,7 @@ static ro_value bias_of(vd_use *u, vd_maker *m, ro_dtype d, int64_t rows, int64_
     if (vd_use_type(u, 6) && !m->status) {
         const int64_t dims[4] = {(int64_t)ro_type_elements(vd_use_type(u, 6)), 1, 1, 1};
         ro_value length = vd_make_reshape(m, u->in[6], 4, dims);
-        ro_value is = vd_make_2(m, "Less", numbers(u, m, total, 3, 4), length);
+        ro_value is = vd_make_2(m, "Less", vd_make_numbers(m, u, total, 3, 4), length);
         bias = added(m, bias, vd_make_where(m, is, zero, low));
     }
     return bias;

@@ -387,15 +387,6 @@ static ro_status loop(vd_use *u)
 
 /* ---- Scan --------------------------------------------------------------------------------- */
 
-/* A list in an attribute: as many numbers as there are values, or none, which is all 0. */
-static ro_status scan_list(vd_use *u, const char *name, uint32_t n, ro_ints *out)
-{
-    int given;
-    RO_TRY(vd_use_ints(u, RO_INPUTS_MAX, name, out, &given));
-    if (!given || out->n == n) return RO_OK;
-    return vd_use_fail(u, RO_EATTR, "has %u numbers in %s; %u are wanted", out->n, name, n);
-}
-
 typedef struct {
     const vd_onnx_graph *body;
     uint32_t states, inputs, outputs;
@@ -420,10 +411,11 @@ static ro_status scan_shape(vd_use *u, scan *s)
         return vd_use_fail(u, RO_EFORMAT, "has %u outputs and a body with %u",
                            u->node->output_count, s->body->output_count);
     s->outputs = s->body->output_count - s->states;
-    RO_TRY(scan_list(u, old ? "directions" : "scan_input_directions", s->inputs, &s->in_way));
-    RO_TRY(scan_list(u, "scan_output_directions", s->outputs, &s->out_way));
-    RO_TRY(scan_list(u, "scan_input_axes", s->inputs, &s->in_axis));
-    RO_TRY(scan_list(u, "scan_output_axes", s->outputs, &s->out_axis));
+    const char *ways = old ? "directions" : "scan_input_directions";
+    RO_TRY(vd_use_counted(u, ways, s->inputs, 0, &s->in_way));
+    RO_TRY(vd_use_counted(u, "scan_output_directions", s->outputs, 0, &s->out_way));
+    RO_TRY(vd_use_counted(u, "scan_input_axes", s->inputs, 0, &s->in_axis));
+    RO_TRY(vd_use_counted(u, "scan_output_axes", s->outputs, 0, &s->out_axis));
     for (uint32_t k = 0; k < count; k++) {
         s->in[k] = u->in[k + (old ? 1 : 0)];
         if (s->in[k] == RO_NO_VALUE || (k >= s->states && vd_lower_is_list(s->in[k])))

@@ -5,21 +5,7 @@
  * from there and nothing goes there. */
 #include "onnx_lower.h"
 
-static ro_value ints_of(vd_maker *m, const int64_t *v, uint32_t rank, const int64_t *dims)
-{
-    ro_value out = RO_NO_VALUE;
-    if (!m->status) m->status = vd_lower_int64s(m->l, v, rank, dims, &out);
-    return out;
-}
-
-static ro_value whole(vd_maker *m, int64_t v) { return ints_of(m, &v, 0, NULL); }
-
-static ro_value numbers(vd_maker *m, const vd_use *u, int64_t n, uint32_t axis, uint32_t rank)
-{
-    ro_value out = RO_NO_VALUE;
-    if (!m->status) m->status = vd_use_numbers(u, n, axis, rank, &out);
-    return out;
-}
+static ro_value whole(vd_maker *m, int64_t v) { return vd_make_ints(m, RO_I64, &v, 0, NULL); }
 
 /* 0, step, 2 step, .. in a tensor. */
 static ro_value steps(vd_maker *m, const vd_use *u, int64_t step, uint32_t rank,
@@ -30,28 +16,7 @@ static ro_value steps(vd_maker *m, const vd_use *u, int64_t step, uint32_t rank,
     int64_t *list;
     if (!m->status) m->status = vd_use_list(u, n, &list);
     for (uint64_t k = 0; !m->status && k < n; k++) list[k] = (int64_t)k * step;
-    return m->status ? RO_NO_VALUE : ints_of(m, list, rank, dims);
-}
-
-static ro_value emit(vd_maker *m, const vd_attrs *a, const ro_value *in, uint32_t count)
-{
-    ro_value out = RO_NO_VALUE;
-    if (!m->status) m->status = vd_lower_emit(m->l, a, in, count, 1, &out);
-    return m->status ? RO_NO_VALUE : out;
-}
-
-static ro_value sum_over(vd_maker *m, ro_value x, const ro_ints *axes)
-{
-    ro_value out = RO_NO_VALUE;
-    if (!m->status) m->status = vd_lower_reduce(m->l, "ReduceSum", x, axes, 0, &out);
-    return m->status ? RO_NO_VALUE : out;
-}
-
-static int64_t product(const int64_t *v, uint32_t from, uint32_t to)
-{
-    int64_t n = 1;
-    for (uint32_t k = from; k < to; k++) n *= v[k];
-    return n;
+    return m->status ? RO_NO_VALUE : vd_make_ints(m, RO_I64, list, rank, dims);
 }
 
 static ro_value scatter_rows(vd_maker *m, ro_value x, ro_value at, ro_value updates, uint32_t how)
@@ -59,7 +24,7 @@ static ro_value scatter_rows(vd_maker *m, ro_value x, ro_value at, ro_value upda
     vd_attrs a = vd_attrs_of("ScatterRows");
     const ro_value in[3] = {x, at, updates};
     vd_attrs_int(m->l, &a, "reduction", how);
-    return emit(m, &a, in, 3);
+    return vd_make_node(m, &a, in, 3);
 }
 
 static const char *const REDUCTIONS[] = {"none", "add", "mul", "max", "min", NULL};
@@ -98,7 +63,7 @@ static ro_value pick(vd_maker *m, ro_value x, ro_value at, int64_t axis)
     vd_attrs a = vd_attrs_of("GatherElements");
     const ro_value in[2] = {x, at};
     vd_attrs_int(m->l, &a, "axis", axis);
-    return emit(m, &a, in, 2);
+    return vd_make_node(m, &a, in, 2);
 }
 
 /* Lines (rows, n) and the places of their elements, of over RO_TOPK_LINE_MAX elements: only the
@@ -131,19 +96,15 @@ static ro_status top_of_long(vd_use *u, uint32_t axis, int64_t k, uint32_t large
     vd_maker m = {u->l, RO_OK};
     ro_type t = *vd_use_type(u, 0);
     const uint32_t last = t.rank - 1;
-    int64_t n = t.dims[axis], rows = 1;
+    const int64_t n = t.dims[axis];
     if (k < 0 || k > n || k > RO_TOPK_LINE_MAX / 2)
         return vd_use_fail(u, RO_ELIMIT, "takes the first %lld of %lld; 0 to %d are allowed",
                            (long long)k, (long long)n, RO_TOPK_LINE_MAX / 2);
     ro_value x = axis == last ? u->in[0] : vd_make_swap(&m, u->in[0], axis, last), places, at;
     t.dims[axis] = t.dims[last];
-    for (uint32_t a = 0; a < last; a++) rows *= t.dims[a];
-    const int64_t flat[2] = {rows, n}, line[2] = {1, n};
+    const int64_t flat[2] = {vd_span(&t, 0, last), n};
     x = vd_make_reshape(&m, x, 2, flat);
-    vd_attrs wide = vd_attrs_of("Expand");
-    vd_attrs_ints(u->l, &wide, "shape", flat, 2);
-    places = steps(&m, u, 1, 2, line);
-    places = emit(&m, &wide, &places, 1);
+    places = vd_make_expand(&m, vd_make_numbers(&m, u, n, 1, 2), 2, flat);
     while (!m.status && vd_make_type(&m, x).dims[1] > RO_TOPK_LINE_MAX)
         thin_out(&m, k, largest, &x, &places);
     x = first_of(&m, x, 1, k, largest, &at);
@@ -202,19 +163,18 @@ static ro_status scatter_elements(vd_use *u)
 static ro_value rows_by(vd_maker *m, const vd_use *u, ro_value at, const ro_type *x, uint32_t batch,
                         uint32_t k)
 {
-    const ro_ints last = {1, {-1}};
-    const int64_t n = product(x->dims, batch, batch + k), count = k;
+    const int64_t n = vd_span(x, batch, batch + k), count = k;
     int64_t step[RO_RANK_MAX], dims[RO_RANK_MAX] = {1, 1, 1, 1, 1, 1, 1, 1};
-    for (uint32_t a = 0; a < k; a++) step[a] = product(x->dims, batch + a + 1, batch + k);
-    const ro_value size = ints_of(m, x->dims + batch, 1, &count), zero = whole(m, 0);
-    const ro_value none = whole(m, product(x->dims, 0, batch + k));
+    for (uint32_t a = 0; a < k; a++) step[a] = vd_span(x, batch + a + 1, batch + k);
+    const ro_value size = vd_make_ints(m, RO_I64, x->dims + batch, 1, &count), zero = whole(m, 0);
+    const ro_value none = whole(m, vd_span(x, 0, batch + k));
     ro_value i = vd_make_cast(m, at, RO_I64);
     const ro_value low = vd_make_2(m, "Less", i, zero), up = vd_make_2(m, "Add", i, size);
     i = vd_make_where(m, low, up, i);
     const ro_value above = vd_make_2(m, "GreaterOrEqual", i, zero);
     const ro_value inside = vd_make_2(m, "And", above, vd_make_2(m, "Less", i, size));
-    i = vd_make_2(m, "Mul", i, ints_of(m, step, 1, &count));
-    i = sum_over(m, vd_make_where(m, inside, i, none), &last);
+    i = vd_make_2(m, "Mul", i, vd_make_ints(m, RO_I64, step, 1, &count));
+    i = vd_make_sum(m, vd_make_where(m, inside, i, none), -1, 0);
     if (!batch) return i;
     memcpy(dims, x->dims, batch * sizeof *dims);
     return vd_make_2(m, "Add", i, steps(m, u, n, vd_make_type(m, i).rank, dims));
@@ -223,7 +183,7 @@ static ro_value rows_by(vd_maker *m, const vd_use *u, ro_value at, const ro_type
 /* x with its first n axes in one. */
 static ro_value flat_rows(vd_maker *m, ro_value x, const ro_type *t, uint32_t n)
 {
-    int64_t dims[RO_RANK_MAX + 1] = {product(t->dims, 0, n)};
+    int64_t dims[RO_RANK_MAX + 1] = {vd_span(t, 0, n)};
     for (uint32_t a = n; a < t->rank; a++) dims[1 + a - n] = t->dims[a];
     if (!m->status && t->rank - n + 1 > RO_RANK_MAX)
         m->status = RO_FAIL(m->l->err, RO_ELIMIT, "a tensor of %u axes gets one more", t->rank);
@@ -290,12 +250,12 @@ static ro_status tensor_scatter(vd_use *u)
     for (uint32_t a = 0; fits && a < x.rank; a++)
         fits = a == axis ? y.dims[a] <= x.dims[a] : y.dims[a] == x.dims[a];
     if (!fits) return vd_use_fail(u, RO_ESHAPE, "has an update that does not fit its cache");
-    const int64_t between = product(x.dims, 1, axis), long_ = x.dims[axis], some = y.dims[axis];
-    const int64_t rows = x.dims[0] * between * long_, inner = product(x.dims, axis + 1, x.rank);
+    const int64_t between = vd_span(&x, 1, axis), long_ = x.dims[axis], some = y.dims[axis];
+    const int64_t rows = x.dims[0] * between * long_, inner = vd_span(&x, axis + 1, x.rank);
     const int64_t one[3] = {x.dims[0], 1, 1}, all[3] = {x.dims[0], between, 1};
     const int64_t flat[2] = {rows, inner}, update[4] = {x.dims[0], between, some, inner};
     const ro_value size = whole(&m, long_), zero = whole(&m, 0);
-    ro_value at = numbers(&m, u, some, 2, 3);
+    ro_value at = vd_make_numbers(&m, u, some, 2, 3);
     if (w) {
         const ro_value from = vd_make_cast(&m, u->in[2], RO_I64);
         at = vd_make_2(&m, "Add", at, vd_make_reshape(&m, from, 3, one));
@@ -316,34 +276,24 @@ static ro_status tensor_scatter(vd_use *u)
  * least, which is filled up at its ends where the model wants a larger one. */
 static ro_status max_unpool(vd_use *u)
 {
-    static const char *const names[] = {"kernel_shape", "strides", "pads"};
     vd_maker m = {u->l, RO_OK};
-    ro_ints list[3], shape;
-    int given[3], has_shape;
+    ro_ints kernel, strides, pads, shape;
+    int has_shape;
     RO_TRY(vd_use_wants(u, 2, 3));
     ro_type t = *vd_use_type(u, 0);
     const ro_type i = *vd_use_type(u, 1);
     if (t.rank < 3 || i.rank != t.rank || ro_type_elements(&i) != ro_type_elements(&t))
         return vd_use_fail(u, RO_ESHAPE, "takes (N, C, sizes) and as many indices");
     const uint32_t axes = t.rank - 2;
-    for (uint32_t k = 0; k < 3; k++) {
-        const uint32_t n = k == 2 ? 2 * axes : axes;
-        RO_TRY(vd_use_ints(u, RO_INPUTS_MAX, names[k], &list[k], &given[k]));
-        for (uint32_t a = 0; k && !given[k] && a < n; a++) list[k].v[list[k].n++] = k == 1;
-        for (uint32_t a = 0; a < list[k].n; a++)
-            if (list[k].v[a] < (k == 2 ? 0 : 1) || list[k].v[a] > INT64_C(1) << 20)
-                return vd_use_fail(u, RO_EATTR, "has %lld in %s", (long long)list[k].v[a],
-                                   names[k]);
-        if (list[k].n != n)
-            return vd_use_fail(u, RO_EATTR, "has %u numbers in %s; %u are wanted", list[k].n,
-                               names[k], n);
-    }
+    RO_TRY(vd_use_axis_list(u, "kernel_shape", axes, 1, 0, &kernel)); /* it is not optional */
+    RO_TRY(vd_use_axis_list(u, "strides", axes, 1, 1, &strides));
+    RO_TRY(vd_use_axis_list(u, "pads", 2 * axes, 0, 0, &pads));
     RO_TRY(vd_use_ints(u, 2, NULL, &shape, &has_shape));
     if (has_shape && shape.n != t.rank) return vd_use_fail(u, RO_ESHAPE, "has another shape");
     const int64_t given_elements = (int64_t)ro_type_elements(&t);
     for (uint32_t a = 0; a < axes; a++) {
-        t.dims[2 + a] = (t.dims[2 + a] - 1) * list[1].v[a] + list[0].v[a] - list[2].v[a] -
-                        list[2].v[axes + a];
+        t.dims[2 + a] = (t.dims[2 + a] - 1) * strides.v[a] + kernel.v[a] - pads.v[a] -
+                        pads.v[axes + a];
         if (t.dims[2 + a] < 0) return vd_use_fail(u, RO_ESHAPE, "pads more than it has");
     }
     RO_TRY(ro_type_check(&t, u->l->err));

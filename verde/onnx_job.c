@@ -49,12 +49,10 @@ ro_status vd_train_initializer(vd_lower *l, const vd_onnx_tensor *t, ro_value *o
 {
     builder *b = l->train;
     char name[VD_NAME_MAX + 1];
-    const int is_real = t->dtype == RO_F32 || t->dtype == RO_F64 || t->dtype == RO_F16 ||
-                        t->dtype == RO_BF16;
     uint32_t slot;
     ro_tensor x;
     *out = RO_NO_VALUE;
-    if (!is_real || is_frozen(l, &t->name)) return RO_OK;
+    if (!ro_dtype_is_float((ro_dtype)t->dtype) || is_frozen(l, &t->name)) return RO_OK;
     vd_onnx_show(&t->name, name, sizeof name);
     if (t->dtype != RO_F32)
         return RO_FAIL(l->err, RO_EOP, "initializer \"%.80s\" is %s; what is trained is float32: "
@@ -129,22 +127,16 @@ ro_status vd_train_dropout(vd_use *u, double ratio)
 
 /* ---- what goes in --------------------------------------------------------------------------- */
 
-/* No node where it is of that dtype. */
-static ro_status cast_to(vd_lower *l, ro_value x, ro_dtype to, ro_value *out)
-{
-    *out = x;
-    return ro_graph_type(l->graph, x)->dtype == to ? RO_OK : vd_lower_cast(l, x, to, out);
-}
-
 /* A batch as the model's input wants it: its dtype, and a channel axis where images lack one. */
 static ro_status feed(vd_lower *l, const vd_onnx_value *v, ro_value x, int scaled)
 {
     builder *b = l->train;
+    vd_maker m = {l, RO_OK};
     const vd_onnx_type *wants = v->type;
     const ro_dtype to = wants && wants->dtype ? (ro_dtype)wants->dtype : RO_F32;
     const ro_type *t = ro_graph_type(l->graph, x);
     char name[80];
-    const int real = to == RO_F32 || to == RO_F64 || to == RO_F16 || to == RO_BF16;
+    const int real = ro_dtype_is_float(to);
     const int neutral = b->spec->scale == 1.0 && b->spec->mean == 0.0 && b->spec->deviation == 1.0;
     vd_onnx_show(&v->name, name, sizeof name);
     if (wants && wants->dtype >= RO_DTYPE_LIMIT)
@@ -158,10 +150,12 @@ static ro_status feed(vd_lower *l, const vd_onnx_value *v, ro_value x, int scale
         RO_TRY(vd_lower_reshape(l, x, 4, dims, &x));
     }
     if (scaled && real) {
-        RO_TRY(cast_to(l, x, RO_F32, &x));
+        x = vd_make_cast(&m, x, RO_F32);
+        RO_TRY(m.status);
         RO_TRY(vd_build_scale(b, &x));
     }
-    RO_TRY(cast_to(l, x, to, &x));
+    x = vd_make_cast(&m, x, to);
+    RO_TRY(m.status);
     return vd_lower_bind_input(l, v, ro_graph_type(l->graph, x), x);
 }
 

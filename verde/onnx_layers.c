@@ -11,16 +11,6 @@ typedef struct {
     ro_ints kernel, strides, dilations, pads;
 } window;
 
-static ro_status window_list(vd_use *u, const char *name, uint32_t n, int64_t otherwise,
-                             ro_ints *out)
-{
-    int given;
-    RO_TRY(vd_use_ints(u, RO_INPUTS_MAX, name, out, &given));
-    for (uint32_t k = 0; !given && k < n; k++) out->v[out->n++] = otherwise;
-    if (out->n == n) return RO_OK;
-    return vd_use_fail(u, RO_EATTR, "has %u numbers in %s; %u are wanted", out->n, name, n);
-}
-
 enum { NOTSET, SAME_UPPER, SAME_LOWER, VALID };
 static const char *const AUTO_PADS[] = {"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID", NULL};
 
@@ -35,15 +25,15 @@ static ro_status window_of(vd_use *u, const ro_type *x, const int64_t *kernel, w
     if (x->rank < 3) return vd_use_fail(u, RO_ESHAPE, "takes (N, C, sizes)");
     w->axes = x->rank - 2;
     if (w->axes > RO_INTS_MAX / 2) return vd_use_fail(u, RO_ELIMIT, "has too many axes");
-    RO_TRY(window_list(u, "kernel_shape", w->axes, 0, &w->kernel));
+    RO_TRY(vd_use_counted(u, "kernel_shape", w->axes, 0, &w->kernel));
     for (uint32_t a = 0; kernel && a < w->axes; a++) {
         if (vd_use_attribute(u, "kernel_shape") && w->kernel.v[a] != kernel[a])
             return vd_use_fail(u, RO_EATTR, "has another kernel_shape than its weight");
         w->kernel.v[a] = kernel[a];
     }
-    RO_TRY(window_list(u, "strides", w->axes, 1, &w->strides));
-    RO_TRY(window_list(u, "dilations", w->axes, 1, &w->dilations));
-    RO_TRY(window_list(u, "pads", 2 * w->axes, 0, &w->pads));
+    RO_TRY(vd_use_counted(u, "strides", w->axes, 1, &w->strides));
+    RO_TRY(vd_use_counted(u, "dilations", w->axes, 1, &w->dilations));
+    RO_TRY(vd_use_counted(u, "pads", 2 * w->axes, 0, &w->pads));
     RO_TRY(vd_use_choice(u, "auto_pad", AUTO_PADS, automatic));
     for (uint32_t a = 0; a < w->axes; a++)
         if (!in_range(w->strides.v[a], 1) || !in_range(w->dilations.v[a], 1) ||
@@ -127,18 +117,14 @@ static ro_status conv_transpose(vd_use *u)
     ro_type x = *vd_use_type(u, 0), f = *vd_use_type(u, 1);
     if (x.rank != f.rank) return vd_use_fail(u, RO_ESHAPE, "wants x and w of one rank");
     RO_TRY(window_of(u, &x, f.dims + 2, &w, &automatic));
-    RO_TRY(window_list(u, "output_padding", w.axes, 0, &more));
+    RO_TRY(vd_use_axis_list(u, "output_padding", w.axes, 0, 0, &more));
     RO_TRY(vd_use_ints(u, RO_INPUTS_MAX, "output_shape", &shape, &has_shape));
     if (has_shape && shape.n < w.axes) return vd_use_fail(u, RO_EATTR, "has too short a shape");
-    for (uint32_t k = 0; k < w.axes; k++)
-        if (more.v[k] < 0 || more.v[k] > INT64_C(1) << 20)
-            return vd_use_fail(u, RO_EATTR, "has output_padding %lld; 0 to 2^20 are allowed",
-                               (long long)more.v[k]);
     for (uint32_t k = 0; k < w.axes; k++) {
         int64_t s = w.strides.v[k], full = s * (x.dims[2 + k] - 1) + more.v[k] + extent(&w, k);
         int64_t want = has_shape ? shape.v[shape.n - w.axes + k] : s * x.dims[2 + k];
-        if (!in_range(more.v[k], 0) || (want < 0 || (uint64_t)want > RO_ELEMENTS_MAX))
-            return vd_use_fail(u, RO_EATTR, "has a padding or a shape of %lld", (long long)want);
+        if (want < 0 || (uint64_t)want > RO_ELEMENTS_MAX)
+            return vd_use_fail(u, RO_EATTR, "has a shape of %lld", (long long)want);
         int told = has_shape || automatic == SAME_UPPER || automatic == SAME_LOWER;
         if (told) share_pads(&w, k, full - want, automatic != SAME_UPPER);
         else if (automatic == VALID) share_pads(&w, k, 0, 0);
@@ -287,10 +273,10 @@ static ro_status lp_pool(vd_use *u)
     return vd_lower_reshape(l, in[0], x.rank, x.dims, &u->out[0]);
 }
 
-#define ROW_CHUNK INT64_C(4096)       /* of a lane sum: ARITHMETIC 2.2                          */
-#define ROW_LONG (INT64_C(1) << 20)   /* elements of a row that one node reduces */
-
 /* ---- reductions --------------------------------------------------------------------------- */
+
+#define ROW_CHUNK INT64_C(4096)     /* of a lane sum: ARITHMETIC 2.2         */
+#define ROW_LONG (INT64_C(1) << 20) /* elements of a row that one node reduces */
 
 static ro_status reduce_node(vd_lower *l, const char *name, ro_value x, const ro_ints *axes,
                              int keep, ro_value *out)
@@ -298,18 +284,6 @@ static ro_status reduce_node(vd_lower *l, const char *name, ro_value x, const ro
     vd_attrs a = vd_attrs_of(name);
     vd_attrs_ints(l, &a, "axes", axes->v, axes->n);
     vd_attrs_int(l, &a, "keepdims", keep);
-    return vd_lower_emit(l, &a, &x, 1, 1, out);
-}
-
-/* Positions [from, to) of axis 1. */
-static ro_status columns(vd_lower *l, ro_value x, int64_t from, int64_t to, ro_value *out)
-{
-    const int64_t axis = 1, step = 1;
-    vd_attrs a = vd_attrs_of("Slice");
-    vd_attrs_ints(l, &a, "starts", &from, 1);
-    vd_attrs_ints(l, &a, "ends", &to, 1);
-    vd_attrs_ints(l, &a, "axes", &axis, 1);
-    vd_attrs_ints(l, &a, "steps", &step, 1);
     return vd_lower_emit(l, &a, &x, 1, 1, out);
 }
 
@@ -340,11 +314,14 @@ static ro_status reduce_chunks(vd_lower *l, const char *name, ro_value x, ro_val
     ro_type t = *ro_graph_type(l->graph, x);
     const int64_t n = t.dims[1], whole = n - n % ROW_CHUNK;
     const int64_t dims[3] = {t.dims[0], whole / ROW_CHUNK, ROW_CHUNK};
+    vd_maker m = {l, RO_OK};
     ro_value part[2] = {x, x};
     if (whole < n) {
-        RO_TRY(columns(l, x, whole, n, &part[1]));
+        part[1] = vd_make_slice(&m, x, 1, whole, n, 1);
+        RO_TRY(m.status);
         RO_TRY(reduce_node(l, name, part[1], &second, 1, &part[1]));
-        RO_TRY(columns(l, x, 0, whole, &part[0]));
+        part[0] = vd_make_slice(&m, x, 1, 0, whole, 1);
+        RO_TRY(m.status);
     }
     RO_TRY(vd_lower_reshape(l, part[0], 3, dims, &part[0]));
     RO_TRY(reduce_node(l, name, part[0], &last, 0, &part[0]));
@@ -355,8 +332,8 @@ static ro_status reduce_chunks(vd_lower *l, const char *name, ro_value x, ro_val
 /* A reduction. One of very many elements becomes two, so that an element of either is cheap to
  * compute alone; the bits are the same. Not so in 16 bits, where the chunks' sums would be
  * rounded. */
-static ro_status reduce(vd_lower *l, const char *name, ro_value x, const ro_ints *axes, int keep,
-                        ro_value *out)
+ro_status vd_lower_reduce(vd_lower *l, const char *name, ro_value x, const ro_ints *axes, int keep,
+                          ro_value *out)
 {
     ro_type t = *ro_graph_type(l->graph, x);
     const int mean = strcmp(name, "ReduceMean") == 0, fits = mean || !strcmp(name, "ReduceSum") ||
@@ -383,12 +360,6 @@ static ro_status reduce(vd_lower *l, const char *name, ro_value x, const ro_ints
     return vd_lower_reshape(l, x, rank, dims, out);
 }
 
-ro_status vd_lower_reduce(vd_lower *l, const char *name, ro_value x, const ro_ints *axes, int keep,
-                          ro_value *out)
-{
-    return reduce(l, name, x, axes, keep, out);
-}
-
 /* What is done to the elements before they are added up, and to the sum. */
 static const struct { const char *name, *before, *after; } SUMS[] = {
     {"ReduceL1", "Abs", NULL}, {"ReduceL2", "Mul", "Sqrt"}, {"ReduceSumSquare", "Mul", NULL},
@@ -402,14 +373,14 @@ static ro_status log_sum_exp(vd_lower *l, ro_value x, const ro_ints *axes, int k
     ro_value most, is, sum;
     vd_attrs_int(l, &a, "detect_negative", 1);
     vd_attrs_int(l, &a, "detect_positive", 1);
-    RO_TRY(reduce(l, "ReduceMax", x, axes, 1, &most));
+    RO_TRY(vd_lower_reduce(l, "ReduceMax", x, axes, 1, &most));
     RO_TRY(vd_lower_emit(l, &a, &most, 1, 1, &is));
     const ro_value zero = vd_make_real(&m, ro_graph_type(l->graph, x)->dtype, 0);
     most = vd_make_where(&m, is, zero, most);
     x = vd_make_2(&m, "Sub", x, most);
     x = vd_make_1(&m, "Exp", x);
     if (m.status) return m.status;
-    RO_TRY(reduce(l, "ReduceSum", x, axes, keep, &sum));
+    RO_TRY(vd_lower_reduce(l, "ReduceSum", x, axes, keep, &sum));
     const ro_type t = vd_make_type(&m, sum);
     sum = vd_make_1(&m, "Log", sum);
     if (!keep) most = vd_make_reshape(&m, most, t.rank, t.dims);
@@ -460,14 +431,14 @@ static ro_status reduction(vd_use *u)
         const char *before = SUMS[k].before, *after = SUMS[k].after;
         if (before && strcmp(before, "Mul") == 0) RO_TRY(vd_lower_binary(l, "Mul", x, x, &x));
         else if (before) RO_TRY(vd_lower_plain(l, before, &x, 1, &x));
-        RO_TRY(reduce(l, "ReduceSum", x, &axes, keep, &u->out[0]));
+        RO_TRY(vd_lower_reduce(l, "ReduceSum", x, &axes, keep, &u->out[0]));
         return after ? vd_lower_plain(l, after, &u->out[0], 1, &u->out[0]) : RO_OK;
     }
     const int least = !strcmp(u->name, "ReduceMin"), most = !strcmp(u->name, "ReduceMax");
     const int bools = (least || most) && vd_use_type(u, 0)->dtype == RO_BOOL;
     if (bools) RO_TRY(vd_lower_cast(l, x, RO_U8, &x));
     if (least) RO_TRY(opposite(l, x, &x));
-    RO_TRY(reduce(l, least ? "ReduceMax" : u->name, x, &axes, keep, &x));
+    RO_TRY(vd_lower_reduce(l, least ? "ReduceMax" : u->name, x, &axes, keep, &x));
     if (least) RO_TRY(opposite(l, x, &x));
     if (bools) RO_TRY(vd_lower_cast(l, x, RO_BOOL, &x));
     u->out[0] = x;
@@ -480,7 +451,7 @@ static ro_status global_max_pool(vd_use *u)
     const ro_type *x = vd_use_type(u, 0);
     if (!x || x->rank < 3) return vd_use_fail(u, RO_ESHAPE, "takes (N, C, sizes)");
     for (uint32_t k = 2; k < x->rank; k++) axes.v[axes.n++] = k;
-    return reduce(u->l, "ReduceMax", u->in[0], &axes, 1, &u->out[0]);
+    return vd_lower_reduce(u->l, "ReduceMax", u->in[0], &axes, 1, &u->out[0]);
 }
 
 static ro_status global_lp_pool(vd_use *u)
@@ -494,7 +465,7 @@ static ro_status global_lp_pool(vd_use *u)
     if (rank < 3) return vd_use_fail(u, RO_ESHAPE, "takes (N, C, sizes)");
     for (uint32_t k = 2; k < rank; k++) axes.v[axes.n++] = k;
     RO_TRY(to_power(u, p, &x));
-    RO_TRY(reduce(u->l, "ReduceSum", x, &axes, 1, &x));
+    RO_TRY(vd_lower_reduce(u->l, "ReduceSum", x, &axes, 1, &x));
     return to_root(u->l, x, p, &u->out[0]);
 }
 
@@ -505,7 +476,6 @@ static ro_status softmax(vd_use *u)
     vd_attrs a = vd_attrs_of(u->name);
     int cut = l->opset < 13;
     uint32_t axis;
-    uint64_t sizes[2] = {1, 1};
     if (!vd_use_type(u, 0)) return vd_use_fail(u, RO_EFORMAT, "lacks its input");
     ro_type t = *vd_use_type(u, 0);
     int64_t given = vd_use_int(u, "axis", cut ? 1 : -1);
@@ -513,11 +483,7 @@ static ro_status softmax(vd_use *u)
         return vd_use_fail(u, RO_ESHAPE, "has no axis to go along");
     RO_TRY(vd_use_axis(u, given, t.rank, &axis));
     ro_value x = u->in[0];
-    for (uint32_t k = 0; k < t.rank; k++) /* of what is not 0: it fits, and a 0 comes last */
-        if (t.dims[k]) sizes[k >= axis] *= (uint64_t)t.dims[k];
-    for (uint32_t k = 0; k < t.rank; k++)
-        if (!t.dims[k]) sizes[k >= axis] = 0;
-    const int64_t flat[2] = {(int64_t)sizes[0], (int64_t)sizes[1]};
+    const int64_t flat[2] = {vd_span(&t, 0, axis), vd_span(&t, axis, t.rank)};
     if (cut) RO_TRY(vd_lower_reshape(l, x, 2, flat, &x));
     vd_attrs_int(l, &a, "axis", cut ? 1 : axis);
     RO_TRY(vd_lower_emit(l, &a, &x, 1, 1, &u->out[0]));
@@ -528,7 +494,7 @@ static ro_status softmax(vd_use *u)
 static ro_status hardmax(vd_use *u)
 {
     vd_lower *l = u->l;
-    vd_attrs a = vd_attrs_of("ArgMax"), c = vd_attrs_of("Cast");
+    vd_attrs a = vd_attrs_of("ArgMax");
     uint32_t axis;
     ro_value at, numbers, same;
     if (!vd_use_type(u, 0)) return vd_use_fail(u, RO_EFORMAT, "lacks its input");
@@ -541,8 +507,7 @@ static ro_status hardmax(vd_use *u)
     RO_TRY(vd_lower_emit(l, &a, u->in, 1, 1, &at));
     RO_TRY(vd_use_numbers(u, t.dims[axis], axis, t.rank, &numbers));
     RO_TRY(vd_lower_binary(l, "Equal", at, numbers, &same));
-    vd_attrs_int(l, &c, "to", (int64_t)t.dtype);
-    return vd_lower_emit(l, &c, &same, 1, 1, &u->out[0]);
+    return vd_lower_cast(l, same, t.dtype, &u->out[0]);
 }
 
 /* ---- normalizations ----------------------------------------------------------------------- */
@@ -680,9 +645,9 @@ static ro_status mvn(vd_use *u)
     if (!vd_use_type(u, 0)) return vd_use_fail(u, RO_EFORMAT, "lacks its input");
     RO_TRY(vd_use_ints(u, RO_INPUTS_MAX, "axes", &axes, &given));
     if (!given) axes = (ro_ints){3, {0, 2, 3}};
-    RO_TRY(reduce(l, "ReduceMean", u->in[0], &axes, 1, &mean));
+    RO_TRY(vd_lower_reduce(l, "ReduceMean", u->in[0], &axes, 1, &mean));
     RO_TRY(vd_lower_binary(l, "Mul", u->in[0], u->in[0], &square));
-    RO_TRY(reduce(l, "ReduceMean", square, &axes, 1, &of_square));
+    RO_TRY(vd_lower_reduce(l, "ReduceMean", square, &axes, 1, &of_square));
     RO_TRY(vd_lower_binary(l, "Mul", mean, mean, &square));
     RO_TRY(vd_lower_binary(l, "Sub", of_square, square, &d));
     RO_TRY(vd_lower_plain(l, "Sqrt", &d, 1, &d));
@@ -711,12 +676,10 @@ static ro_status loss(vd_use *u)
 static ro_status is_label(vd_use *u, const ro_type *x, ro_value *out)
 {
     vd_lower *l = u->l;
-    vd_attrs a = vd_attrs_of("Cast");
     int64_t dims[RO_RANK_MAX];
     ro_value label, classes;
     for (uint32_t k = 0; k < x->rank; k++) dims[k] = k == 1 ? 1 : x->dims[k];
-    vd_attrs_int(l, &a, "to", RO_I64);
-    RO_TRY(vd_lower_emit(l, &a, &u->in[1], 1, 1, &label));
+    RO_TRY(vd_lower_cast(l, u->in[1], RO_I64, &label));
     RO_TRY(vd_lower_reshape(l, label, x->rank, dims, &label));
     RO_TRY(vd_use_numbers(u, x->dims[1], 1, x->rank, &classes));
     RO_TRY(vd_lower_binary(l, "Equal", label, classes, out));
@@ -726,8 +689,7 @@ static ro_status is_label(vd_use *u, const ro_type *x, ro_value *out)
     RO_TRY(vd_lower_int64s(l, &ignored, 0, NULL, &none));
     RO_TRY(vd_lower_binary(l, "Equal", label, none, &same));
     RO_TRY(vd_lower_scalar(l, RO_BOOL, 0, &no));
-    const ro_value in[3] = {same, no, *out};
-    return vd_lower_plain(l, "Where", in, 3, out);
+    return vd_lower_where(l, same, no, *out, out);
 }
 
 /* v where a class is the label, else 0, added up along C. */
@@ -736,9 +698,8 @@ static ro_status at_label(vd_lower *l, ro_value is, ro_value v, ro_value *out)
     const ro_ints axis = {1, {1}};
     ro_value zero;
     RO_TRY(vd_lower_scalar(l, ro_graph_type(l->graph, v)->dtype, 0, &zero));
-    const ro_value in[3] = {is, v, zero};
-    RO_TRY(vd_lower_plain(l, "Where", in, 3, &v));
-    return reduce(l, "ReduceSum", v, &axis, 0, out);
+    RO_TRY(vd_lower_where(l, is, v, zero, &v));
+    return vd_lower_reduce(l, "ReduceSum", v, &axis, 0, out);
 }
 
 /* -x at the label, times the label's weight; a label that is no class, or is ignored, counts 0. */
@@ -762,20 +723,13 @@ static ro_status nll(vd_use *u)
     RO_TRY(vd_lower_plain(l, "Neg", &loss, 1, &loss));
     RO_TRY(vd_lower_binary(l, "Mul", loss, weight, &u->out[0]));
     if (way == 1) return RO_OK;
-    RO_TRY(reduce(l, "ReduceSum", u->out[0], &all, 0, &u->out[0]));
+    RO_TRY(vd_lower_reduce(l, "ReduceSum", u->out[0], &all, 0, &u->out[0]));
     if (way == 2) return RO_OK;
-    RO_TRY(reduce(l, "ReduceSum", weight, &all, 0, &total));
+    RO_TRY(vd_lower_reduce(l, "ReduceSum", weight, &all, 0, &total));
     return vd_lower_binary(l, "Div", u->out[0], total, &u->out[0]);
 }
 
 /* ---- padding ------------------------------------------------------------------------------ */
-
-static ro_status filled(vd_use *u, const ro_type *t, ro_value value, ro_value *out)
-{
-    vd_attrs a = vd_attrs_of("Expand");
-    vd_attrs_ints(u->l, &a, "shape", t->dims, t->rank);
-    return vd_lower_emit(u->l, &a, &value, 1, 1, out);
-}
 
 /* The position of x that position i, counted from its first one, has; mode 1 edge, 2 reflect,
  * 3 wrap. */
@@ -793,6 +747,7 @@ ro_status vd_use_pad_axis(vd_use *u, uint32_t axis, int64_t before, int64_t afte
                           ro_value value, ro_value *x)
 {
     vd_lower *l = u->l;
+    vd_maker m = {l, RO_OK};
     ro_type t = *ro_graph_type(l->graph, *x);
     const int64_t n = t.dims[axis], most = (int64_t)VD_LOWER_INDICES;
     ro_value part[3];
@@ -817,13 +772,14 @@ ro_status vd_use_pad_axis(vd_use *u, uint32_t axis, int64_t before, int64_t afte
     ro_type fill = *ro_graph_type(l->graph, *x);
     if (before > 0) {
         fill.dims[axis] = before;
-        RO_TRY(filled(u, &fill, value, &part[parts++]));
+        part[parts++] = vd_make_expand(&m, value, fill.rank, fill.dims);
     }
     part[parts++] = *x;
     if (after > 0) {
         fill.dims[axis] = after;
-        RO_TRY(filled(u, &fill, value, &part[parts++]));
+        part[parts++] = vd_make_expand(&m, value, fill.rank, fill.dims);
     }
+    RO_TRY(m.status);
     return parts > 1 ? vd_lower_concat(l, part, parts, axis, x) : RO_OK;
 }
 

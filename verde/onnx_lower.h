@@ -199,6 +199,8 @@ ro_status vd_lower_concat(vd_lower *l, const ro_value *in, uint32_t count, int64
  * compilers choose the order of arguments, and nodes have theirs in a job. (onnx_make.c) */
 typedef struct { vd_lower *l; ro_status status; } vd_maker;
 ro_value vd_make_node(vd_maker *m, const vd_attrs *a, const ro_value *in, uint32_t count);
+/* Of an operator without attributes; of one input, of two. */
+ro_value vd_make_plain(vd_maker *m, const char *name, const ro_value *in, uint32_t count);
 ro_value vd_make_1(vd_maker *m, const char *name, ro_value x);
 ro_value vd_make_2(vd_maker *m, const char *name, ro_value a, ro_value b);
 ro_value vd_make_where(vd_maker *m, ro_value c, ro_value x, ro_value y);
@@ -221,6 +223,9 @@ ro_value vd_make_expand(vd_maker *m, ro_value x, uint32_t rank, const int64_t *d
 /* A constant from whole numbers, which are kept. */
 ro_value vd_make_ints(vd_maker *m, ro_dtype d, const int64_t *v, uint32_t rank,
                       const int64_t *dims);
+/* 0, 1, .. n - 1 along an axis, as vd_use_numbers has it. */
+ro_value vd_make_numbers(vd_maker *m, const vd_use *u, int64_t n, uint32_t axis, uint32_t rank);
+ro_value vd_make_sum(vd_maker *m, ro_value x, int64_t axis, int keep);
 ro_type vd_make_type(const vd_maker *m, ro_value x); /* after a failure: a float32 of 0 axes */
 
 /* The job of a graph that is laid down and has its outputs: constants that are not needed are left
@@ -247,6 +252,13 @@ ro_status vd_train_unknown(const vd_lower *l, uint32_t slot) RO_CHECKED;
 
 ro_status vd_lower_begin(vd_lower *l, const vd_onnx *m, ro_arena *arena, ro_err *err) RO_CHECKED;
 const vd_onnx_value *vd_lower_input_named(const vd_onnx_graph *g, const char *name);
+/* The elements of axes [from, to) of a checked type. */
+static inline int64_t vd_span(const ro_type *t, uint32_t from, uint32_t to)
+{
+    int64_t n = 1; /* a type's sizes that are not 0 have a product of at most 2^40 */
+    for (uint32_t a = from; a < to; a++) n *= t->dims[a];
+    return n;
+}
 /* What stands for an input, of that type; checked against the model's. */
 ro_status vd_lower_bind_input(vd_lower *l, const vd_onnx_value *v, const ro_type *t, ro_value is)
     RO_CHECKED;
@@ -315,8 +327,11 @@ ro_status vd_lower_cast(vd_lower *l, ro_value x, ro_dtype to, ro_value *out) RO_
 ro_status vd_lower_where(vd_lower *l, ro_value c, ro_value x, ro_value y, ro_value *out)
     RO_CHECKED;
 
-/* A list of one number an axis, each in [least, 2^20], in an attribute; absent: all otherwise. */
-ro_status vd_use_axis_list(vd_use *u, const char *name, uint32_t n, int64_t least,
+/* A list of n numbers in an attribute; absent: all otherwise. */
+ro_status vd_use_counted(const vd_use *u, const char *name, uint32_t n, int64_t otherwise,
+                         ro_ints *out) RO_CHECKED;
+/* The same, each in [least, 2^20]. */
+ro_status vd_use_axis_list(const vd_use *u, const char *name, uint32_t n, int64_t least,
                            int64_t otherwise, ro_ints *out) RO_CHECKED;
 /* A reduction that RepOps has, by name; onnx_layers.c. */
 ro_status vd_lower_reduce(vd_lower *l, const char *name, ro_value x, const ro_ints *axes, int keep,

@@ -16,24 +16,25 @@ ro_type vd_make_type(const vd_maker *m, ro_value x)
     return m->status ? ro_type_of(RO_F32, 0, NULL) : *ro_graph_type(m->l->graph, x);
 }
 
-ro_value vd_make_1(vd_maker *m, const char *name, ro_value x)
+ro_value vd_make_plain(vd_maker *m, const char *name, const ro_value *in, uint32_t count)
 {
     const vd_attrs a = vd_attrs_of(name);
-    return vd_make_node(m, &a, &x, 1);
+    return vd_make_node(m, &a, in, count);
+}
+
+ro_value vd_make_1(vd_maker *m, const char *name, ro_value x)
+{
+    return vd_make_plain(m, name, &x, 1);
 }
 
 ro_value vd_make_2(vd_maker *m, const char *name, ro_value x, ro_value y)
 {
-    const vd_attrs a = vd_attrs_of(name);
-    const ro_value in[2] = {x, y};
-    return vd_make_node(m, &a, in, 2);
+    return vd_make_plain(m, name, (const ro_value[]){x, y}, 2);
 }
 
 ro_value vd_make_where(vd_maker *m, ro_value c, ro_value x, ro_value y)
 {
-    const vd_attrs a = vd_attrs_of("Where");
-    const ro_value in[3] = {c, x, y};
-    return vd_make_node(m, &a, in, 3);
+    return vd_make_plain(m, "Where", (const ro_value[]){c, x, y}, 3);
 }
 
 ro_value vd_make_real(vd_maker *m, ro_dtype d, double x)
@@ -154,4 +155,19 @@ ro_value vd_make_ints(vd_maker *m, ro_dtype d, const int64_t *v, uint32_t rank,
     ro_value out = RO_NO_VALUE;
     if (!m->status) m->status = vd_lower_int64s(m->l, v, rank, dims, &out);
     return vd_make_cast(m, out, d);
+}
+
+ro_value vd_make_numbers(vd_maker *m, const vd_use *u, int64_t n, uint32_t axis, uint32_t rank)
+{
+    ro_value out = RO_NO_VALUE;
+    if (!m->status) m->status = vd_use_numbers(u, n, axis, rank, &out);
+    return out;
+}
+
+ro_value vd_make_sum(vd_maker *m, ro_value x, int64_t axis, int keep)
+{
+    const ro_ints axes = {1, {axis}};
+    ro_value out = RO_NO_VALUE;
+    if (!m->status) m->status = vd_lower_reduce(m->l, "ReduceSum", x, &axes, keep, &out);
+    return out;
 }

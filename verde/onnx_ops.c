@@ -47,7 +47,6 @@ ro_status vd_use_only(const vd_use *u, const char *name, int64_t v)
     return vd_use_fail(u, RO_EOP, "has %s %lld; %lld is taken", name, (long long)is, (long long)v);
 }
 
-/* The inputs that the operator has to have. */
 ro_status vd_use_wants(const vd_use *u, uint32_t least, uint32_t most)
 {
     if (u->count > most || u->count < least)
@@ -55,6 +54,27 @@ ro_status vd_use_wants(const vd_use *u, uint32_t least, uint32_t most)
                            most);
     for (uint32_t k = 0; k < least; k++)
         if (u->in[k] == RO_NO_VALUE) return vd_use_fail(u, RO_EFORMAT, "lacks input %u", k);
+    return RO_OK;
+}
+
+ro_status vd_use_counted(const vd_use *u, const char *name, uint32_t n, int64_t otherwise,
+                         ro_ints *out)
+{
+    int given;
+    RO_TRY(vd_use_ints(u, RO_INPUTS_MAX, name, out, &given));
+    for (uint32_t k = 0; !given && k < n; k++) out->v[out->n++] = otherwise;
+    if (out->n == n) return RO_OK;
+    return vd_use_fail(u, RO_EATTR, "has %u numbers in %s; %u are wanted", out->n, name, n);
+}
+
+ro_status vd_use_axis_list(const vd_use *u, const char *name, uint32_t n, int64_t least,
+                           int64_t otherwise, ro_ints *out)
+{
+    RO_TRY(vd_use_counted(u, name, n, otherwise, out));
+    for (uint32_t k = 0; k < n; k++)
+        if (out->v[k] < least || out->v[k] > INT64_C(1) << 20)
+            return vd_use_fail(u, RO_EATTR, "has %lld in %s; %lld to 2^20 are allowed",
+                               (long long)out->v[k], name, (long long)least);
     return RO_OK;
 }
 

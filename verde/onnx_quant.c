@@ -62,9 +62,8 @@ static ro_status parameter(vd_use *u, ro_value p, ro_value *out)
 
 static ro_status quantized(vd_maker *m, ro_value x, ro_value scale, ro_value zero, ro_value *out)
 {
-    const ro_value in[3] = {x, scale, zero};
-    if (m->status) return m->status;
-    return vd_lower_plain(m->l, "QuantizeLinear", in, 3, out);
+    *out = vd_make_plain(m, "QuantizeLinear", (const ro_value[]){x, scale, zero}, 3);
+    return m->status;
 }
 
 /* A dtype that an attribute names; `otherwise` where it is 0 or absent. */
@@ -159,8 +158,7 @@ static ro_status dynamic_quantize(vd_use *u)
     clip[0] = vd_make_2(&m, "Sub", none, vd_make_2(&m, "Div", low, scale));
     clip[1] = none;
     clip[2] = most;
-    if (m.status) return m.status;
-    RO_TRY(vd_lower_plain(u->l, "Clip", clip, 3, &clip[0]));
+    clip[0] = vd_make_plain(&m, "Clip", clip, 3);
     u->out[1] = scale;
     u->out[2] = vd_make_cast(&m, vd_make_1(&m, "Round", clip[0]), RO_U8);
     return quantized(&m, u->in[0], scale, u->out[2], &u->out[0]);

@@ -113,10 +113,8 @@ static ro_value applied(vd_maker *m, const recurrent *n, const activation *f, ro
 {
     const char *name = FUNCTIONS[f->function].name;
     vd_attrs a = vd_attrs_of(f->function < SCALED_TANH ? name : "Clip");
-    const ro_value clip[3] = {x, n->low, n->high};
-    const vd_attrs bounds = vd_attrs_of("Clip");
-    if (n->low != RO_NO_VALUE && !m->status)
-        m->status = vd_lower_emit(m->l, &bounds, clip, 3, 1, &x);
+    if (n->low != RO_NO_VALUE)
+        x = vd_make_plain(m, "Clip", (const ro_value[]){x, n->low, n->high}, 3);
     if (f->function == SCALED_TANH) {
         x = vd_make_1(m, "Tanh", vd_make_2(m, "Mul", vd_make_real(m, n->dtype, f->beta), x));
         return vd_make_2(m, "Mul", vd_make_real(m, n->dtype, f->alpha), x);
@@ -127,8 +125,7 @@ static ro_value applied(vd_maker *m, const recurrent *n, const activation *f, ro
     }
     if (FUNCTIONS[f->function].takes > 0) vd_attrs_real(m->l, &a, "alpha", f->alpha);
     if (FUNCTIONS[f->function].takes > 1) vd_attrs_real(m->l, &a, "beta", f->beta);
-    if (!m->status) m->status = vd_lower_emit(m->l, &a, &x, 1, 1, &x);
-    return m->status ? RO_NO_VALUE : x;
+    return vd_make_node(m, &a, &x, 1);
 }
 
 /* ---- steps -------------------------------------------------------------------------------- */
@@ -294,11 +291,10 @@ static ro_status lengths_of(vd_use *u, recurrent *n)
     RO_TRY(vd_lower_known(u->l, u->in[4], &data));
     n->longest = 0;
     for (int64_t k = 0; k < n->batch; k++) {
-        int32_t v;
-        memcpy(&v, (const uint8_t *)data + 4 * k, 4);
+        const int64_t v = ro_integer_of_bits(RO_I32, ro_element(RO_I32, data, (uint64_t)k));
         if (v < 0 || v > n->steps)
-            return vd_use_fail(u, RO_ESHAPE, "has a sequence of length %d; there are %lld steps",
-                               (int)v, (long long)n->steps);
+            return vd_use_fail(u, RO_ESHAPE, "has a sequence of length %lld; there are %lld steps",
+                               (long long)v, (long long)n->steps);
         n->shortest = v < n->shortest ? v : n->shortest;
         n->longest = v > n->longest ? v : n->longest;
     }

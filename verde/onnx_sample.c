@@ -289,8 +289,9 @@ static ro_status grid_sample(vd_use *u)
     RO_TRY(vd_use_wants(u, 2, 2));
     RO_TRY(vd_use_choice(u, "mode", modes, &mode));
     RO_TRY(vd_use_choice(u, "padding_mode", paddings, &padding));
-    ro_dtype d = vd_use_type(u, 0)->dtype;
-    if (vd_use_type(u, 1)->dtype != d) RO_TRY(vd_lower_cast(u->l, u->in[1], d, &u->in[1]));
+    vd_maker m = {u->l, RO_OK};
+    u->in[1] = vd_make_cast(&m, u->in[1], vd_use_type(u, 0)->dtype);
+    RO_TRY(m.status);
     vd_attrs a = sampling(u->l, codes[mode], padding, vd_use_int(u, "align_corners", 0) != 0);
     return vd_use_emit(u, &a, 2, 1);
 }
@@ -305,7 +306,6 @@ static roi_axis roi_places(vd_use *u, vd_maker *m, ro_value start, ro_value widt
 {
     const ro_dtype d = vd_use_type(u, 0)->dtype;
     const int64_t n = bins * samples, dims[2] = {1, n};
-    const vd_attrs clip = vd_attrs_of("Clip");
     int64_t *bin = NULL, *twice = NULL;
     if (!m->status) m->status = vd_use_list(u, (uint64_t)n, &bin);
     if (!m->status) m->status = vd_use_list(u, (uint64_t)n, &twice);
@@ -324,7 +324,7 @@ static roi_axis roi_places(vd_use *u, vd_maker *m, ro_value start, ro_value widt
     const ro_value in[3] = {x, zero, last};
     roi_axis axis;
     axis.inside = vd_make_2(m, "And", low, high);
-    axis.clipped = vd_make_node(m, &clip, in, 3);
+    axis.clipped = vd_make_plain(m, "Clip", in, 3);
     return axis;
 }
 
@@ -353,7 +353,6 @@ static ro_value roi_samples(vd_use *u, vd_maker *m, uint32_t mode, ro_value y, r
 /* The greatest of the four neighbours of each sample times its weight, as ONNX's max mode is. */
 static ro_value roi_greatest(vd_use *u, vd_maker *m, const roi_axis axis[2], ro_value images)
 {
-    const vd_attrs a = vd_attrs_of("Max");
     ro_value at[2][2], w[2][2], product[4];
     ro_value one = vd_make_real(m, vd_use_type(u, 0)->dtype, 1);
     for (uint32_t k = 0; k < 2; k++) { /* y, x */
@@ -367,7 +366,7 @@ static ro_value roi_greatest(vd_use *u, vd_maker *m, const roi_axis axis[2], ro_
         ro_value v = roi_samples(u, m, NEAREST, at[0][k / 2], at[1][k % 2], images);
         product[k] = vd_make_2(m, "Mul", vd_make_2(m, "Mul", w[0][k / 2], w[1][k % 2]), v);
     }
-    return vd_make_node(m, &a, product, 4);
+    return vd_make_plain(m, "Max", product, 4);
 }
 
 typedef struct {
@@ -411,8 +410,7 @@ static ro_value align_some(vd_use *u, vd_maker *m, const roi_align *r, int64_t f
 static int samples_of(ro_dtype d, const void *width, int64_t roi, int64_t n[2])
 {
     for (int k = 0; k < 2; k++) {
-        double w = d == RO_F32 ? (double)((const float *)width)[2 * roi + !k]
-                               : ((const double *)width)[2 * roi + !k];
+        double w = ro_float_of_bits(d, ro_element(d, width, (uint64_t)(2 * roi + !k)));
         if (!(w > 0 && w <= ROI_SAMPLES)) return 0;
         n[k] = (int64_t)w;
         n[k] += (double)n[k] < w;

@@ -158,11 +158,8 @@ static ro_status numbers(vd_use *u, ro_dtype d, uint32_t rank, const int64_t *di
     ro_type t = ro_type_of(d, rank, dims);
     uint8_t *data = ro_arena_alloc(u->l->arena, ro_type_bytes(&t));
     if (!data) return RO_FAIL(u->l->err, RO_ENOMEM, "no memory to lower the model");
-    for (uint64_t k = 0; k < ro_type_elements(&t); k++) {
-        float narrow = (float)x[k];
-        if (d == RO_F32) memcpy(data + 4 * k, &narrow, 4);
-        else memcpy(data + 8 * k, x + k, 8);
-    }
+    for (uint64_t k = 0; k < ro_type_elements(&t); k++)
+        ro_set_element(d, data, k, ro_bits_of_number(d, x[k]));
     return vd_lower_constant(u->l, NULL, &t, data, out);
 }
 
@@ -364,13 +361,6 @@ static ro_status output_dtype(const vd_use *u, ro_dtype *wanted, ro_dtype *compu
     return RO_OK;
 }
 
-static ro_status as_wanted(vd_lower *l, ro_value x, ro_dtype computed, ro_dtype wanted,
-                           ro_value *out)
-{
-    *out = x;
-    return computed == wanted ? RO_OK : vd_lower_cast(l, x, wanted, out);
-}
-
 /* x times a number, or another value. */
 static ro_status scaled(vd_lower *l, ro_value x, double by, ro_dtype d, ro_value *out)
 {
@@ -412,7 +402,9 @@ static ro_status window(vd_use *u)
         RO_TRY(scaled(l, c, a[2], d, &c));
         RO_TRY(vd_lower_binary(l, "Add", y, c, &y));
     }
-    return as_wanted(l, y, d, wanted, &u->out[0]);
+    vd_maker m = {l, RO_OK};
+    u->out[0] = vd_make_cast(&m, y, wanted);
+    return m.status;
 }
 
 /* The edges of so many bands in numbers of a transform: floor of (length + 1) hz / rate, whose hz
@@ -508,8 +500,9 @@ static ro_status mel_weights(vd_use *u)
     RO_TRY(mel_triangles(u, dims[1], dims[0], edge, above, below));
     RO_TRY(numbers(u, d, 2, dims, above, &n));
     RO_TRY(numbers(u, d, 2, dims, below, &y));
-    RO_TRY(vd_lower_binary(u->l, "Div", n, y, &y));
-    return as_wanted(u->l, y, d, wanted, &u->out[0]);
+    vd_maker m = {u->l, RO_OK};
+    u->out[0] = vd_make_cast(&m, vd_make_2(&m, "Div", n, y), wanted);
+    return m.status;
 }
 
 /* ---- the table ---------------------------------------------------------------------------- */

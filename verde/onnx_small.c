@@ -127,19 +127,15 @@ static ro_value shifted(vd_maker *m, ro_value x, uint32_t by, int right)
 {
     vd_attrs a = vd_attrs_of("BitShift");
     const ro_value in[2] = {x, whole(m, by)};
-    ro_value out = RO_NO_VALUE;
     vd_attrs_int(m->l, &a, "direction", right);
-    if (!m->status) m->status = vd_lower_emit(m->l, &a, in, 2, 1, &out);
-    return out;
+    return vd_make_node(m, &a, in, 2);
 }
 
 static ro_value bits_of(vd_maker *m, ro_value x)
 {
     vd_attrs a = vd_attrs_of("BitCast");
-    ro_value out = RO_NO_VALUE;
     vd_attrs_int(m->l, &a, "to", RO_U32);
-    if (!m->status) m->status = vd_lower_emit(m->l, &a, &x, 1, 1, &out);
-    return out;
+    return vd_make_node(m, &a, &x, 1);
 }
 
 /* The code of |x|, a its bits, before what is too large becomes something else. */
@@ -257,13 +253,10 @@ ro_status vd_small_quantize(vd_use *u, ro_value x, ro_value scale, ro_value zero
     double low = is_signed ? -(double)(1 << (bits - 1)) : 0, high = low + (double)(1 << bits) - 1;
     const ro_value in[3] = {x, scale, vd_make_cast(&m, zero, RO_I16)};
     ro_value clip[3];
-    if (m.status) return m.status;
-    RO_TRY(vd_lower_plain(u->l, "QuantizeLinear", in, 3, &clip[0]));
+    clip[0] = vd_make_plain(&m, "QuantizeLinear", in, 3);
     clip[1] = vd_make_real(&m, RO_I16, low);
     clip[2] = vd_make_real(&m, RO_I16, high);
-    if (m.status) return m.status;
-    RO_TRY(vd_lower_plain(u->l, "Clip", clip, 3, out));
-    *out = vd_make_cast(&m, *out, vd_small_held(to));
+    *out = vd_make_cast(&m, vd_make_plain(&m, "Clip", clip, 3), vd_small_held(to));
     return m.status ? m.status : vd_lower_mark(u->l, *out, to);
 }
 

@@ -6,44 +6,11 @@
 
 /* ---- small pieces ------------------------------------------------------------------------- */
 
-static ro_value sum_over(vd_maker *m, ro_value x, int64_t axis)
-{
-    const ro_ints axes = {1, {axis}};
-    ro_value out = RO_NO_VALUE;
-    if (!m->status) m->status = vd_lower_reduce(m->l, "ReduceSum", x, &axes, 1, &out);
-    return out;
-}
-
 /* c where x is 0, y elsewhere. */
 static ro_value unless_zero(vd_maker *m, ro_value x, ro_value c, ro_value y)
 {
     ro_value zero = vd_make_real(m, vd_make_type(m, x).dtype, 0);
     return vd_make_where(m, vd_make_2(m, "Equal", x, zero), c, y);
-}
-
-/* The product of sizes [from, to) of a checked type; 0 where one is. */
-static int64_t span_of(const ro_type *t, uint32_t from, uint32_t to)
-{
-    int64_t n = 1;
-    for (uint32_t k = from; k < to; k++)
-        if (!t->dims[k]) return 0;
-    for (uint32_t k = from; k < to; k++) n *= t->dims[k];
-    return n;
-}
-
-ro_status vd_use_axis_list(vd_use *u, const char *name, uint32_t n, int64_t least,
-                           int64_t otherwise, ro_ints *out)
-{
-    int given;
-    RO_TRY(vd_use_ints(u, RO_INPUTS_MAX, name, out, &given));
-    for (uint32_t k = 0; !given && k < n; k++) out->v[out->n++] = otherwise;
-    if (out->n != n)
-        return vd_use_fail(u, RO_EATTR, "has %u numbers in %s; %u are wanted", out->n, name, n);
-    for (uint32_t k = 0; k < n; k++)
-        if (out->v[k] < least || out->v[k] > INT64_C(1) << 20)
-            return vd_use_fail(u, RO_EATTR, "has %lld in %s; %lld to 2^20 are allowed",
-                               (long long)out->v[k], name, (long long)least);
-    return RO_OK;
 }
 
 /* ---- normalizations over places ----------------------------------------------------------- */
@@ -52,9 +19,7 @@ ro_status vd_use_axis_list(vd_use *u, const char *name, uint32_t n, int64_t leas
 static ro_status lrn(vd_use *u)
 {
     vd_lower *l = u->l;
-    const int64_t said = vd_use_int(u, "size", 0), ones[2] = {1, 1};
-    const int64_t size = said < 1 || said > INT64_C(1) << 20 ? 0 : said; /* 0: refused below */
-    const int64_t kernel[2] = {size, 1}, pads[4] = {(size - 1) / 2, 0, size / 2, 0};
+    const int64_t size = vd_use_int(u, "size", 0), ones[2] = {1, 1};
     vd_attrs a = vd_attrs_of("AveragePool");
     vd_maker m = {l, RO_OK};
     RO_TRY(vd_use_wants(u, 1, 1));
@@ -62,7 +27,8 @@ static ro_status lrn(vd_use *u)
     if (t.rank < 3 || size < 1 || size > INT64_C(1) << 20)
         return vd_use_fail(u, RO_EATTR, "takes (N, C, sizes) and a size of 1 to 2^20, not %lld",
                            (long long)size);
-    const int64_t flat[4] = {t.dims[0], 1, t.dims[1], span_of(&t, 2, t.rank)};
+    const int64_t kernel[2] = {size, 1}, pads[4] = {(size - 1) / 2, 0, size / 2, 0};
+    const int64_t flat[4] = {t.dims[0], 1, t.dims[1], vd_span(&t, 2, t.rank)};
     vd_attrs_ints(l, &a, "kernel_shape", kernel, 2);
     vd_attrs_ints(l, &a, "strides", ones, 2);
     vd_attrs_ints(l, &a, "dilations", ones, 2);
@@ -90,7 +56,7 @@ static ro_status lp_normalization(vd_use *u)
         return vd_use_fail(u, RO_EATTR, "has p %lld; 1 and 2 are taken", (long long)p);
     ro_value norm = p == 1 ? vd_make_1(&m, "Abs", u->in[0])
                            : vd_make_2(&m, "Mul", u->in[0], u->in[0]);
-    norm = sum_over(&m, norm, axis);
+    norm = vd_make_sum(&m, norm, axis, 1);
     if (p == 2) norm = vd_make_1(&m, "Sqrt", norm);
     ro_value zero = vd_make_real(&m, t.dtype, 0);
     u->out[0] = unless_zero(&m, norm, zero, vd_make_2(&m, "Div", u->in[0], norm));
@@ -106,13 +72,13 @@ static ro_status lp_normalization(vd_use *u)
 static ro_value eliminate(vd_use *u, vd_maker *m, ro_value x, int64_t rows, ro_value *product)
 {
     vd_attrs a = vd_attrs_of("ArgMax");
-    ro_value zero = vd_make_real(m, vd_make_type(m, x).dtype, 0), numbers = RO_NO_VALUE;
+    ro_value zero = vd_make_real(m, vd_make_type(m, x).dtype, 0);
     ro_value column = vd_make_1(m, "Abs", vd_make_slice(m, x, 2, 0, 1, 1));
     vd_attrs_int(m->l, &a, "axis", 1);
     vd_attrs_int(m->l, &a, "keepdims", 1);
-    if (!m->status) m->status = vd_use_numbers(u, rows, 1, 3, &numbers);
+    ro_value numbers = vd_make_numbers(m, u, rows, 1, 3);
     ro_value at = vd_make_node(m, &a, &column, 1), is = vd_make_2(m, "Equal", at, numbers);
-    ro_value row = sum_over(m, vd_make_where(m, is, x, zero), 1);
+    ro_value row = vd_make_sum(m, vd_make_where(m, is, x, zero), 1, 1);
     ro_value rest = vd_make_where(m, is, vd_make_slice(m, x, 1, 0, 1, 1), x);
     ro_value pivot = vd_make_slice(m, row, 2, 0, 1, 1);
     *product = vd_make_2(m, "Mul", *product, pivot);
@@ -132,7 +98,7 @@ static ro_status det(vd_use *u)
     const int64_t n = t.rank < 2 ? -1 : t.dims[t.rank - 1];
     if (n < 0 || t.dims[t.rank - 2] != n || n > DET_MOST)
         return vd_use_fail(u, RO_ELIMIT, "takes square matrices of at most %d rows", DET_MOST);
-    const int64_t dims[3] = {span_of(&t, 0, t.rank - 2), n, n}, one[3] = {dims[0], 1, 1};
+    const int64_t dims[3] = {vd_span(&t, 0, t.rank - 2), n, n}, one[3] = {dims[0], 1, 1};
     ro_value product = vd_make_expand(&m, vd_make_real(&m, t.dtype, 1), 3, one);
     ro_value x = vd_make_reshape(&m, u->in[0], 3, dims);
     for (int64_t rows = n; rows > 1; rows--) x = eliminate(u, &m, x, rows, &product);
@@ -209,7 +175,6 @@ static ro_value spread(vd_maker *m, const columns *c, int64_t tap, ro_value x)
 /* The images of the taps added up in ascending order, then without the padding. */
 static ro_status col2im(vd_use *u)
 {
-    const vd_attrs sum = vd_attrs_of("Sum");
     vd_maker m = {u->l, RO_OK};
     columns c;
     ro_value part[RO_INPUTS_MAX];
@@ -223,7 +188,7 @@ static ro_status col2im(vd_use *u)
     for (int64_t tap = 0; tap < c.taps; tap++) {
         part[parts++] = spread(&m, &c, tap, vd_make_at(&m, x, 2, tap));
         if (parts < RO_INPUTS_MAX && tap + 1 < c.taps) continue;
-        part[0] = vd_make_node(&m, &sum, part, parts);
+        part[0] = vd_make_plain(&m, "Sum", part, parts);
         parts = 1;
     }
     for (uint32_t k = 0; k < c.axes; k++)
@@ -300,7 +265,7 @@ static ro_status affine_grid(vd_use *u)
     for (uint32_t k = 0; k < axes; k++) base[axes - 1 - k] = base_axis(u, &m, &all, k, ends);
     base[axes] = vd_make_expand(&m, vd_make_real(&m, t.dtype, 1), all.rank, all.dims);
     vd_attrs_int(u->l, &join, "axis", axes);
-    const int64_t flat[2] = {span_of(&all, 0, axes), axes + 1};
+    const int64_t flat[2] = {vd_span(&all, 0, axes), axes + 1};
     ro_value places = vd_make_reshape(&m, vd_make_node(&m, &join, base, axes + 1), 2, flat);
     size.v[1] = size.v[0]; /* (N, sizes, axes) */
     size.v[size.n] = axes;

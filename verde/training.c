@@ -64,7 +64,6 @@ ro_status vd_build_use(builder *b, uint32_t index, ro_value *out)
     return RO_OK;
 }
 
-
 ro_status vd_build_phase(builder *b, uint32_t phase, uint64_t steps)
 {
     RO_TRY(ro_graph_new(b->arena, &b->graph, b->err));
