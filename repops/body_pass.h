@@ -195,6 +195,19 @@
         for (uint64_t p = 0; p < n; p++) acc = RO_N(ro_##op##_step)(r, attrs, out, i, p, acc); \
         return RO_N(ro_##op##_finish)(r, attrs, out, i, acc);                                  \
     }
+/* The start and the finish of most chains: a number, from v; and what is stored is that number. */
+#define RO_CHAIN_FROM(op, v)                                                                   \
+    RO_FN uint64_t RO_N(ro_##op##_start)(RO_AT_ARGS)                                           \
+    {                                                                                          \
+        (void)r, (void)attrs, (void)out, (void)i;                                              \
+        return TO_BITS((RO_T)v);                                                               \
+    }
+#define RO_CHAIN_STORED(op)                                                                    \
+    RO_FN uint64_t RO_N(ro_##op##_finish)(RO_AT_ARGS, uint64_t acc)                            \
+    {                                                                                          \
+        (void)attrs, (void)i;                                                                  \
+        return OUT(r, out, FROM_BITS(acc));                                                    \
+    }
 
 /* ---- the explanations: see repops.h. The device has no use for them. */
 #define RO_AT_ARGS const ro_reader *r, const void *attrs, uint32_t out, uint64_t i

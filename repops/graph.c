@@ -176,9 +176,6 @@ static int next_formal(const char **s, formal *f)
 
 static int in_set(const char *set, ro_dtype d)
 {
-    static const struct { const char *set; ro_dtype dtype; } singles[] = {
-        {"f32", RO_F32}, {"f64", RO_F64}, {"i8", RO_I8},   {"i32", RO_I32},
-        {"i64", RO_I64}, {"u8", RO_U8},   {"u64", RO_U64}, {"bool", RO_BOOL}};
     ro_compute c = ro_dtypes[d].compute;
     switch (set[1] ? 0 : set[0]) {
     case 'F': return c == RO_C_F32 || c == RO_C_F64;
@@ -189,9 +186,7 @@ static int in_set(const char *set, ro_dtype d)
     case 'A': case 'B': return 1;
     default: break;
     }
-    for (size_t k = 0; k < sizeof singles / sizeof *singles; k++)
-        if (strcmp(set, singles[k].set) == 0) return d == singles[k].dtype;
-    return 0;
+    return d != RO_NONE && ro_dtype_by_word(set) == d;
 }
 
 /* dtypes bound to the set letters so far: equal letters mean equal dtypes. */

@@ -64,6 +64,9 @@ ro_status ro_emit_fill(ro_graph *g, const ro_type *type, double x, ro_value *out
     RO_CHECKED;
 ro_status ro_emit_reshape(ro_graph *g, ro_value a, const ro_type *like, ro_value *out, ro_err *err)
     RO_CHECKED;
+/* Where(is(x, bound), v, otherwise); is: a comparison. */
+ro_status ro_emit_where(ro_graph *g, ro_op is, ro_value x, ro_value bound, ro_value v,
+                        ro_value otherwise, ro_value *out, ro_err *err) RO_CHECKED;
 /* Where(Less(x, 0), below, above). */
 ro_status ro_emit_below_zero(ro_graph *g, ro_value x, ro_value below, ro_value above,
                              ro_value *out, ro_err *err) RO_CHECKED;

@@ -12,19 +12,26 @@
 /* ---- dtypes and types ----------------------------------------------------------------------- */
 
 const ro_dtype_info ro_dtypes[RO_DTYPE_LIMIT] = {
-    [RO_F32] = {"float32", 4, RO_C_F32},   [RO_F64] = {"float64", 8, RO_C_F64},
-    [RO_F16] = {"float16", 2, RO_C_F32},   [RO_BF16] = {"bfloat16", 2, RO_C_F32},
-    [RO_I8] = {"int8", 1, RO_C_I64},       [RO_I16] = {"int16", 2, RO_C_I64},
-    [RO_I32] = {"int32", 4, RO_C_I64},     [RO_I64] = {"int64", 8, RO_C_I64},
-    [RO_U8] = {"uint8", 1, RO_C_U64},      [RO_U16] = {"uint16", 2, RO_C_U64},
-    [RO_U32] = {"uint32", 4, RO_C_U64},    [RO_U64] = {"uint64", 8, RO_C_U64},
-    [RO_BOOL] = {"bool", 1, RO_C_U64},
+    [RO_F32] = {"float32", "f32", 4, RO_C_F32},     [RO_F64] = {"float64", "f64", 8, RO_C_F64},
+    [RO_F16] = {"float16", "f16", 2, RO_C_F32},     [RO_BF16] = {"bfloat16", "bf16", 2, RO_C_F32},
+    [RO_I8] = {"int8", "i8", 1, RO_C_I64},          [RO_I16] = {"int16", "i16", 2, RO_C_I64},
+    [RO_I32] = {"int32", "i32", 4, RO_C_I64},       [RO_I64] = {"int64", "i64", 8, RO_C_I64},
+    [RO_U8] = {"uint8", "u8", 1, RO_C_U64},         [RO_U16] = {"uint16", "u16", 2, RO_C_U64},
+    [RO_U32] = {"uint32", "u32", 4, RO_C_U64},      [RO_U64] = {"uint64", "u64", 8, RO_C_U64},
+    [RO_BOOL] = {"bool", "bool", 1, RO_C_U64},
 };
 
 ro_dtype ro_dtype_by_name(const char *name)
 {
     for (int d = 0; d < RO_DTYPE_LIMIT; d++)
         if (ro_dtypes[d].name && strcmp(ro_dtypes[d].name, name) == 0) return (ro_dtype)d;
+    return RO_NONE;
+}
+
+ro_dtype ro_dtype_by_word(const char *word)
+{
+    for (int d = 0; d < RO_DTYPE_LIMIT; d++)
+        if (ro_dtypes[d].word && strcmp(ro_dtypes[d].word, word) == 0) return (ro_dtype)d;
     return RO_NONE;
 }
 
@@ -595,13 +602,20 @@ ro_status ro_emit_reshape(ro_graph *g, ro_value a, const ro_type *like, ro_value
     return ro_emit1(g, RO_OP_Reshape, &t, a, out, err);
 }
 
+ro_status ro_emit_where(ro_graph *g, ro_op is, ro_value x, ro_value bound, ro_value v,
+                        ro_value otherwise, ro_value *out, ro_err *err)
+{
+    ro_value in[3] = {RO_NO_VALUE, v, otherwise};
+    RO_TRY(ro_emit2(g, is, NULL, x, bound, &in[0], err));
+    return ro_emit(g, RO_OP_Where, NULL, in, 3, out, err);
+}
+
 ro_status ro_emit_below_zero(ro_graph *g, ro_value x, ro_value below, ro_value above,
                              ro_value *out, ro_err *err)
 {
-    ro_value zero, in[3] = {RO_NO_VALUE, below, above};
+    ro_value zero;
     RO_TRY(ro_emit_scalar(g, ro_graph_type(g, x)->dtype, 0, &zero, err));
-    RO_TRY(ro_emit2(g, RO_OP_Less, NULL, x, zero, &in[0], err));
-    return ro_emit(g, RO_OP_Where, NULL, in, 3, out, err);
+    return ro_emit_where(g, RO_OP_Less, x, zero, below, above, out, err);
 }
 
 ro_status ro_emit_unbroadcast(ro_graph *g, ro_value dy, ro_value like, ro_value *out, ro_err *err)

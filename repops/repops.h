@@ -119,11 +119,13 @@ typedef enum { RO_C_F32, RO_C_F64, RO_C_I64, RO_C_U64, RO_C_COUNT } ro_compute;
 
 typedef struct {
     const char *name;   /* "float32": numpy's, NULL where the code is unused   */
+    const char *word;   /* "f32": in signatures and vectors                    */
     uint32_t size;      /* bytes an element                                    */
     ro_compute compute; /* the type in which an element is computed            */
 } ro_dtype_info;
 extern const ro_dtype_info ro_dtypes[RO_DTYPE_LIMIT];
 ro_dtype ro_dtype_by_name(const char *name); /* RO_NONE: no such name */
+ro_dtype ro_dtype_by_word(const char *word); /* RO_NONE: no such word */
 int ro_dtype_is_float(ro_dtype d);
 
 #define RO_TOPK_LINE_MAX 256 /* elements that one result of TopK may read: 1 MiB of chunks */
@@ -266,7 +268,7 @@ typedef struct {
     /* "F x, F y?, A z... -> F out, i64 indices?": a dtype set and a name each; ? optional,
      * ... variadic. Equal set letters mean equal dtypes. Sets: F float, H float but no float64,
      * S what F is computed in (f64 or f32), N number, I int32 or int64, A any, B any other, or a
-     * dtype's name (f32 f64 i32 ... u64 bool). */
+     * dtype's word. */
     const char *signature;
     const ro_field *(*fields)(uint32_t *count); /* attributes in committed order */
     uint32_t attrs_size;

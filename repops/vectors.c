@@ -106,32 +106,6 @@ static ro_status read_hex(reader *r, uint32_t digits, uint64_t *out)
     return advance(r);
 }
 
-/* ---- elements ------------------------------------------------------------------------------ */
-
-static void put_element(void *data, uint32_t size, uint64_t i, uint64_t bits)
-{
-    uint8_t *at = (uint8_t *)data + i * size, b = (uint8_t)bits;
-    uint16_t h = (uint16_t)bits;
-    uint32_t w = (uint32_t)bits;
-    memcpy(at,
-           size == 8   ? (void *)&bits
-           : size == 4 ? (void *)&w
-           : size == 2 ? (void *)&h
-                       : (void *)&b,
-           size);
-}
-
-static uint64_t get_element(const void *data, uint32_t size, uint64_t i)
-{
-    const uint8_t *at = (const uint8_t *)data + i * size;
-    uint64_t bits;
-    uint32_t w;
-    uint16_t h;
-    if (size == 1) return *at;
-    memcpy(size == 8 ? (void *)&bits : size == 4 ? (void *)&w : (void *)&h, at, size);
-    return size == 8 ? bits : size == 4 ? w : h;
-}
-
 /* ---- generated inputs ---------------------------------------------------------------------- */
 
 enum { GEN_BITS, GEN_SMALL, GEN_NORMAL, GEN_WIDE, GEN_POSITIVE, GEN_SPECIAL, GEN_BELOW, GEN_INDEX };
@@ -237,14 +211,9 @@ typedef struct {
 
 static ro_status read_type(reader *r, sample *s)
 {
-    static const struct { const char *name; ro_dtype dtype; } names[] = {
-        {"f32", RO_F32},   {"f64", RO_F64}, {"f16", RO_F16}, {"bf16", RO_BF16}, {"i8", RO_I8},
-        {"i16", RO_I16},   {"i32", RO_I32}, {"i64", RO_I64}, {"u8", RO_U8},     {"u16", RO_U16},
-        {"u32", RO_U32},   {"u64", RO_U64}, {"bool", RO_BOOL}};
     uint64_t rank, d;
     ro_type *t = &s->tensor.type;
-    for (size_t k = 0; k < sizeof names / sizeof *names; k++)
-        if (is(r, names[k].name)) t->dtype = names[k].dtype;
+    t->dtype = ro_dtype_by_word(r->word);
     if (t->dtype == RO_NONE) return bad(r, "a dtype");
     RO_TRY(advance(r));
     RO_TRY(read_u64(r, RO_RANK_MAX, &rank));
@@ -271,12 +240,12 @@ static ro_status room(reader *r, ro_arena *a, sample *s)
 
 static ro_status read_listed(reader *r, ro_arena *a, sample *s)
 {
-    uint32_t size = ro_dtypes[s->tensor.type.dtype].size;
+    const ro_dtype d = s->tensor.type.dtype;
     uint64_t bits;
     RO_TRY(room(r, a, s));
     for (uint64_t i = 0; i < s->elements; i++) {
-        RO_TRY(read_hex(r, 2 * size, &bits));
-        put_element(s->tensor.data, size, i, bits);
+        RO_TRY(read_hex(r, 2 * ro_dtypes[d].size, &bits));
+        ro_set_element(d, s->tensor.data, i, bits);
     }
     return RO_OK;
 }
@@ -303,7 +272,7 @@ static ro_status read_generated(reader *r, ro_arena *a, sample *s)
     }
     RO_TRY(room(r, a, s));
     for (uint64_t i = 0; i < s->elements; i++)
-        put_element(s->tensor.data, l.width / 8, i, generate(&l, how, limit, split_mix(seed, i)));
+        ro_set_element(l.dtype, s->tensor.data, i, generate(&l, how, limit, split_mix(seed, i)));
     return RO_OK;
 }
 
@@ -365,7 +334,7 @@ static ro_status read_attribute(reader *r, const ro_field *f, void *attrs)
         return RO_OK;
     }
     }
-    put_element(to, f->kind == RO_A_U32 || f->kind == RO_A_F32 ? 4 : 8, 0, v);
+    ro_set_element(f->kind == RO_A_U32 || f->kind == RO_A_F32 ? RO_U32 : RO_U64, to, 0, v);
     return RO_OK;
 }
 
@@ -431,10 +400,10 @@ typedef struct {
 static void run_range(void *ctx, uint64_t begin, uint64_t end, uint32_t worker)
 {
     const bodies *b = ctx;
-    uint32_t size = ro_dtypes[b->r->out[b->output].dtype].size;
+    const ro_dtype d = b->r->out[b->output].dtype;
     (void)worker;
     for (uint64_t i = begin; i < end; i++)
-        put_element(b->made, size, i, ro_at(b->op, b->r, b->attrs, b->output, i));
+        ro_set_element(d, b->made, i, ro_at(b->op, b->r, b->attrs, b->output, i));
 }
 
 static void run_bodies(const vector_case *c, ro_op op, ro_pool *pool, void *const *made)
@@ -499,7 +468,7 @@ static ro_status compare(const ro_vectors_options *o, const sample *want, uint32
         return RO_OK;
     }
     for (uint64_t i = 0; i < want->elements; i++) {
-        uint64_t a = get_element(made, size, i), b = get_element(want->tensor.data, size, i);
+        uint64_t a = ro_element(d, made, i), b = ro_element(d, want->tensor.data, i);
         if (a != b)
             return RO_FAIL(err, RO_EDIFFER, "element %llu of output %u is %0*llx, the vector says "
                            "%0*llx", (unsigned long long)i, k, (int)(2 * size),

@@ -38,11 +38,7 @@ RO_FN uint64_t RO_N(ro_AveragePool_count)(RO_AT_ARGS)
     (void)out;
     return ro_window_taps(&w, i, 0).count;
 }
-RO_FN uint64_t RO_N(ro_AveragePool_start)(RO_AT_ARGS)
-{
-    (void)r, (void)attrs, (void)out, (void)i;
-    return TO_BITS(0);
-}
+RO_CHAIN_FROM(AveragePool, 0)
 RO_FN uint64_t RO_N(ro_AveragePool_step)(RO_AT_ARGS, uint64_t p, uint64_t acc)
 {
     const ro_AveragePool_attrs *t = (const ro_AveragePool_attrs *)attrs;
@@ -68,11 +64,7 @@ RO_FN uint64_t RO_N(ro_AveragePoolGrad_count)(RO_AT_ARGS)
     (void)out;
     return ro_window_covering(&w, i, at).count;
 }
-RO_FN uint64_t RO_N(ro_AveragePoolGrad_start)(RO_AT_ARGS)
-{
-    (void)r, (void)attrs, (void)out, (void)i;
-    return TO_BITS(0);
-}
+RO_CHAIN_FROM(AveragePoolGrad, 0)
 RO_FN uint64_t RO_N(ro_AveragePoolGrad_step)(RO_AT_ARGS, uint64_t p, uint64_t acc)
 {
     const ro_AveragePoolGrad_attrs *t = (const ro_AveragePoolGrad_attrs *)attrs;
@@ -86,11 +78,7 @@ RO_FN uint64_t RO_N(ro_AveragePoolGrad_step)(RO_AT_ARGS, uint64_t p, uint64_t ac
     RO_T n = RO_N(ro_count)(ro_averagepool_count(&w, j, t->count_include_pad));
     return TO_BITS(ADD(FROM_BITS(acc), DIV(READ(r, 0, j), n)));
 }
-RO_FN uint64_t RO_N(ro_AveragePoolGrad_finish)(RO_AT_ARGS, uint64_t acc)
-{
-    (void)attrs, (void)i;
-    return OUT(r, out, FROM_BITS(acc));
-}
+RO_CHAIN_STORED(AveragePoolGrad)
 RO_CHAIN_BODY(AveragePoolGrad, 0)
 
 RO_FN uint64_t RO_N(ro_GlobalAveragePool_count)(RO_AT_ARGS)

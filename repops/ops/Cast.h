@@ -23,15 +23,18 @@ RO_FN void ro_integer_range(ro_dtype d, int64_t *low, int64_t *high)
     default: *low = INT64_MIN, *high = INT64_MAX; break;
     }
 }
+RO_FN uint64_t ro_saturated(ro_dtype d, int64_t v)
+{
+    int64_t low, high;
+    ro_integer_range(d, &low, &high);
+    return ro_bits_of_i64(d, v < low ? low : v > high ? high : v);
+}
 /* A float, exactly given as a binary64, in an integer dtype. */
 RO_FN uint64_t ro_cast_to_int(ro_dtype d, double x)
 {
-    int64_t low, high, v;
     if (d == RO_BOOL) return x != 0;
     if (d == RO_U64) return ro_f64_to_u64(x);
-    ro_integer_range(d, &low, &high);
-    v = ro_f64_to_i64(x);
-    return ro_bits_of_i64(d, v < low ? low : v > high ? high : v);
+    return ro_saturated(d, ro_f64_to_i64(x));
 }
 /* An integer, by sign and size, in any dtype. */
 RO_FN uint64_t ro_bits_of_sized(ro_dtype d, int negative, uint64_t size)

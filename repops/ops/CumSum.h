@@ -35,11 +35,7 @@ RO_FN ro_line ro_line_of(const ro_type *x, int64_t along, uint64_t i)
         (void)out;                                                                             \
         return (t->reverse ? l.n - 1 - l.own : l.own) + !t->exclusive;                         \
     }                                                                                          \
-    RO_FN uint64_t RO_N(ro_##op##_start)(RO_AT_ARGS)                                           \
-    {                                                                                          \
-        (void)r, (void)attrs, (void)out, (void)i;                                              \
-        return TO_BITS((RO_T)START);                                                           \
-    }                                                                                          \
+    RO_CHAIN_FROM(op, START)                                                                   \
     RO_FN uint64_t RO_N(ro_##op##_step)(RO_AT_ARGS, uint64_t p, uint64_t acc)                  \
     {                                                                                          \
         const ro_CumSum_attrs *t = (const ro_CumSum_attrs *)attrs;                             \
@@ -48,11 +44,7 @@ RO_FN ro_line ro_line_of(const ro_type *x, int64_t along, uint64_t i)
         RO_T x = READ(r, 0, l.base + (t->reverse ? l.n - 1 - p : p) * l.inner);                \
         return TO_BITS(FOLD(FROM_BITS(acc), x));                                               \
     }                                                                                          \
-    RO_FN uint64_t RO_N(ro_##op##_finish)(RO_AT_ARGS, uint64_t acc)                            \
-    {                                                                                          \
-        (void)attrs, (void)i;                                                                  \
-        return OUT(r, out, FROM_BITS(acc));                                                    \
-    }                                                                                          \
+    RO_CHAIN_STORED(op)                                                                        \
     RO_CHAIN_BODY(op, 0)
 RO_RUNNING(CumSum, 0, ADD)
 RO_RUNNING(CumProd, 1, MUL)

@@ -38,11 +38,7 @@ RO_FN uint64_t RO_N(ro_GatherGrad_count)(RO_AT_ARGS)
     (void)attrs, (void)out, (void)i;
     return ro_elements(&r->in[1]);
 }
-RO_FN uint64_t RO_N(ro_GatherGrad_start)(RO_AT_ARGS)
-{
-    (void)r, (void)attrs, (void)out, (void)i;
-    return TO_BITS(0);
-}
+RO_CHAIN_FROM(GatherGrad, 0)
 RO_FN uint64_t RO_N(ro_GatherGrad_step)(RO_AT_ARGS, uint64_t p, uint64_t acc)
 {
     const ro_GatherGrad_attrs *t = (const ro_GatherGrad_attrs *)attrs;
@@ -55,11 +51,7 @@ RO_FN uint64_t RO_N(ro_GatherGrad_step)(RO_AT_ARGS, uint64_t p, uint64_t acc)
     RO_T dy = READ(r, 0, (outer * ro_elements(&r->in[1]) + p) * inner + i % inner);
     return TO_BITS(ADD(FROM_BITS(acc), dy));
 }
-RO_FN uint64_t RO_N(ro_GatherGrad_finish)(RO_AT_ARGS, uint64_t acc)
-{
-    (void)attrs, (void)i;
-    return OUT(r, out, FROM_BITS(acc));
-}
+RO_CHAIN_STORED(GatherGrad)
 RO_CHAIN_BODY(GatherGrad, 0)
 #endif
 #elif defined(RO_PASS_HOST)

@@ -107,11 +107,7 @@ RO_FN uint64_t RO_N(ro_GridSample_count)(RO_AT_ARGS)
     for (uint32_t a = 2; a < r->in[0].rank; a++) n *= taps;
     return n;
 }
-RO_FN uint64_t RO_N(ro_GridSample_start)(RO_AT_ARGS)
-{
-    (void)r, (void)attrs, (void)out, (void)i;
-    return TO_BITS(0);
-}
+RO_CHAIN_FROM(GridSample, 0)
 RO_FN uint64_t RO_N(ro_GridSample_step)(RO_AT_ARGS, uint64_t p, uint64_t acc)
 {
     const ro_GridSample_attrs *t = (const ro_GridSample_attrs *)attrs;
@@ -139,11 +135,7 @@ RO_FN uint64_t RO_N(ro_GridSample_step)(RO_AT_ARGS, uint64_t p, uint64_t acc)
     if (inside) value = READ(r, 0, ro_flatten(x, at));
     return TO_BITS(FMA(w, value, FROM_BITS(acc)));
 }
-RO_FN uint64_t RO_N(ro_GridSample_finish)(RO_AT_ARGS, uint64_t acc)
-{
-    (void)attrs, (void)i;
-    return OUT(r, out, FROM_BITS(acc));
-}
+RO_CHAIN_STORED(GridSample)
 RO_CHAIN_AT(GridSample)
 #undef RO_GRID_WHOLE
 #endif

@@ -11,6 +11,7 @@
 #if defined(RO_PASS_ATTRS)
 #define RO_HardSigmoid_ATTRS(F) F(f32, alpha) F(f32, beta)
 #define RO_HardSwish_ATTRS(F)
+#define RO_SIXTH 0x1.555556p-3f /* RN32(1/6): HardSwish has HardSigmoid with it and 0.5 */
 #define RO_Softsign_ATTRS(F)
 RO_ATTRS(HardSigmoid);
 RO_ATTRS(HardSwish);
@@ -30,7 +31,7 @@ RO_FN RO_T RO_N(ro_HardSigmoid_map)(const ro_HardSigmoid_attrs *t, RO_T a)
 RO_FN RO_T RO_N(ro_HardSwish_map)(const ro_HardSwish_attrs *t, RO_T a)
 {
     (void)t;
-    return MUL(a, RO_N(ro_hard_sigmoid)(a, 0x1.555556p-3f, 0.5f));
+    return MUL(a, RO_N(ro_hard_sigmoid)(a, RO_SIXTH, 0.5f));
 }
 RO_FN RO_T RO_N(ro_Softsign_map)(const ro_Softsign_attrs *t, RO_T a)
 {
@@ -46,14 +47,11 @@ RO_MAP1(Softsign)
 static ro_status ro_emit_inside(ro_graph *g, ro_value y, ro_value v, ro_value *out, ro_err *err)
 {
     const ro_dtype d = ro_graph_type(g, y)->dtype;
-    ro_value zero, one, in[3] = {RO_NO_VALUE, v, RO_NO_VALUE};
+    ro_value zero, one;
     RO_TRY(ro_emit_scalar(g, d, 0, &zero, err));
     RO_TRY(ro_emit_scalar(g, d, 1, &one, err));
-    RO_TRY(ro_emit2(g, RO_OP_Greater, NULL, y, zero, &in[0], err));
-    in[2] = zero;
-    RO_TRY(ro_emit(g, RO_OP_Where, NULL, in, 3, &in[1], err));
-    RO_TRY(ro_emit2(g, RO_OP_Less, NULL, y, one, &in[0], err));
-    return ro_emit(g, RO_OP_Where, NULL, in, 3, out, err);
+    RO_TRY(ro_emit_where(g, RO_OP_Greater, y, zero, v, zero, &v, err));
+    return ro_emit_where(g, RO_OP_Less, y, one, v, zero, out, err);
 }
 RO_GRAD(HardSigmoid)
 {
@@ -65,7 +63,7 @@ RO_GRAD(HardSigmoid)
 }
 RO_GRAD(HardSwish)
 {
-    const ro_HardSigmoid_attrs t = {.alpha = 0x1.555556p-3f, .beta = 0.5f};
+    const ro_HardSigmoid_attrs t = {.alpha = RO_SIXTH, .beta = 0.5f};
     ro_value x = node->in[0], h, s;
     RO_TRY(ro_emit1(g, RO_OP_HardSigmoid, &t, x, &h, err));
     RO_TRY(ro_emit_scalar(g, ro_graph_type(g, x)->dtype, (double)t.alpha, &s, err));

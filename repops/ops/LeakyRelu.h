@@ -80,14 +80,6 @@ RO_GRAD(PRelu)
     RO_TRY(ro_emit_below_zero(g, x, m, zero, &d, err));
     return ro_emit_unbroadcast(g, d, node->in[1], &dx[1], err);
 }
-/* dy where `is`, else `otherwise`. */
-static ro_status ro_emit_where(ro_graph *g, ro_op is, ro_value x, ro_value bound, ro_value dy,
-                               ro_value otherwise, ro_value *out, ro_err *err)
-{
-    ro_value in[3] = {RO_NO_VALUE, dy, otherwise};
-    RO_TRY(ro_emit2(g, is, NULL, x, bound, &in[0], err));
-    return ro_emit(g, RO_OP_Where, NULL, in, 3, out, err);
-}
 RO_GRAD(ThresholdedRelu)
 {
     double alpha = (double)((const ro_ThresholdedRelu_attrs *)node->attrs)->alpha;

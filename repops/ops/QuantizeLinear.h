@@ -16,10 +16,8 @@ RO_ATTRS(DequantizeLinear);
 RO_FN uint64_t ro_quantized(ro_dtype d, double whole, int64_t zero)
 {
     const int64_t far = INT64_C(1) << 40; /* beyond it every dtype here is saturated */
-    int64_t v = ro_f64_to_i64(whole), low, high;
-    v = (v < -far ? -far : v > far ? far : v) + zero;
-    ro_integer_range(d, &low, &high);
-    return ro_bits_of_i64(d, v < low ? low : v > high ? high : v);
+    int64_t v = ro_f64_to_i64(whole);
+    return ro_saturated(d, (v < -far ? -far : v > far ? far : v) + zero);
 }
 #elif defined(RO_PASS_BODY)
 #if RO_IS_FLOAT

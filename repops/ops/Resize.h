@@ -190,11 +190,7 @@ RO_FN uint64_t RO_N(ro_Resize_count)(RO_AT_ARGS)
     }
     return n;
 }
-RO_FN uint64_t RO_N(ro_Resize_start)(RO_AT_ARGS)
-{
-    (void)r, (void)attrs, (void)out, (void)i;
-    return TO_BITS(0);
-}
+RO_CHAIN_FROM(Resize, 0)
 RO_FN uint64_t RO_N(ro_Resize_step)(RO_AT_ARGS, uint64_t p, uint64_t acc)
 {
     const ro_Resize_attrs *t = (const ro_Resize_attrs *)attrs;
@@ -248,11 +244,7 @@ RO_FN uint64_t RO_N(ro_ResizeGrad_count)(RO_AT_ARGS)
     (void)out;
     return RO_N(ro_ResizeGrad_box)(r, (const ro_ResizeGrad_attrs *)attrs, i, at, lo, hi);
 }
-RO_FN uint64_t RO_N(ro_ResizeGrad_start)(RO_AT_ARGS)
-{
-    (void)r, (void)attrs, (void)out, (void)i;
-    return TO_BITS(0);
-}
+RO_CHAIN_FROM(ResizeGrad, 0)
 /* What position j of an axis weighs in output o. */
 RO_FN RO_T RO_N(ro_resize_share)(const ro_resize_rule *r, int64_t o, int64_t j)
 {
@@ -282,11 +274,7 @@ RO_FN uint64_t RO_N(ro_ResizeGrad_step)(RO_AT_ARGS, uint64_t p, uint64_t acc)
     for (uint32_t k = 1; k < t->axes.n; k++) w = MUL(w, weight[k]);
     return TO_BITS(FMA(w, READ(r, 0, ro_flatten(&r->in[0], at)), FROM_BITS(acc)));
 }
-RO_FN uint64_t RO_N(ro_ResizeGrad_finish)(RO_AT_ARGS, uint64_t acc)
-{
-    (void)attrs, (void)i;
-    return OUT(r, out, FROM_BITS(acc));
-}
+RO_CHAIN_STORED(ResizeGrad)
 RO_CHAIN_BODY(ResizeGrad, 0)
 #undef RO_RESIZE_ROUND
 #endif
@@ -351,19 +339,16 @@ RO_INFER(Resize)
                        "none with others", 2 * t->axes.n);
     return RO_OK;
 }
-static ro_Resize_attrs ro_resize_forward(const ro_ResizeGrad_attrs *t)
-{
-    return (ro_Resize_attrs){.axes = t->axes, .sizes = t->sizes, .scale_n = t->scale_n,
-                             .scale_d = t->scale_d, .mode = t->mode,
-                             .coordinates = t->coordinates, .antialias = t->antialias,
-                             .exclude_outside = t->exclude_outside,
-                             .cubic_coeff_a = t->cubic_coeff_a,
-                             .extrapolation_value = t->extrapolation_value};
-}
+/* What both operators have. */
+#define RO_RESIZE_SAME(t)                                                                      \
+    .axes = (t)->axes, .sizes = (t)->sizes, .scale_n = (t)->scale_n, .scale_d = (t)->scale_d,  \
+    .mode = (t)->mode, .coordinates = (t)->coordinates, .antialias = (t)->antialias,           \
+    .exclude_outside = (t)->exclude_outside, .cubic_coeff_a = (t)->cubic_coeff_a,              \
+    .extrapolation_value = (t)->extrapolation_value
 RO_INFER(ResizeGrad)
 {
     const ro_ResizeGrad_attrs *t = attrs;
-    ro_Resize_attrs forward = ro_resize_forward(t);
+    ro_Resize_attrs forward = {RO_RESIZE_SAME(t)};
     ro_ints dims = {in[0].rank, {0}};
     ro_type y;
     (void)n_in, (void)n_out;
@@ -397,31 +382,32 @@ static uint64_t ro_resize_place_flops(uint32_t divided, uint64_t taps)
 {
     return divided ? ro_saturating_mul(12, taps) : 24;
 }
-RO_FLOPS(Resize)
+/* Taps of an element, and into *each what one costs. */
+static uint64_t ro_resize_cost(const ro_Resize_attrs *t, const ro_type *x, uint64_t *each)
 {
-    const ro_Resize_attrs *t = attrs;
-    uint64_t n = 1, each = 2 + t->axes.n;
-    (void)n_in, (void)out;
+    uint64_t n = 1;
+    *each = 2 + t->axes.n;
     for (uint32_t k = 0; k < t->axes.n; k++) {
-        ro_resize_rule rule = RO_RESIZE_RULE(t, k, in[0].dims[t->axes.v[k]]);
+        ro_resize_rule rule = RO_RESIZE_RULE(t, k, x->dims[t->axes.v[k]]);
         const uint64_t taps = (uint64_t)ro_resize_taps(&rule);
         n = ro_saturating_mul(n, taps);
-        each += ro_resize_place_flops(t->antialias || t->exclude_outside, taps);
+        *each += ro_resize_place_flops(t->antialias || t->exclude_outside, taps);
     }
+    return n;
+}
+RO_FLOPS(Resize)
+{
+    uint64_t each, n = ro_resize_cost(attrs, &in[0], &each);
+    (void)n_in, (void)out;
     return ro_saturating_mul(n, each);
 }
 /* Where all elements are made, the places of an axis are made once. */
 static uint64_t ro_resize_shared(RO_FLOPS_ARGS)
 {
-    const ro_Resize_attrs *t = attrs;
-    uint64_t each = 2 + t->axes.n;
+    uint64_t each;
     (void)n_in, (void)out;
-    for (uint32_t k = 0; k < t->axes.n; k++) {
-        ro_resize_rule rule = RO_RESIZE_RULE(t, k, in[0].dims[t->axes.v[k]]);
-        each += ro_resize_place_flops(t->antialias || t->exclude_outside,
-                                      (uint64_t)ro_resize_taps(&rule));
-    }
-    return each / (2 + t->axes.n);
+    (void)ro_resize_cost(attrs, &in[0], &each);
+    return each / (2 + ((const ro_Resize_attrs *)attrs)->axes.n);
 }
 /* Outputs over one position of an axis: places a step apart of so many in T, or all. */
 static uint64_t ro_resize_most(const ro_resize_rule *r)
@@ -472,12 +458,7 @@ RO_GRAD(Resize)
 {
     const ro_Resize_attrs *t = node->attrs;
     const ro_type *x = ro_graph_type(g, node->in[0]);
-    ro_ResizeGrad_attrs tg = {.axes = t->axes, .sizes = t->sizes, .scale_n = t->scale_n,
-                              .scale_d = t->scale_d, .mode = t->mode,
-                              .coordinates = t->coordinates, .antialias = t->antialias,
-                              .exclude_outside = t->exclude_outside,
-                              .cubic_coeff_a = t->cubic_coeff_a,
-                              .extrapolation_value = t->extrapolation_value};
+    ro_ResizeGrad_attrs tg = {RO_RESIZE_SAME(t)};
     if (t->coordinates == RO_RESIZE_CROP)
         return RO_FAIL(err, RO_EOP, "Resize with a roi has no gradient; a model with it cannot be "
                        "trained");
