@@ -178,14 +178,8 @@ def _layer_norm(book):
         book.add("constant-rows-eps%s" % epsilon, [same, None, None], norm_attrs(1, epsilon), 3)
 
 
-def _layer_norm_grad(book):
-    def run(name, dtype, dims, axis, scale=1, kind="normal"):
-        tail, stat = _tails(dims, axis)
-        spread = "positive" if kind == "normal" else kind
-        book.add(name, [G(dtype, dims, kind), G(dtype, dims, kind), G(dtype, stat, kind),
-                        G(dtype, stat, spread), G(dtype, tail, kind) if scale else None],
-                 {"axis": axis})
-
+def _norm_grad_cases(run):
+    """run(name, dtype, dims, axis, scale=1, kind="normal") adds one."""
     for n in SQUARE:
         run("f32-row%d" % n, "f32", (2, n), 1)
     for dtype in FLOATS:
@@ -197,6 +191,17 @@ def _layer_norm_grad(book):
     run("many-chunks", "f32", (1, 9005), 1)
     for dims, axis in NORM_SHAPES:
         run("shape-%s-axis%d" % ("x".join(map(str, dims)), axis), "f32", dims, axis)
+
+
+def _layer_norm_grad(book):
+    def run(name, dtype, dims, axis, scale=1, kind="normal"):
+        tail, stat = _tails(dims, axis)
+        spread = "positive" if kind == "normal" else kind
+        book.add(name, [G(dtype, dims, kind), G(dtype, dims, kind), G(dtype, stat, kind),
+                        G(dtype, stat, spread), G(dtype, tail, kind) if scale else None],
+                 {"axis": axis})
+
+    _norm_grad_cases(run)
 
 
 def _layer_norm_scale_grad(book):
@@ -252,17 +257,7 @@ def _rms_norm_grad(book):
         book.add(name, [G(dtype, dims, kind), G(dtype, dims, kind), G(dtype, stat, spread),
                         G(dtype, tail, kind) if scale else None], {"axis": axis})
 
-    for n in SQUARE:
-        run("f32-row%d" % n, "f32", (2, n), 1)
-    for dtype in FLOATS:
-        for scale in (0, 1):
-            run("%s-scale%d" % (dtype, scale), dtype, (5, 33), -1, scale)
-            for kind in ("special", "small", "bits", "wide"):
-                run("%s-scale%d-%s" % (dtype, scale, kind), dtype, (40, 6), 1, scale, kind)
-    run("f64-row4097", "f64", (1, 4097), 1)
-    run("many-chunks", "f32", (1, 9005), 1)
-    for dims, axis in NORM_SHAPES:
-        run("shape-%s-axis%d" % ("x".join(map(str, dims)), axis), "f32", dims, axis)
+    _norm_grad_cases(run)
 
 
 # ---- cross entropy ------------------------------------------------------------------------

@@ -32,11 +32,6 @@ def less(a, b):
     return F64.greater(b, a)
 
 
-def exact(a):
-    m, e = F64.parts(a)
-    return Fraction(m) * Fraction(2) ** e
-
-
 # ---- pairs --------------------------------------------------------------------------------
 
 def single(a):
@@ -119,7 +114,7 @@ def pair_of(evaluate):
 E = [number(1, fn._factorial(n)) for n in range(23)]
 E_LOW = {}
 for _n in (3, 4, 5):
-    _rest = Fraction(1, fn._factorial(_n)) - exact(E[_n])
+    _rest = Fraction(1, fn._factorial(_n)) - F64.exact(E[_n])
     E_LOW[_n] = number(_rest.numerator, _rest.denominator)
 L = {n: number(2, n) for n in range(3, 26, 2)}
 T = [pair_of(lambda i=i: mp.mpf(2) ** (mp.mpf(i) / 32)) for i in range(32)]
@@ -503,7 +498,7 @@ BELL = [pair_of(lambda n=n: 2 * mp.exp(-mp.mpf(49 * n * n) / 256)) for n in rang
 
 def ratio_pair(n, d):
     h = number(n, d)
-    rest = Fraction(n, d) - exact(h)
+    rest = Fraction(n, d) - F64.exact(h)
     return (h, number(rest.numerator, rest.denominator))
 
 

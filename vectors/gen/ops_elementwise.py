@@ -5,8 +5,6 @@ Each oracle is f(attrs, inputs, outputs_wanted) -> list of tensors, written from
 docs/ARITHMETIC.md, on exact integers and rationals.
 """
 
-from fractions import Fraction
-
 import functions as fn
 import functions64 as fn64
 from soft import F32, F64, FLOATS, to_f32, to_f64
@@ -29,18 +27,12 @@ def by_kind(on_floats, on_ints):
     return oracle
 
 
-def exact(t, a):
-    """A finite pattern as a rational."""
-    m, e = t.parts(a)
-    return Fraction(m) * Fraction(2) ** e
-
-
 def whole(rounded):
     """rounded: Fraction -> int; the sign bit stays."""
     def f(t, a):
         if t.is_nan(a) or t.is_inf(a):
             return a
-        return t.of_int(abs(rounded(exact(t, a)))) | (a & t.sign)
+        return t.of_int(abs(rounded(t.exact(a)))) | (a & t.sign)
     return by_kind(f, None)
 
 
@@ -149,7 +141,7 @@ def mod(attrs, xs, __):
             return t.nan
         if t.is_inf(b):
             return a
-        x, y = abs(exact(t, a)), abs(exact(t, b))
+        x, y = abs(t.exact(a)), abs(t.exact(b))
         rest = x - y * (x // y)
         return t.of_ratio(rest.numerator, rest.denominator) | (a & t.sign)
 
@@ -302,7 +294,7 @@ def _pow(t, a, b):
         return t.one
     if t.is_nan(a) or t.is_nan(b):
         return t.nan
-    y = None if t.is_inf(b) else exact(t, b)
+    y = None if t.is_inf(b) else t.exact(b)
     integer = y is not None and y.denominator == 1
     sign = a & t.sign if integer and y % 2 else 0
     z = _limit(a, b)

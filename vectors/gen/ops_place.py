@@ -16,11 +16,6 @@ HALF, ASYMMETRIC, ALIGN, PYTORCH, SYMMETRIC, CROP = range(6)
 ONE, TWO, HALF_ONE = F64.one, F64.of_int(2), F64.of_ratio(1, 2)
 
 
-def exact(t, a):
-    m, e = t.parts(a)
-    return Fraction(m) * Fraction(2) ** e
-
-
 def to(t, a):
     """A binary64 pattern rounded to type t."""
     return a if t is F64 else convert(F64, t, a)
@@ -70,11 +65,11 @@ class Axis:
 
     def outside(self, o):
         x = self.place(o)
-        return F64.is_nan(x) or F64.is_inf(x) or not 0 <= exact(F64, x) <= self.size - 1
+        return F64.is_nan(x) or F64.is_inf(x) or not 0 <= F64.exact(x) <= self.size - 1
 
     def kernel(self, x):
         t, a = F64, self.a
-        v = exact(t, x)
+        v = t.exact(x)
         if self.mode == LINEAR:
             return t.sub(ONE, x) if v < 1 else t.zero
         if v <= 1:
@@ -94,7 +89,7 @@ class Axis:
             x = low
         elif F64.key(x) > F64.key(edge):
             x = edge
-        base = floor(exact(F64, x))
+        base = floor(F64.exact(x))
         f = F64.sub(x, F64.of_int(base))
         first = base + 1 - self.taps // 2
         at = [min(max(first + k, 0), self.size - 1) for k in range(self.taps)]
@@ -209,11 +204,11 @@ def _clamped(t, x, low, high):
 
 def _reflected(t, x, low, high):
     span = t.sub(high, low)
-    below = exact(t, x) < exact(t, low)
+    below = t.exact(x) < t.exact(low)
     past = t.sub(low, x) if below else t.sub(x, high)
-    if exact(t, span) <= 0:
+    if t.exact(span) <= 0:
         return low
-    n = floor(exact(t, t.div(past, span)))
+    n = floor(t.exact(t.div(past, span)))
     rest = t.sub(past, t.mul(t.of_int(n), span))
     return t.add(low, rest) if below == (n % 2 == 0) else t.sub(high, rest)
 
@@ -228,12 +223,12 @@ def grid_place(t, a, x, size):
         x = t.div(t.sub(t.mul(t.add(x, one), n), one), two)
     x = _clamped(t, x, t.neg(far), far)
     if a["mode"] == NEAREST:
-        x = t.of_int(_even(exact(t, x)))
+        x = t.of_int(_even(t.exact(x)))
     low, high = (t.zero, last) if a["align_corners"] else (t.neg(half), t.sub(n, half))
-    if exact(t, low) <= exact(t, x) <= exact(t, high):
+    if t.exact(low) <= t.exact(x) <= t.exact(high):
         return x
     if a["padding_mode"] == BORDER:
-        v = exact(t, x)
+        v = t.exact(x)
         return t.zero if v < 0 else last if v > size - 1 else x
     return _reflected(t, x, low, high) if a["padding_mode"] == REFLECTION else x
 
@@ -266,7 +261,7 @@ def _wide(t, x):
 def grid_taps(t, a, x, size):
     """(position or None, weight) of each tap on one axis."""
     x = grid_place(t, a, x, size)
-    base = floor(exact(t, x))
+    base = floor(t.exact(x))
     f = t.sub(x, t.of_int(base))
     if a["mode"] == NEAREST:
         weights, first = (t.one,), base

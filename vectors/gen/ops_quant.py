@@ -1,6 +1,5 @@
 """ops_quant.py - numbers and the integers that stand for them; bits as another dtype."""
 
-from ops_elementwise import exact
 from ops_map import CODES
 from tensor import Tensor, broadcast
 
@@ -18,7 +17,7 @@ def quantize(_, xs, __):
         elif t.is_inf(v):
             whole = -(1 << 80) if v & t.sign else 1 << 80
         else:
-            whole = round(exact(t, v))             # of a Fraction: half to even
+            whole = round(t.exact(v))              # of a Fraction: half to even
         out.append(min(max(whole + q.value(z), low), high) & q.mask)
     return [Tensor(zero.dtype, x.dims, out)]
 

@@ -11,6 +11,7 @@ Invariants
   3. Nothing here is shared with, or read from, the library under test.
 """
 
+from fractions import Fraction
 from math import isqrt
 
 
@@ -64,6 +65,11 @@ class Float:
         else:
             e = self.emin
         return (-m if a & self.sign else m), e
+
+    def exact(self, a):
+        """A finite pattern as a rational."""
+        m, e = self.parts(a)
+        return Fraction(m) * Fraction(2) ** e
 
     def round(self, negative, m, e):
         """The nearest pattern to m 2^e, m > 0 an integer; ties to even; overflow to inf."""
