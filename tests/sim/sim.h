@@ -306,6 +306,10 @@ typedef struct sim_keys {
 } sim_keys;
 void sim_keys_make(sim_keys *k);
 vd_key *sim_key_new(uint32_t number);
+
+/* signatures.c: vd_check_signature, which is not asked of a signature that was made here. */
+ro_status sim_check_signature(const uint8_t key[32], const void *bytes, size_t n,
+                              const uint8_t sig[64], ro_err *err) RO_CHECKED;
 void sim_keys_release(sim_keys *k);
 
 /* seeds.c: what a seed draws; one seed from begin to end */
