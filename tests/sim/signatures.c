@@ -25,8 +25,10 @@ static vd_digest *place_of(const uint8_t key[32], const void *bytes, size_t n,
     return &known[vd_get_le(of->b, 4) % KNOWN_MAX];
 }
 
-ro_status __real_vd_sign(const vd_key *k, const void *bytes, size_t n, uint8_t sig[64], ro_err *err);
-ro_status __wrap_vd_sign(const vd_key *k, const void *bytes, size_t n, uint8_t sig[64], ro_err *err);
+ro_status __real_vd_sign(const vd_key *k, const void *bytes, size_t n, uint8_t sig[64],
+                         ro_err *err);
+ro_status __wrap_vd_sign(const vd_key *k, const void *bytes, size_t n, uint8_t sig[64],
+                         ro_err *err);
 ro_status __wrap_vd_sign(const vd_key *k, const void *bytes, size_t n, uint8_t sig[64], ro_err *err)
 {
     vd_digest of;
