@@ -651,6 +651,20 @@ RO_FN double ro_gelu_f64(double x)
     return ro_activation_f64(x, 39.0, p, k);
 }
 
+/* A derivative of gelu at less than 1/16 from its zero, where the terms of the formula cancel to
+ * fewer digits than a pair needs: of x - x0 by a row of ro_gelu_zeros. */
+RO_FN int ro_gelu_zero_near(const double *zero, double x)
+{
+    return ro_abs_f64(ro_sub_f64(x, zero[0])) < 0.0625;
+}
+RO_FN double ro_gelu_zero_f64(const double *zero, double x)
+{
+    ro_dd t = ro_dd_add(ro_dd_make(x, 0.0), ro_dd_neg(ro_dd_make(zero[0], zero[1])));
+    double p = zero[15];
+    for (uint32_t n = 14; n > 3; n--) p = ro_fma_f64(p, t.h, zero[n]);
+    return ro_dd_to_f64(ro_dd_mul(ro_dd_fast(zero[2], ro_fma_f64(p, t.h, zero[3])), t));
+}
+
 /* Phi(x) + x phi(x). */
 RO_FN double ro_dgelu_f64(double x)
 {
@@ -658,6 +672,7 @@ RO_FN double ro_dgelu_f64(double x)
     ro_dd bell, p = ro_dd_normal(x, &bell, &k);
     ro_dd slope = ro_dd_make(RO_INV_ROOT_2PI_H, RO_INV_ROOT_2PI_L);
     double c = ro_sign_of_f64(ro_capped_f64(x, 39.0), x);
+    if (ro_gelu_zero_near(ro_gelu_zeros[0], x)) return ro_gelu_zero_f64(ro_gelu_zeros[0], x);
     p = ro_dd_add(p, ro_dd_mul_f64(ro_dd_mul(slope, bell), c));
     return ro_keep_nan_f64(ro_scale_f64(ro_dd_to_f64(p), k), x);
 }
@@ -686,6 +701,7 @@ RO_FN double ro_dgelu_tanh_f64(double x)
     int negative = x < 0.0;
     ro_dd a = ro_dd_make(RO_GELU_A_H, RO_GELU_A_L), one = ro_dd_make(1.0, 0.0), e, d, w;
     ro_dd m = ro_dd_decay(ro_dd_cubic(t, a, ro_dd_make(RO_GELU_B_H, RO_GELU_B_L)), &e, &k);
+    if (ro_gelu_zero_near(ro_gelu_zeros[1], x)) return ro_gelu_zero_f64(ro_gelu_zeros[1], x);
     w = ro_dd_cubic(t, a, ro_dd_make(RO_GELU_B3_H, RO_GELU_B3_L));
     d = ro_dd_add(e, one);
     w = ro_dd_mul(ro_dd_pick(negative, m, e), ro_dd_add(d, ro_dd_neg(w)));

@@ -1184,4 +1184,19 @@ RO_TABLE double ro_dgelu_tanh_row[1][RO_ROW] = {
      -0x1.d72cff3046485p-16},
 };
 
+/* x0 (high, low), c1 (high, low), c2 ... c13: the derivatives of gelu and of
+   gelu_tanh are c1 t + c2 t^2 + ... at x0 + t, to 2^-68 for |t| <= 1/16 */
+RO_TABLE double ro_gelu_zeros[2][RO_ROW] = {
+    {-0x1.80ead197f00b4p-1, 0x1.13e74c58cada8p-56, 0x1.b9d98fa5a3215p-2, 0x1.f7c1a23190c7cp-56,
+     0x1.8d9a941de3ac5p-2, -0x1.2a2ef9bb865aep-6, -0x1.d2fa4c17c7e84p-4, -0x1.e4088244f901dp-7,
+     0x1.3e346def42057p-6, 0x1.297b9d6ffaacdp-8, -0x1.258a6d85633afp-9, -0x1.8680f74e6b6bap-11,
+     0x1.86c863b66083cp-13, 0x1.69610924deba8p-14, -0x1.784acad4b941ep-17,
+     -0x1.03fec69bdd554p-17},
+    {-0x1.81429f9e97e4dp-1, 0x1.4f523ed77dbdcp-55, 0x1.b8bacd2c96b91p-2, 0x1.7625a206be83dp-56,
+     0x1.8cd1a2b2fff33p-2, -0x1.029615edb077ap-6, -0x1.d2b77346470abp-4, -0x1.104a83edc0ddcp-6,
+     0x1.427996dc249cep-6, 0x1.58c9ed713486cp-8, -0x1.3d8d64170bb72p-9, -0x1.e63f294331885p-11,
+     0x1.14bf895a69517p-12, 0x1.04936f0ef73dbp-13, -0x1.253bce9ecae48p-15,
+     -0x1.0b9c949575db9p-16},
+};
+
 #endif

@@ -63,6 +63,15 @@ def dgelu_tanh_bracket(t):
     return 1 + exp(-t * tanh_slope(t)) - t * (a + 3 * b * t * t)
 
 
+def gelu_slope(x):
+    return erfc(-x / sqrt(mpf(2))) / 2 + x * exp(-x * x / 2) / sqrt(2 * pi)
+
+
+def gelu_tanh_slope(x):
+    e = exp(x * tanh_slope(-x))
+    return e * dgelu_tanh_bracket(-x) / (1 + e) ** 2
+
+
 def row(f, lo, hi, centre, degree=DEGREE):
     lo, hi, centre = mpf(lo), mpf(hi), mpf(centre)
     c = [chop(v, mpf(10) ** -80) for v in taylor(f, centre, 2)]
@@ -259,6 +268,13 @@ def main():
     bound = "relative error below 2^%d" % int(floor(log(worst, 2)) + 1)
     emit(out, "ro_dgelu_tanh_row", "1 + exp(-v) - t v'(t), v = t (A + B t^2), within 1/16 of its "
          "zero;\n   " + bound, [r])
+    rows = []
+    for f in (gelu_slope, gelu_tanh_slope):
+        zero = findroot(f, mpf("-0.752"))
+        c = taylor(f, zero, 13)
+        rows.append(pair(zero) + pair(c[1]) + [double(v) for v in c[2:]])
+    emit(out, "ro_gelu_zeros", "x0 (high, low), c1 (high, low), c2 ... c13: the derivatives of gelu "
+         "and of\n   gelu_tanh are c1 t + c2 t^2 + ... at x0 + t, to 2^-68 for |t| <= 1/16", rows)
     out.append("#endif")
     print("\n".join(out))
 

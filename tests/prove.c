@@ -177,6 +177,7 @@ static void dgelu_mp(mpfr_t y, const mpfr_t x, mpfr_t *t)
     mpfr_sqrt(t[1], t[1], MPFR_RNDN);
     mpfr_div(t[0], t[0], t[1], MPFR_RNDN);
     mpfr_add(y, y, t[0], MPFR_RNDN);
+    if (mpfr_zero_p(y)) mpfr_setsign(y, y, 1, MPFR_RNDN); /* as dgelu_tanh_mp */
 }
 
 /* t[0] = 0.044715 x^2, t[1] = 2 sqrt(2/pi), t[2] = 1 / (1 + exp(-t[1] x (1 + t[0]))). */
@@ -215,6 +216,7 @@ static void dgelu_tanh_mp(mpfr_t y, const mpfr_t x, mpfr_t *t)
     mpfr_mul(t[0], t[0], t[1], MPFR_RNDN);
     mpfr_add_ui(t[0], t[0], 1, MPFR_RNDN);
     mpfr_mul(y, t[0], t[2], MPFR_RNDN);
+    if (mpfr_zero_p(y)) mpfr_setsign(y, y, 1, MPFR_RNDN); /* of what is below 0 and underflowed */
 }
 
 static void sin2pi_mp(mpfr_t y, const mpfr_t x, mpfr_t *t)
@@ -526,6 +528,7 @@ static const function64 functions64[] = {
     FUNCTION64(asin, 1),       FUNCTION64(acos, 1),    FUNCTION64(atan, 0),
     FUNCTION64(sinh, 711),     FUNCTION64(cosh, 711),  FUNCTION64(expm1, 711),
     FUNCTION64(asinh, 0),      FUNCTION64(acosh, 0),   FUNCTION64(atanh, 1),
+    FUNCTION64(dgelu, 39),     FUNCTION64(dgelu_tanh, 22),
 };
 enum { FUNCTIONS64 = sizeof functions64 / sizeof functions64[0], DIGITS64 = 140 };
 

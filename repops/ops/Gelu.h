@@ -52,7 +52,7 @@ RO_GRAD(Gelu)
 #elif defined(RO_OP)
 RO_OP(Gelu, MAP, .version = 1, .signature = "F x -> F y", .at = RO_AT_FLOAT(Gelu),
       .infer = ro_Gelu_infer, .flops = ro_flops_32, .reads = ro_reads_1, .grad = ro_Gelu_grad)
-RO_OP(GeluGrad, MAP, .version = 1, .signature = "F dy, F x -> F dx",
+RO_OP(GeluGrad, MAP, .version = 2, .signature = "F dy, F x -> F dx",
       .at = RO_AT_FLOAT(GeluGrad), .infer = ro_GeluGrad_infer, .flops = ro_flops_32,
       .reads = ro_reads_1)
 #endif

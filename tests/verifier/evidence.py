@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import bodies  # noqa: E402
 import ed25519  # noqa: E402
 from bodies import size_of  # noqa: E402
-from book import ATTRS, VERSION as OPERATORS  # noqa: E402
+from book import ATTRS, version  # noqa: E402
 from formats import DTYPE_BYTES, Named, Node, Reader, Wrong, leaf, need, tagged, tree_root
 from ops_map import CODES  # noqa: E402
 
@@ -294,7 +294,8 @@ class Evidence:
         node = Node(data)
         under("graph", self.phases[self.phase][2], self.phases[self.phase][1], index,
               node.descriptor, path)
-        need(node.name in ATTRS and node.version == OPERATORS, "an operator of another version")
+        need(node.name in ATTRS and node.version == version(node.name),
+             "an operator of another version")
         return node
 
     def node(self):

@@ -10,7 +10,10 @@ import hashlib
 import halves
 from tensor import Tensor, attr_line, gen, input_lines, output_lines
 
-VERSION = 1
+
+
+def version(op):
+    return {"GeluGrad": 2}.get(op, 1)
 _CONV = "strides:ints pads:ints dilations:ints group:u32"
 _POOL = "kernel_shape:ints strides:ints pads:ints dilations:ints ceil_mode:u32"
 _REDUCE = "axes:ints keepdims:u32 noop_with_empty_axes:u32"
@@ -86,7 +89,7 @@ class Book:
         self.cases = []  # (name, inputs, attrs, outputs) as they were added
         self.lines = ["# %s: see vectors/README.md for the format, docs/ARITHMETIC.md for the"
                       % op, "# values. Written by vectors/gen/generate.py; do not edit.",
-                      "operator %s %d" % (op, VERSION)]
+                      "operator %s %d" % (op, version(op))]
 
     def add(self, name, inputs, attrs=None, outputs=1):
         """Compute and append a case. attrs: name -> value (floats as patterns)."""

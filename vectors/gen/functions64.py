@@ -562,9 +562,46 @@ def gelu(x):
     return activation(x, 39, p, k)
 
 
+def about_zero(slope):
+    """(x0, c1 as pairs, [c2 ... c13]) of a function that is 0 near -0.75."""
+    def at(k):
+        zero = mp.findroot(slope, mp.mpf("-0.752"))
+        return mp.taylor(slope, zero, 13)[k] if k else zero
+    return (pair_of(lambda: at(0)), pair_of(lambda: at(1)),
+            [fn._constant(lambda k=k: at(k)) for k in range(2, 14)])
+
+
+def slope_normal(x):
+    return mp.ncdf(x) + x * mp.npdf(x)
+
+
+def slope_tanh(x):
+    u = mp.sqrt(2 / mp.pi) * (x + x ** 3 * 44715 / 1000000)
+    du = mp.sqrt(2 / mp.pi) * (1 + x ** 2 * 3 * 44715 / 1000000)
+    return (1 + mp.tanh(u) + x * mp.sech(u) ** 2 * du) / 2
+
+
+ZERO_NORMAL, ZERO_TANH = about_zero(slope_normal), about_zero(slope_tanh)
+
+
+def near_zero(zero, x):
+    """The value within 1/16 of the zero, else None."""
+    x0, c1, c = zero
+    if not less(sub(x, x0[0]) & ~F64.sign, power(-4)):
+        return None
+    t = plus(single(x), minus(x0))
+    p = c[-1]
+    for v in reversed(c[:-1]):
+        p = fma(p, t[0], v)
+    return value(times(fast(c1[0], fma(p, t[0], c1[1])), t))
+
+
 def dgelu(x):
     if F64.is_nan(x):
         return NAN
+    near = near_zero(ZERO_NORMAL, x)
+    if near is not None:
+        return near
     p, bell, k = normal(x)
     p = plus(p, by(times(INV_ROOT_2PI, bell), capped(x, 39) | x & F64.sign))
     return scale(value(p), k)
@@ -589,6 +626,9 @@ def gelu_tanh(x):
 def dgelu_tanh(x):
     if F64.is_nan(x):
         return NAN
+    near = near_zero(ZERO_TANH, x)
+    if near is not None:
+        return near
     t, negative = capped(x, 22), less(x, ZERO)
     m, k, e = decay(cubic(t, GELU_A, GELU_B))
     d = plus(e, single(ONE))
