@@ -11,9 +11,10 @@ import halves
 from tensor import Tensor, attr_line, gen, input_lines, output_lines
 
 
-
 def version(op):
     return {"GeluGrad": 2}.get(op, 1)
+
+
 _CONV = "strides:ints pads:ints dilations:ints group:u32"
 _POOL = "kernel_shape:ints strides:ints pads:ints dilations:ints ceil_mode:u32"
 _REDUCE = "axes:ints keepdims:u32 noop_with_empty_axes:u32"
