@@ -269,12 +269,21 @@ def main():
     emit(out, "ro_dgelu_tanh_row", "1 + exp(-v) - t v'(t), v = t (A + B t^2), within 1/16 of its "
          "zero;\n   " + bound, [r])
     rows = []
+    worst = mpf(0)
     for f in (gelu_slope, gelu_tanh_slope):
         zero = findroot(f, mpf("-0.752"))
         c = taylor(f, zero, 13)
         rows.append(pair(zero) + pair(c[1]) + [double(v) for v in c[2:]])
+        for i in range(-16, 17):
+            d = mpf(i) / 256
+            p = mpf(0)
+            for v in reversed(rows[-1][4:]):
+                p = p * d + v
+            if i:
+                worst = max(worst, abs(d * (c[1] + p * d) / f(zero + d) - 1))
+    bound = "relative error below 2^%d" % int(floor(log(worst, 2)) + 1)
     emit(out, "ro_gelu_zeros", "x0 (high, low), c1 (high, low), c2 ... c13: the derivatives of gelu "
-         "and of\n   gelu_tanh are c1 t + c2 t^2 + ... at x0 + t, to 2^-68 for |t| <= 1/16", rows)
+         "and of\n   gelu_tanh are c1 t + c2 t^2 + ... at x0 + t, |t| <= 1/16;\n   " + bound, rows)
     out.append("#endif")
     print("\n".join(out))
 

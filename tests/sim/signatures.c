@@ -2,8 +2,8 @@
  *
  * What this file decides: that what vd_sign has given is known to be good (tests/test_key.c shows
  * that it is). Checking a signature is most of what a simulated message costs, and nearly all were
- * made by the same process a moment ago; any other is checked, every time. The linker hands
- * the calls here (CMakeLists.txt lists the names).
+ * made by the same process a moment ago. One of 16 of those is checked all the same, and any other
+ * every time. The linker hands the calls here (CMakeLists.txt lists the names).
  *
  * Invariants
  *   1. What is known is found by SHA-256 of key, signature and bytes. */
@@ -12,6 +12,7 @@
 
 enum { KNOWN_MAX = 1 << 14 }; /* by the first bits of the digest; the later of two is kept */
 static vd_digest known[KNOWN_MAX];
+static uint32_t asked; /* of those */
 
 static vd_digest *place_of(const uint8_t key[32], const void *bytes, size_t n,
                            const uint8_t signature[64], vd_digest *of)
@@ -43,6 +44,6 @@ ro_status sim_check_signature(const uint8_t key[32], const void *bytes, size_t n
                               const uint8_t sig[64], ro_err *err)
 {
     vd_digest of;
-    if (vd_digest_equal(place_of(key, bytes, n, sig, &of), &of)) return RO_OK;
+    if (vd_digest_equal(place_of(key, bytes, n, sig, &of), &of) && asked++ % 16) return RO_OK;
     return __real_vd_check_signature(key, bytes, n, sig, err);
 }

@@ -125,7 +125,8 @@ def gelu_like(grad):
             add("near-%d" % k, lit("f64", (6,), [b ^ s for b in (bits - 1, bits, bits + 1)
                                                   for s in (0, F64.sign)]))
         zero = f64(float.fromhex("-0x1.81429f9e97e4dp-1" if mode else "-0x1.80ead197f00b4p-1"))
-        add("zero", lit("f64", (104,), [zero + s * (1 << e) for e in range(52) for s in (-1, 1)]))
+        add("zero", lit("f64", (105,), [zero] + [zero + s * (1 << e) for e in range(52)
+                                                 for s in (-1, 1)]))
         add("empty", G("f64", (0, 2)))
         add("scalar", G("f64", ()))
 
