@@ -1,14 +1,12 @@
 /* test_total.c - rule 4 (T63): after admission no value makes an operator fail. Every operator's
  * scalar body runs on random bits in all inputs, indices, labels, steps and bools among them, and
  * on empty tensors; every read must lie inside its input, every result fit its dtype, NaN be the
- * canonical one unless bits are moved. Meant to be run under -fsanitize=address,undefined, too:
- * the digest of all operators is the same in every build. */
+ * canonical one unless bits are moved. Meant to be run under -fsanitize=address,undefined, too.
+ * Prints a digest an operator and one of all, which tests/run compares between its two builds. */
 #include "ops_cases.h"
 
 #include <criterion/criterion.h>
 
-/* Moves with an operator, a version or a case: then it is what this program prints. */
-#define ALL UINT64_C(0xd7b4b8669a6273ad)
 #define CASES 60
 #define ELEMENTS 40 /* of an output: scalar bodies of rows cost a row each */
 
@@ -125,7 +123,6 @@ Test(total, every_operator_on_any_bits)
         all += digest;
     }
     printf("%-28s %016llx\n", "all", (unsigned long long)all);
-    cr_assert_eq(all, ALL, "the digest of all operators is %016llx", (unsigned long long)all);
 }
 
 /* Attributes at their edges: admitted ones run, the others are refused with a sentence. */
