@@ -651,8 +651,8 @@ RO_FN double ro_gelu_f64(double x)
     return ro_activation_f64(x, 39.0, p, k);
 }
 
-/* A derivative of gelu at less than 1/16 from its zero, where the terms of the formula cancel to
- * fewer digits than a pair needs: of x - x0 by a row of ro_gelu_zeros. */
+/* Less than 1/16 from its zero the terms of a derivative of gelu cancel to fewer digits than a pair
+ * needs: there it is computed from x - x0 and a row of ro_gelu_zeros. */
 RO_FN int ro_gelu_zero_near(const double *zero, double x)
 {
     return ro_abs_f64(ro_sub_f64(x, zero[0])) < 0.0625;
@@ -668,11 +668,11 @@ RO_FN double ro_gelu_zero_f64(const double *zero, double x)
 /* Phi(x) + x phi(x). */
 RO_FN double ro_dgelu_f64(double x)
 {
+    if (ro_gelu_zero_near(ro_gelu_zeros[0], x)) return ro_gelu_zero_f64(ro_gelu_zeros[0], x);
     int64_t k;
     ro_dd bell, p = ro_dd_normal(x, &bell, &k);
     ro_dd slope = ro_dd_make(RO_INV_ROOT_2PI_H, RO_INV_ROOT_2PI_L);
     double c = ro_sign_of_f64(ro_capped_f64(x, 39.0), x);
-    if (ro_gelu_zero_near(ro_gelu_zeros[0], x)) return ro_gelu_zero_f64(ro_gelu_zeros[0], x);
     p = ro_dd_add(p, ro_dd_mul_f64(ro_dd_mul(slope, bell), c));
     return ro_keep_nan_f64(ro_scale_f64(ro_dd_to_f64(p), k), x);
 }
@@ -696,12 +696,12 @@ RO_FN double ro_gelu_tanh_f64(double x)
 /* Its derivative: at -t it is e (1 + e - t v') / (1 + e)^2, and at t 1 less that. */
 RO_FN double ro_dgelu_tanh_f64(double x)
 {
+    if (ro_gelu_zero_near(ro_gelu_zeros[1], x)) return ro_gelu_zero_f64(ro_gelu_zeros[1], x);
     double t = ro_capped_f64(x, 22.0);
     int64_t k;
     int negative = x < 0.0;
     ro_dd a = ro_dd_make(RO_GELU_A_H, RO_GELU_A_L), one = ro_dd_make(1.0, 0.0), e, d, w;
     ro_dd m = ro_dd_decay(ro_dd_cubic(t, a, ro_dd_make(RO_GELU_B_H, RO_GELU_B_L)), &e, &k);
-    if (ro_gelu_zero_near(ro_gelu_zeros[1], x)) return ro_gelu_zero_f64(ro_gelu_zeros[1], x);
     w = ro_dd_cubic(t, a, ro_dd_make(RO_GELU_B3_H, RO_GELU_B3_L));
     d = ro_dd_add(e, one);
     w = ro_dd_mul(ro_dd_pick(negative, m, e), ro_dd_add(d, ro_dd_neg(w)));

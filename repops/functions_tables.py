@@ -16,7 +16,7 @@ nodes. The error of every row is measured on a grid and the program stops if one
 import sys
 
 from mpmath import (mp, mpf, atan, chop, cos, diff, erf, erfc, exp, factorial, findroot, floor, log,
-                    lu_solve, matrix, pi, sqrt, taylor)
+                    lu_solve, matrix, pi, polyval, sqrt, taylor)
 
 mp.prec = 400
 DEGREE = 11
@@ -64,7 +64,7 @@ def dgelu_tanh_bracket(t):
 
 
 def gelu_slope(x):
-    return erfc(-x / sqrt(mpf(2))) / 2 + x * exp(-x * x / 2) / sqrt(2 * pi)
+    return exp(-x * x / 2) * dgelu_scaled(-x)
 
 
 def gelu_tanh_slope(x):
@@ -101,10 +101,7 @@ def row(f, lo, hi, centre, degree=DEGREE):
         d = t - centre
         if d == 0:
             continue
-        p = mpf(0)
-        for v in reversed(q):
-            p = p * d + v
-        got = exact[0] + exact[1] * d + exact[2] * d * d + p * d ** 3
+        got = exact[0] + exact[1] * d + exact[2] * d * d + polyval(q[::-1], d) * d ** 3
         worst = max(worst, abs(got / f(t) - 1))
     if worst > TARGET:
         sys.exit("row [%s, %s]: error 2^%s" % (lo, hi, mp.nstr(log(worst, 2), 4)))
@@ -276,9 +273,7 @@ def main():
         rows.append(pair(zero) + pair(c[1]) + [double(v) for v in c[2:]])
         for i in range(-16, 17):
             d = mpf(i) / 256
-            p = mpf(0)
-            for v in reversed(rows[-1][4:]):
-                p = p * d + v
+            p = polyval(rows[-1][:3:-1], d)
             if i:
                 worst = max(worst, abs(d * (c[1] + p * d) / f(zero + d) - 1))
     bound = "relative error below 2^%d" % int(floor(log(worst, 2)) + 1)

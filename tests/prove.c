@@ -517,10 +517,10 @@ typedef struct {
     double (*ours)(double);
     void (*exact)(mpfr_t, const mpfr_t, mpfr_t *);
     double span; /* beyond it the function is dull; 0: it is not */
-    double zero; /* where its terms cancel; 0: nowhere */
+    const double *zero; /* where its terms cancel; NULL: nowhere */
 } function64;
 
-#define FUNCTION64(name, span) {#name, ro_##name##_f64, name##_mp, span, 0}
+#define FUNCTION64(name, span) {#name, ro_##name##_f64, name##_mp, span, NULL}
 #define FUNCTION64_ZERO(name, span, zero) {#name, ro_##name##_f64, name##_mp, span, zero}
 static const function64 functions64[] = {
     FUNCTION64(exp, 746),      FUNCTION64(log, 0),     FUNCTION64(tanh, 24),
@@ -530,8 +530,8 @@ static const function64 functions64[] = {
     FUNCTION64(asin, 1),       FUNCTION64(acos, 1),    FUNCTION64(atan, 0),
     FUNCTION64(sinh, 711),     FUNCTION64(cosh, 711),  FUNCTION64(expm1, 711),
     FUNCTION64(asinh, 0),      FUNCTION64(acosh, 0),   FUNCTION64(atanh, 1),
-    FUNCTION64_ZERO(dgelu, 39, -0x1.80ead197f00b4p-1),
-    FUNCTION64_ZERO(dgelu_tanh, 22, -0x1.81429f9e97e4dp-1),
+    FUNCTION64_ZERO(dgelu, 39, ro_gelu_zeros[0]),
+    FUNCTION64_ZERO(dgelu_tanh, 22, ro_gelu_zeros[1]),
 };
 enum { FUNCTIONS64 = sizeof functions64 / sizeof functions64[0], DIGITS64 = 140 };
 
@@ -561,7 +561,7 @@ static double point(const function64 *f, uint64_t *s)
     if (way == 1) return u * (f->span > 0 ? f->span : 100);
     if (way == 2) return u * (f->span == 1 ? 1 : 2);
     u = ldexp(u < 0 ? u - 1 : u + 1, (int)((r >> 32) % 50) - 40);
-    return f->zero < 0 ? f->zero + u * 0x1p-12 : u; /* 2^-52 to 1/8 of it */
+    return f->zero ? *f->zero + u * 0x1p-12 : u; /* 2^-52 to 1/8 of it */
 }
 
 /* |got - y| in units in the last place of the double nearest to y; -1: one of both is infinite. */

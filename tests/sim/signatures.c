@@ -1,4 +1,4 @@
-/* signatures.c - a signature that was made here is not checked here.
+/* signatures.c - of the signatures that were made here few are checked.
  *
  * What this file decides: that what vd_sign has given is known to be good (tests/test_key.c shows
  * that it is). Checking a signature is most of what a simulated message costs, and nearly all were

@@ -306,11 +306,11 @@ typedef struct sim_keys {
 } sim_keys;
 void sim_keys_make(sim_keys *k);
 vd_key *sim_key_new(uint32_t number);
+void sim_keys_release(sim_keys *k);
 
-/* signatures.c: vd_check_signature, which is not asked of a signature that was made here. */
+/* signatures.c: vd_check_signature, which is asked of few signatures that were made here. */
 ro_status sim_check_signature(const uint8_t key[32], const void *bytes, size_t n,
                               const uint8_t sig[64], ro_err *err) RO_CHECKED;
-void sim_keys_release(sim_keys *k);
 
 /* seeds.c: what a seed draws; one seed from begin to end */
 void sim_set_up(sim_world *w, const sim_pool *pool, const sim_keys *keys, uint64_t seed);

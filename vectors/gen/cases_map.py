@@ -1,5 +1,6 @@
 """cases_map.py - the cases of the elementwise operators."""
 
+import functions64 as fn64
 from book import G
 from ops_map import CODE_OF
 from soft import ALL, F32, F64, FLOATS, HALVES, NUMBERS, TYPES, convert
@@ -124,7 +125,7 @@ def gelu_like(grad):
             bits = f64(v)
             add("near-%d" % k, lit("f64", (6,), [b ^ s for b in (bits - 1, bits, bits + 1)
                                                   for s in (0, F64.sign)]))
-        zero = f64(float.fromhex("-0x1.81429f9e97e4dp-1" if mode else "-0x1.80ead197f00b4p-1"))
+        zero = (fn64.ZERO_TANH if mode else fn64.ZERO_NORMAL)[0][0]
         add("zero", lit("f64", (105,), [zero] + [zero + s * (1 << e) for e in range(52)
                                                  for s in (-1, 1)]))
         add("empty", G("f64", (0, 2)))
