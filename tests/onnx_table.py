@@ -4,9 +4,8 @@
     tests/onnx_table.py [check|write] SUITE...     (SUITE: debian, onnx-1.22.0)
 
 check (the default) says "ok" or "not ok" of each: none wrong, at least as many passed as
-tests/conformance.least says, every refusal with a reason, the tables of docs/ONNX.md and
-docs/ONNX-OPERATORS.md as they would be made now; the last line is the suite's counts. write makes the
-tables and raises the counts. Whoever makes another case pass runs `write debian`."""
+tests/conformance.least says, every refusal with a reason, the tables of docs/ONNX.md as they
+would be made now; the last line is the suite's counts. write makes the tables and raises the counts. Whoever makes another case pass runs `write debian`."""
 import collections, json, os, re, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -14,7 +13,7 @@ import pypi
 from verde_cli import ROOT, call, check
 
 LEAST = os.path.join(ROOT, "tests", "conformance.least")
-PAGES = [os.path.join(ROOT, "docs", p) for p in ("ONNX.md", "ONNX-OPERATORS.md")]
+PAGE = os.path.join(ROOT, "docs", "ONNX.md")
 DEBIAN = "/usr/share/libonnx-testdata/data"
 
 
@@ -102,26 +101,22 @@ def totals_table(totals):
 def replaced(text, section, table):
     """What stands between the two marks of a section is the table."""
     begin, end = "<!-- %s -->\n" % section, "<!-- end -->"
-    if begin not in text:
-        return text
     head, rest = text.split(begin)
     return head + begin + table + "\n" + rest[rest.index(end):]
 
 
-def tell(pages, suite, families, totals):
-    """The pages with the tables of a suite made anew."""
+def tell(page, suite, families, totals):
+    """The page with the tables of a suite made anew."""
     node = totals[suite + "/node"]["cases"]
-    for page in pages:
-        pages[page] = replaced(pages[page], suite + " totals", totals_table(totals))
-        pages[page] = replaced(pages[page], suite + " operators", operators_table(families, node))
-    return pages
+    page = replaced(page, suite + " totals", totals_table(totals))
+    return replaced(page, suite + " operators", operators_table(families, node))
 
 
 # ---- what is asked for ---------------------------------------------------------------------------
 
 
-def read_pages():
-    return {p: open(p, encoding="utf-8").read() for p in PAGES}
+def read_page():
+    return open(PAGE, encoding="utf-8").read()
 
 
 def check_suite(suite):
@@ -141,8 +136,8 @@ def check_suite(suite):
               "at least %d: %s" % (suites[name], wrong[:5]))
         check("%s: every refusal says why" % name, all(
             len(c["why"]) > 10 for c in v["cases"] if c["result"] == "refused"))
-    check("what docs/ say of %s is so (else: tests/onnx_table.py write %s)" % (suite, suite),
-          tell(read_pages(), suite, families, totals) == read_pages())
+    check("what docs/ONNX.md says of %s is so (else: tests/onnx_table.py write %s)" % (suite, suite),
+          tell(read_page(), suite, families, totals) == read_page())
     print("%s: %s" % (suite, "; ".join("%s %d of %d pass, %d refused, %d wrong" % (
         n.split("/")[1], v["passed"], len(v["cases"]), v["refused"], v["wrong"])
         for n, v in totals.items())))
@@ -165,9 +160,9 @@ def write_suite(suite):
         text = re.sub(r"(?m)^(%s) \d+$" % re.escape(name), r"\1 %d" % count, text)
     with open(LEAST, "w") as f:
         f.write(text)
-    for page, text in tell(read_pages(), suite, families, totals).items():
-        with open(page, "w", encoding="utf-8") as f:
-            f.write(text)
+    page = tell(read_page(), suite, families, totals)
+    with open(PAGE, "w", encoding="utf-8") as f:
+        f.write(page)
     print("%s: %s" % (suite, ", ".join("%s %d" % (n, v["passed"]) for n, v in totals.items())))
 
 
