@@ -36,7 +36,7 @@ bench-models: ## real models beside onnxruntime: time and memory; writes build/b
 	@scripts/need --install build bench
 	@$(MAKE) --no-print-directory all
 	@scripts/fetch-models
-	@tests/bench-models $(ROUNDS)
+	@tests/bench-models $(RUNS)
 
 install: all ## into DESTDIR and PREFIX (default /usr/local)
 	@cmake -DCMAKE_INSTALL_PREFIX=$(or $(PREFIX),/usr/local) $(BUILD) >/dev/null

@@ -38,6 +38,8 @@ _verde_value() {
     ;;
   --key) _verde_files .pem ;;
   --model) _verde_files .safetensors .onnx ;;
+  --onnxruntime-model) _verde_files .onnx ;;
+  --onnxruntime) _verde_files '' ;;
   --store | --dir) _verde_folders ;;
   --job) _verde_files .json .trace ;;
   --out)
@@ -94,7 +96,10 @@ _verde() {
     options='--trace --store --segment --out --key --record --threads --inject --input --json'
     files='.json .onnx'
     ;;
-  bench) options='--input --runs --threads --json' files='.json .onnx' ;;
+  bench)
+    options='--input --runs --threads --onnxruntime --onnxruntime-model --json'
+    files='.json .onnx'
+    ;;
   conformance) options='--progress --threads --json' files=.onnx ;;
   inspect) options='--step --json' files='.trace .onnx' ;;
   verify) options='--store --sample --threads --json' files=.trace ;;

@@ -1,6 +1,6 @@
 """The real models that scripts/fetch-models brings, each with its real input: what is asked of it, in
 which pieces, and what a user would read in its answer."""
-import json, os, sys, wave
+import glob, json, os, sys, wave
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MODELS = os.path.join(ROOT, "build", "models")
@@ -11,6 +11,13 @@ import numpy as np
 
 import encoder_onnx
 from onnx_read import fields, text
+
+
+def onnxruntime_library():
+    """The shared library in the package that scripts/fetch-models brings."""
+    return glob.glob(os.path.join(MODELS, "python", "onnxruntime", "capi",
+                                  "libonnxruntime.so.*"))[0]
+
 
 # ---- sound ------------------------------------------------------------------------------------
 
@@ -274,6 +281,22 @@ class Sentences(Case):
         near = out["sentence_embedding"] @ out["sentence_embedding"].T
         np.fill_diagonal(near, -1)
         return [int(k) for k in near.argmax(1)]
+
+
+def first_inputs(case):
+    """What a case asks first."""
+    class Enough(Exception):
+        pass
+
+    given = []
+
+    def run(inputs):
+        given.append(inputs)
+        raise Enough
+    try:
+        case.ask(run)
+    except Enough:
+        return given[0]
 
 
 CASES = (Magika, Silero, SileroBranches, Pitch, Detect, Turn, Recognize, Sentences)

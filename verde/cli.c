@@ -71,12 +71,18 @@ ro_status cli_parse(int argc, char **argv, cli_args *a, uint32_t min_words, uint
     return RO_OK;
 }
 
-const cli_option *cli_get(const cli_args *a, const char *name)
+static const cli_option *option_or_null(const cli_args *a, const char *name)
 {
     for (const cli_option *o = a->options; o->name; o++)
         if (strcmp(o->name, name) == 0) return o;
-    RO_ASSERT(!"the command declares the options it reads");
     return NULL;
+}
+
+const cli_option *cli_get(const cli_args *a, const char *name)
+{
+    const cli_option *o = option_or_null(a, name);
+    RO_ASSERT(o); /* the command declares the options it reads */
+    return o;
 }
 
 const char *cli_value(const cli_args *a, const char *name) { return cli_get(a, name)->value; }
@@ -419,38 +425,61 @@ static ro_status build_model(cli_job *j, const vd_job_file *f, ro_err *err)
 }
 
 /* --input NAME=FILE, each. */
-static ro_status model_of_options(cli_job *j, const char *path, const char *record,
-                                  const cli_option *o, ro_err *err)
+static ro_status files_of_options(const char *path, const cli_option *o, ro_arena *arena,
+                                  vd_job_file *f, ro_err *err)
 {
-    const char *names[64], *paths[64];
-    vd_job_file f;
-    memset(&f, 0, sizeof f);
-    f.onnx = path;
-    f.input_names = names;
-    f.input_paths = paths;
-    f.input_count = o ? o->count : 0;
-    f.spec.record = VD_RECORD_FULL;
-    if (record) RO_TRY(vd_record_parse(record, &f.spec.record, &f.spec.segment, err));
-    for (uint32_t k = 0; k < f.input_count; k++) {
-        const char *is = strchr(o->all[k], '=');
-        if (!is || is == o->all[k] || !is[1])
-            return RO_FAIL(err, RO_EUSAGE, "--input is \"%.80s\"; it is NAME=FILE", o->all[k]);
-        names[k] = ro_arena_string(j->arena, o->all[k], (size_t)(is - o->all[k]));
-        if (!names[k]) return RO_FAIL(err, RO_ENOMEM, "no memory for a model's inputs");
-        paths[k] = is + 1;
+    const uint32_t n = o ? o->count : 0;
+    memset(f, 0, sizeof *f);
+    f->onnx = path;
+    f->input_names = ro_arena_alloc(arena, (n + (size_t)1) * sizeof *f->input_names);
+    f->input_paths = ro_arena_alloc(arena, (n + (size_t)1) * sizeof *f->input_paths);
+    if (!f->input_names || !f->input_paths)
+        return RO_FAIL(err, RO_ENOMEM, "no memory for a model's inputs");
+    for (; f->input_count < n; f->input_count++) {
+        const char *text = o->all[f->input_count], *is = strchr(text, '=');
+        if (!is || is == text || !is[1])
+            return RO_FAIL(err, RO_EUSAGE, "--input is \"%.80s\"; it is NAME=FILE", text);
+        f->input_names[f->input_count] = ro_arena_string(arena, text, (size_t)(is - text));
+        if (!f->input_names[f->input_count])
+            return RO_FAIL(err, RO_ENOMEM, "no memory for a model's inputs");
+        f->input_paths[f->input_count] = is + 1;
     }
-    return build_model(j, &f, err);
+    return RO_OK;
+}
+
+/* A job file in JSON. */
+static ro_status files_of_json(const char *path, const uint8_t *bytes, uint64_t size,
+                               ro_arena *arena, vd_job_file *f, ro_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *base = ro_arena_string(arena, path, slash ? (size_t)(slash - path) : 0);
+    if (!base) return RO_FAIL(err, RO_ENOMEM, "no memory to read %s", path);
+    if (slash == path) base = "/";
+    return vd_job_parse((const char *)bytes, size, base, arena, f, err);
+}
+
+static int is_canonical(const uint8_t *bytes, uint64_t size)
+{
+    return size >= 8 && memcmp(bytes, "VERDEJOB", 8) == 0;
+}
+
+ro_status cli_model_files(const char *path, const cli_args *a, ro_arena *arena, vd_job_file *f,
+                          ro_err *err)
+{
+    uint8_t *bytes;
+    uint64_t size;
+    if (ends_in(path, ".onnx"))
+        return files_of_options(path, option_or_null(a, "--input"), arena, f, err);
+    memset(f, 0, sizeof *f);
+    RO_TRY(vd_file_read(path, VD_JOB_BYTES_MAX, arena, &bytes, &size, err));
+    return is_canonical(bytes, size) ? RO_OK : files_of_json(path, bytes, size, arena, f, err);
 }
 
 static ro_status build_json(cli_job *j, const char *path, const char *record, const uint8_t *bytes,
                             uint64_t size, ro_err *err)
 {
-    const char *slash = strrchr(path, '/');
-    char *base = ro_arena_string(j->arena, path, slash ? (size_t)(slash - path) : 0);
-    if (!base) return RO_FAIL(err, RO_ENOMEM, "no memory to read %s", path);
-    if (slash == path) base = "/";
     j->is_json = 1;
-    RO_TRY(vd_job_parse((const char *)bytes, size, base, j->arena, &j->file, err));
+    RO_TRY(files_of_json(path, bytes, size, j->arena, &j->file, err));
     if (record)
         RO_TRY(vd_record_parse(record, &j->file.spec.record, &j->file.spec.segment, err));
     if (j->file.onnx || j->file.config) return build_model(j, &j->file, err);
@@ -458,25 +487,31 @@ static ro_status build_json(cli_job *j, const char *path, const char *record, co
     return vd_model_job(&j->file.spec, j->arena, &j->job, err);
 }
 
+static ro_status build_options(cli_job *j, const char *path, const char *record,
+                               const cli_option *inputs, ro_err *err)
+{
+    vd_job_file f;
+    RO_TRY(files_of_options(path, inputs, j->arena, &f, err));
+    f.spec.record = VD_RECORD_FULL;
+    if (record) RO_TRY(vd_record_parse(record, &f.spec.record, &f.spec.segment, err));
+    return build_model(j, &f, err);
+}
+
 ro_status cli_job_load(cli_job *j, const char *path, const cli_args *a, ro_err *err)
 {
     uint8_t *bytes;
     uint64_t size;
-    const char *record = NULL;
-    const cli_option *inputs = NULL;
-    for (const cli_option *o = a->options; o->name; o++) {
-        if (strcmp(o->name, "--record") == 0) record = o->value;
-        if (strcmp(o->name, "--input") == 0) inputs = o;
-    }
+    const cli_option *r = option_or_null(a, "--record"), *inputs = option_or_null(a, "--input");
+    const char *record = r ? r->value : NULL;
     j->arena = ro_arena_new();
     if (!j->arena) return RO_FAIL(err, RO_ENOMEM, "no memory for a job");
     RO_TRY(cli_pool(a, &j->pool, err));
-    if (ends_in(path, ".onnx")) return model_of_options(j, path, record, inputs, err);
+    if (ends_in(path, ".onnx")) return build_options(j, path, record, inputs, err);
     if (inputs && inputs->count)
         return RO_FAIL(err, RO_EUSAGE, "--input is for ONNX models; %.160s does not end in .onnx",
                        path);
     RO_TRY(vd_file_read(path, VD_JOB_BYTES_MAX, j->arena, &bytes, &size, err));
-    if (size >= 8 && memcmp(bytes, "VERDEJOB", 8) == 0) {
+    if (is_canonical(bytes, size)) {
         if (record)
             return RO_FAIL(err, RO_EUSAGE, "--record cannot change a job in canonical form");
         RO_TRY(vd_job_decode(bytes, size, j->arena, &j->job, err));

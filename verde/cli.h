@@ -66,6 +66,10 @@ typedef struct {
 } cli_job;
 ro_status cli_job_load(cli_job *j, const char *path, const cli_args *a, ro_err *err)
     RO_CHECKED;
+/* What the job of a model names, and nothing is loaded: its file, and files of inputs.
+ *   *f        out: in the arena; f->onnx is NULL where the job has no model of ONNX              */
+ro_status cli_model_files(const char *path, const cli_args *a, ro_arena *arena, vd_job_file *f,
+                          ro_err *err) RO_CHECKED;
 /* A value of that type (NULL: a tensor): IDX, .npy, or where the name ends in .pb the message of
  * ONNX that the type says. */
 ro_status cli_value_load(const char *path, const vd_onnx_type *type, ro_arena *arena,
@@ -123,6 +127,24 @@ ro_status vd_safetensors_read(const char *path, ro_arena *arena, vd_named_tensor
 ro_status vd_encoder_job(const char *config, const char *weights, const vd_onnx_input *inputs,
                          uint32_t count, vd_record record, uint32_t segment, ro_arena *arena,
                          vd_onnx_job *out, ro_err *err) RO_CHECKED;
+
+/* onnxruntime, whose shared library is loaded now (bench_onnxruntime.c): for a process of its own,
+ * which the library may end, and with which what it holds goes.
+ *   library   its file; NULL: as the loader finds it
+ *   inputs    kept
+ *   *out      out: in the arena
+ *   returns   RO_OK; RO_ENOTFOUND there is no such library; RO_EOP it is another one, or cannot run
+ *             the model, as it says; RO_ELIMIT; RO_ENOMEM                                        */
+typedef struct cli_onnxruntime cli_onnxruntime;
+ro_status cli_onnxruntime_open(const char *library, const char *model, const vd_onnx_input *inputs,
+                               uint32_t count, uint32_t threads, ro_arena *arena,
+                               cli_onnxruntime **out, ro_err *err) RO_CHECKED;
+const char *cli_onnxruntime_version(const cli_onnxruntime *o);
+ro_status cli_onnxruntime_run(cli_onnxruntime *o, ro_err *err) RO_CHECKED;
+/* An output of the last run, until the next one: RO_ENOTFOUND none is called so; RO_EOP it is no
+ * tensor; RO_ETYPE, RO_ELIMIT of no type that this program has. */
+ro_status cli_onnxruntime_output(cli_onnxruntime *o, const char *name, ro_tensor *out, ro_err *err)
+    RO_CHECKED;
 
 /* Strict JSON (job_json.c): UTF-8, JSON's own numbers, nothing after it, nesting bounded.
  *   what      for messages: "the job"         *out      out: freed by cJSON_Delete            */

@@ -83,14 +83,20 @@ static const command commands[] = {
     {"keygen", NULL, cmd_keygen, "make a signing key",
      "verde keygen FILE [--json]\n\nAn Ed25519 key in PEM, readable by its owner only; never "
      "overwrites.\n\nExample\n  verde keygen me.pem\n"},
-    {"bench", NULL, cmd_bench, "how long a model takes, and how much memory",
+    {"bench", NULL, cmd_bench, "time and memory of a model, beside onnxruntime's",
      "verde bench MODEL.onnx --input NAME=FILE... [--runs N] [--threads N] [--json]\n"
-     "verde bench JOB [--runs N] [--threads N] [--json]\n\n"
-     "  --runs      runs that are counted after a first one (default 20; none begins after 20 s)\n"
-     "  --threads   with so many only (default: 1, then 2)\n\n"
+     "            [--onnxruntime FILE] [--onnxruntime-model MODEL.onnx]\n"
+     "verde bench JOB ...\n\n"
+     "  --runs               runs that are counted (default 20; none begins after 20 s)\n"
+     "  --threads            with so many only (default: 1, then 2)\n"
+     "  --onnxruntime        its shared library (default: the libonnxruntime.so.1 that the loader\n"
+     "                       finds); pip install onnxruntime brings one\n"
+     "  --onnxruntime-model  what it runs, where the job is not of a model of ONNX\n\n"
      "Prints the median and the least time of a run, the median with hashing as for a trace at\n"
-     "full, how long it takes until the first run can begin, and the peak of the process.\n\n"
-     "Example\n  verde bench model.onnx --input x=x.npy\n"},
+     "full, how long it takes until the first run can begin, and the peak of the process; the\n"
+     "same of onnxruntime, with which it takes turns on the same inputs; the ratios; and the\n"
+     "largest difference of their outputs.\n\n"
+     "Example\n  verde bench model.onnx --input x=x.npy --onnxruntime libonnxruntime.so.1.22.0\n"},
     {"conformance", NULL, cmd_conformance, "run a folder of ONNX's backend tests",
      "verde conformance DIR [--threads N] [--progress auto|plain|json|none] [--json]\n\n"
      "Every folder in DIR with a model.onnx and test_data_set_N is a case. Passed: all outputs\n"
