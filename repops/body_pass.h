@@ -111,22 +111,13 @@
             if (RO_N(ro_##op##_term)(r, attrs, i, k, &a, &b)) acc = FMA(a, b, acc);            \
         return acc;                                                                            \
     }                                                                                          \
-    RO_FN RO_T RO_N(ro_##op##_group)(const ro_reader *r, const void *attrs, uint64_t i,        \
-                                     uint64_t K, uint64_t group)                               \
-    {                                                                                          \
-        uint64_t b = group * RO_GROUP_BLOCKS, n = (K + RO_BLOCK - 1) / RO_BLOCK;               \
-        uint64_t end = n - b < RO_GROUP_BLOCKS ? n : b + RO_GROUP_BLOCKS;                      \
-        RO_T s = RO_N(ro_##op##_block)(r, attrs, i, K, b);                                     \
-        for (b++; b < end; b++) s = ADD(s, RO_N(ro_##op##_block)(r, attrs, i, K, b));          \
-        return s;                                                                              \
-    }                                                                                          \
     RO_FN RO_T RO_N(ro_##op##_sum)(const ro_reader *r, const void *attrs, uint64_t i)          \
     {                                                                                          \
-        uint64_t K = RO_N(ro_##op##_terms)(r, attrs, i), n = (K + RO_GROUP - 1) / RO_GROUP;    \
-        if (n == 0) return 0;                                                                  \
-        RO_T s = RO_N(ro_##op##_group)(r, attrs, i, K, 0);                                     \
-        for (uint64_t g = 1; g < n; g++) s = ADD(s, RO_N(ro_##op##_group)(r, attrs, i, K, g)); \
-        return s;                                                                              \
+        uint64_t K = RO_N(ro_##op##_terms)(r, attrs, i);                                       \
+        RO_N(ro_blocks) sum = {0, 0, 0};                                                       \
+        for (uint64_t b = 0; b * RO_BLOCK < K; b++)                                            \
+            RO_N(ro_blocks_push)(&sum, RO_N(ro_##op##_block)(r, attrs, i, K, b));              \
+        return RO_N(ro_blocks_end)(&sum);                                                      \
     }                                                                                          \
     RO_AT(op)                                                                                  \
     {                                                                                          \
@@ -237,19 +228,10 @@
     {                                                                                          \
         ro_parts from[RO_NEEDS_MAX];                                                           \
         uint64_t K = RO_N(ro_##op##_terms)(r, attrs, i);                                       \
-        RO_T s = 0;                                                                            \
         if (level == 0) return TO_BITS(RO_N(ro_##op##_block)(r, attrs, i, K, index));          \
         uint32_t runs = ro_contract_needs(K, level, index, from);                              \
-        if (level == 3) { /* the last of its list: the whole sum */                            \
-            if (runs) s = FROM_BITS(claims->part(claims, 2, from[0].end - 1));                 \
-            return OUT(r, out, RO_N(ro_##op##_finish)(r, attrs, i, s));                        \
-        }                                                                                      \
-        for (uint32_t t = 0; t < runs; t++)                                                    \
-            for (uint64_t k = from[t].begin; k < from[t].end; k++) {                           \
-                RO_T x = FROM_BITS(claims->part(claims, from[t].level, k));                    \
-                s = t == 0 && k == from[t].begin ? x : ADD(s, x);                              \
-            }                                                                                  \
-        return TO_BITS(s);                                                                     \
+        RO_T s = RO_N(ro_contract_given)(level, from, runs, claims);                           \
+        return level == 3 ? OUT(r, out, RO_N(ro_##op##_finish)(r, attrs, i, s)) : TO_BITS(s);  \
     }                                                                                          \
     RO_EXPLAIN_TABLE(op, 0, 0)
 
@@ -356,6 +338,41 @@ RO_FN RO_T RO_N(ro_count)(uint64_t n)
     return (RO_T)n;
 #endif
 }
+
+/* Block sums as rule 27 adds them: those of a group left to right, then the groups. */
+typedef struct { RO_T group, sum; uint64_t count; } RO_N(ro_blocks);
+RO_FN void RO_N(ro_blocks_push)(RO_N(ro_blocks) *s, RO_T x)
+{
+    if (s->count % RO_GROUP_BLOCKS) {
+        s->group = ADD(s->group, x);
+    } else {
+        if (s->count) s->sum = s->count == RO_GROUP_BLOCKS ? s->group : ADD(s->sum, s->group);
+        s->group = x;
+    }
+    s->count++;
+}
+RO_FN RO_T RO_N(ro_blocks_end)(const RO_N(ro_blocks) *s)
+{
+    if (s->count == 0) return 0;
+    return s->count <= RO_GROUP_BLOCKS ? s->group : ADD(s->sum, s->group);
+}
+#ifndef __CUDACC__
+/* What a part of a level of a contraction over 0 is, from what it lists: the value (level 3) is the
+ * last running sum, any other the sum from left to right. */
+RO_FN RO_T RO_N(ro_contract_given)(uint32_t level, const ro_parts *from, uint32_t runs,
+                                   const ro_claims *claims)
+{
+    RO_T s = 0;
+    if (level == 3)
+        return runs ? FROM_BITS(claims->part(claims, from[0].level, from[0].end - 1)) : s;
+    for (uint32_t t = 0; t < runs; t++)
+        for (uint64_t k = from[t].begin; k < from[t].end; k++) {
+            RO_T x = FROM_BITS(claims->part(claims, from[t].level, k));
+            s = t == 0 && k == from[t].begin ? x : ADD(s, x);
+        }
+    return s;
+}
+#endif
 
 /* A row reduction fed in order: lane l folds elements l, l+32, ... from the identity; at 4,096
  * elements, or the end, the lanes fold by halves and the result enters the next level. */

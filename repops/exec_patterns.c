@@ -170,6 +170,7 @@ static ro_elements_fn *find_elements(ro_op op, ro_compute c)
 #include "exec_pool.h"
 #include "exec_update.h"
 #include "exec_order.h"
+#include "exec_attention.h"
 
 /* ---- the table ----------------------------------------------------------------------------- */
 
@@ -191,6 +192,7 @@ static const ro_driver *find_driver(const ro_task *t)
     if (reduce_fits(t)) return &reduce_driver;
     if (f32 && is_softmax(t->op)) return &softmax_driver;
     if (layernorm_fits(t)) return &layernorm_driver;
+    if (attention_fits(t)) return &attention_driver;
     if (loss_fits(t)) return &loss_driver;
     if (maxpool_fits(t)) return &maxpool_driver;
     if (resize_fits(t)) return &resize_driver;

@@ -263,6 +263,9 @@ static const dear DEAR[] = {
      {WINDOW, {"dims", 2, {2, 2}}}},
     {RO_OP_ConvWeightGrad, 2, 2, {T(RO_F32, 2, 1, 299, 249), T(RO_F32, 2, 1, 300, 250)},
      {WINDOW, {"dims", 2, {2, 2}}}},
+    {RO_OP_Attention, 3, 4,
+     {T(RO_F32, 1, 2, 1, 60), T(RO_F32, 1, 1, 5000, 60), T(RO_F32, 1, 1, 5000, 2), T(RO_F32, 5000)},
+     {{"causal", 0, {1}}, {"past", 0, {4800}}}},
     {RO_OP_GatherGrad, 1, 2, {T(RO_F32, 140000, 1), T(RO_I64, 140000)}, {{"dim", 0, {3}}}},
     {RO_OP_GlobalAveragePool, 0, 1, {T(RO_F32, 1, 1, 600, 500)}, {{0}}},
     {RO_OP_AveragePool, 12, 1, {T(RO_F32, 1, 1, 600, 500)}, {POOL(590, 490)}},
@@ -293,6 +296,8 @@ static void dear_case(const dear *d, node_case *c, ro_err *err)
         /* Valid as indices and labels of each case; integers that are summed have both signs. */
         case_range(c, k, d->op == RO_OP_MatMul || d->op == RO_OP_ReduceSum ? -1 : 0, 1);
     }
+    if (d->op == RO_OP_Attention)
+        must(ro_attr_set_real(d->op, c->attrs.bytes, "root", 0.25, err), err);
     if (d->op == RO_OP_Gemm) must(ro_attr_set_real(d->op, c->attrs.bytes, "alpha", 1, err), err);
     for (size_t k = 0; k < sizeof d->attrs / sizeof *d->attrs && d->attrs[k].name; k++) {
         const int64_t *v = d->attrs[k].v;
@@ -304,7 +309,7 @@ static void dear_case(const dear *d, node_case *c, ro_err *err)
 }
 
 /* Levels in which a part reads inputs: the lowest, the lanes of later stages, terms of a loss, the
- * number at the best tap of a MaxPool. */
+ * number at the best tap of a MaxPool; and of an Attention lanes and blocks that list scores. */
 static uint32_t some_level(const rf_node *n, uint64_t element, uint64_t *count, rng *r)
 {
     ro_reader reader = {n->in, n->out, n->inputs, n->outputs, NULL, NULL, NULL};
@@ -318,6 +323,7 @@ static uint32_t some_level(const rf_node *n, uint64_t element, uint64_t *count, 
     case RO_OP_SoftmaxCrossEntropyLoss: return pick == 2 ? rows + 3 : rows / 2 * pick;
     case RO_OP_SoftmaxCrossEntropyLossGrad: return rows / 2 * pick;
     case RO_OP_MaxPool: return pick == 2 ? 2 : 0;
+    case RO_OP_Attention: return pick == 2 ? levels - 4 : pick ? levels / 2 - 1 : 0;
     default: return 0;
     }
 }

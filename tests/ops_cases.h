@@ -542,6 +542,28 @@ CASE(Gemm)
     default: IN(d, 2, m, n); break;
     }
 }
+CASE(Attention)
+{
+    static const int64_t keys[] = {1, 33, 255, 257, 513, 4097};
+    const ro_dtype d = case_dtype(c, g, 'F');
+    const int64_t b = case_size(c, g), own = case_size(c, g), heads = own * rng_in(g, 1, 2);
+    const int64_t n = c->big ? keys[rng_in(g, 0, 5)] : case_length(c, g);
+    const int64_t rows = case_size(c, g), size = c->big && n < 300 ? rng_in(g, 250, 260)
+                                                                 : case_size(c, g);
+    const int64_t width = c->big ? 1 : case_size(c, g);
+    t->root = (float)rng_in(g, 1, 3) / 2;
+    t->cap = rng_in(g, 0, 1) ? 0 : 1.5f;
+    t->causal = (uint32_t)rng_in(g, 0, 1);
+    t->past = t->causal ? rng_in(g, 0, n) : 0;
+    IN(d, 4, b, heads, rows, size);
+    IN(d, 4, b, own ? own : 1, n, size);
+    IN(d, 4, b, own ? own : 1, n, width);
+    if (rng_in(g, 0, 1)) return;
+    const ro_type scores = ro_type_of(d, 4, (int64_t[]){b, heads, rows, n});
+    case_broadcast(c, g, &scores, d);
+    if (rng_in(g, 0, 1)) IN(RO_I64, 1, b);
+    case_range(c, 4, 1, (double)n);
+}
 /* x, w and attributes of a convolution; returns its output. */
 static ro_type case_conv(node_case *c, rng *g, char set, ro_Conv_attrs *t, ro_type *x, ro_type *w)
 {

@@ -303,6 +303,34 @@ Test(explain, rows_of_many_classes, .timeout = 120)
             }
 }
 
+/* Keys over a chunk, heads over a block: scores listed by lanes of two chunks and by blocks. */
+Test(explain, attention_over_many_keys, .timeout = 120)
+{
+    static const struct { int64_t keys, size; uint32_t levels; } SHAPES[] = {
+        {256, 257, 10}, {300, 600, 10}, {4096, 3, 10}, {4097, 3, 12}, {5000, 260, 12}};
+    rng g = {7};
+    for (size_t k = 0; k < sizeof SHAPES / sizeof *SHAPES; k++) {
+        const int64_t S = SHAPES[k].keys, D = SHAPES[k].size;
+        uint64_t count[RO_LEVELS_MAX];
+        ro_err err = {0};
+        subject s = {.c = {.op = RO_OP_Attention, .inputs = 5, .outputs = 1}};
+        s.c.in[0] = ro_type_of(RO_F32, 4, (int64_t[]){1, 2, 3, D});
+        s.c.in[1] = ro_type_of(RO_F32, 4, (int64_t[]){1, 1, S, D});
+        s.c.in[2] = ro_type_of(RO_F32, 4, (int64_t[]){1, 1, S, 2});
+        s.c.in[3] = ro_type_of(RO_F32, 2, (int64_t[]){3, S});
+        s.c.in[4] = ro_type_of(RO_I64, 1, (int64_t[]){1});
+        cr_assert_eq(ro_attr_set_real(s.c.op, s.c.attrs.bytes, "root", 0.5, &err), RO_OK);
+        cr_assert_eq(ro_attr_set_real(s.c.op, s.c.attrs.bytes, "cap", 3, &err), RO_OK);
+        attr_int(&s, "causal", k % 2);
+        attr_int(&s, "past", k % 2 ? S / 2 : 0);
+        check_subject(&s, &g, count);
+        ro_reader r = reader_of(&s);
+        cr_assert_eq(ro_explain_of(s.c.op, &r)->levels(&r, s.c.attrs.bytes, 0, 0, count),
+                     SHAPES[k].levels);
+        cr_assert(count[0] == (uint64_t)(S * ((D + 255) / 256)) && count[1] == (uint64_t)S);
+    }
+}
+
 /* Marks of so many parts that they are listed by marks. */
 Test(explain, marks_of_marks, .timeout = 120)
 {

@@ -1,11 +1,13 @@
 /* onnx_attention.c - attention in ONNX's five forms, and rotary embeddings, as nodes.
  *
- * What this file decides: the order of operations that ONNX's own function bodies have, node by
- * node; docs/ONNX.md states it.
+ * What this file decides: when attention is one node, and else the order of operations that ONNX's
+ * own function bodies have, node by node; docs/ONNX.md states it.
  *
  * Invariants
- *   1. Heads that share a key and value meet them by broadcasting: nothing is copied for them.
- *   2. A score is one MatMul of all its products, a row of weights one Softmax: no part of either
+ *   1. One node and the nodes that it stands for give the same bits in float32 and float64, so a
+ *      model that is trained, which needs their gradients, computes what it computes when it runs.
+ *   2. Heads that share a key and value meet them by broadcasting: nothing is copied for them.
+ *   3. A score is one sum of all its products, a row of weights one softmax: no part of either
  *      hangs on how long a sequence is. */
 #include <math.h>
 
@@ -13,13 +15,12 @@
 
 /* ---- what they share ---------------------------------------------------------------------- */
 
-/* sqrt(scale), or of 1 / sqrt(size) where the model says no scale: in float32, and rounded once
- * more to d. It is a number of the model's, so it is computed now. */
-static ro_status scale_root(vd_use *u, int64_t size, ro_dtype d, int root, ro_value *out)
+/* sqrt(scale), or of 1 / sqrt(size) where the model says no scale, in float32. It is a number of
+ * the model's, so it is computed now. */
+static ro_status scale_of(vd_use *u, int64_t size, int root, float *f)
 {
     vd_maker m = {u->l, RO_OK};
     const void *data;
-    float f;
     ro_value s = vd_make_real(&m, RO_F32, vd_use_float(u, "scale", 1));
     if (!vd_use_attribute(u, "scale") || (!root && vd_use_float(u, "scale", 0) == 0)) {
         s = vd_make_1(&m, "Sqrt", vd_make_real(&m, RO_F32, (double)size));
@@ -28,9 +29,9 @@ static ro_status scale_root(vd_use *u, int64_t size, ro_dtype d, int root, ro_va
     if (root) s = vd_make_1(&m, "Sqrt", s);
     RO_TRY(m.status);
     RO_TRY(vd_lower_known(u->l, s, &data));
-    memcpy(&f, data, 4);
-    if (f != f) return vd_use_fail(u, RO_EATTR, "has a scale of which there is no square root");
-    return vd_lower_scalar(u->l, d, (double)f, out);
+    memcpy(f, data, 4);
+    if (*f != *f) return vd_use_fail(u, RO_EATTR, "has a scale of which there is no square root");
+    return RO_OK;
 }
 
 /* (batch, length, heads * size) as (batch, heads, length, size); with 4 axes, x as it is. */
@@ -105,10 +106,39 @@ static ro_value softmax(vd_maker *m, ro_value x)
 }
 
 /* sqrt(scale) Q times sqrt(scale) K transposed. */
-static ro_value scores(vd_maker *m, ro_value q, ro_value k, ro_value root)
+static ro_value scores(vd_maker *m, ro_value q, ro_value k, float scale_root)
 {
+    ro_value root = vd_make_real(m, vd_make_type(m, q).dtype, (double)scale_root);
     q = vd_make_2(m, "Mul", q, root);
     return by_heads(m, q, vd_make_2(m, "Mul", vd_make_swap(m, k, 2, 3), root));
+}
+
+/* Whether attention is one node: nobody asks for what it holds inside, and it has one dtype in
+ * which all is computed. at: of softmax. */
+static int is_one_node(const vd_use *u, ro_value q, ro_value k, ro_value v, ro_dtype at)
+{
+    const ro_dtype d = ro_graph_type(u->l->graph, q)->dtype;
+    const ro_dtype computed = d == RO_F64 ? RO_F64 : RO_F32;
+    return !u->l->train && vd_use_wanted(u, RO_OUTPUTS_MAX) < 4 && (at == d || at == computed) &&
+           d == ro_graph_type(u->l->graph, k)->dtype && d == ro_graph_type(u->l->graph, v)->dtype;
+}
+
+typedef struct {
+    ro_value q, k, v, bias, lengths; /* the last two: RO_NO_VALUE where there are none */
+    float root;
+    double cap;
+    int64_t causal, past;
+} one_node;
+
+static ro_value make_one_node(vd_maker *m, const one_node *x)
+{
+    const ro_value in[5] = {x->q, x->k, x->v, x->bias, x->lengths};
+    vd_attrs a = vd_attrs_of("Attention");
+    vd_attrs_real(m->l, &a, "root", (double)x->root);
+    vd_attrs_real(m->l, &a, "cap", x->cap);
+    vd_attrs_int(m->l, &a, "causal", x->causal);
+    vd_attrs_int(m->l, &a, "past", x->causal ? x->past : 0);
+    return vd_make_node(m, &a, in, x->lengths != RO_NO_VALUE ? 5 : x->bias != RO_NO_VALUE ? 4 : 3);
 }
 
 /* x, unless it is of another shape than the one that it has to have: broadcasting goes one way. */
@@ -162,52 +192,76 @@ static ro_value bias_of(vd_use *u, vd_maker *m, ro_dtype d, int64_t rows, int64_
     return bias;
 }
 
-static ro_status attention(vd_use *u)
+/* Softmax of the scores with all that is added to them, node by node, and what output 3 is. */
+static ro_status weights(vd_use *u, one_node *x, ro_dtype at, ro_value *out)
 {
     vd_maker m = {u->l, RO_OK};
-    ro_value q, k, v, root, x;
-    ro_dtype at;
-    RO_TRY(vd_use_wants(u, 3, 7));
-    const int packed = vd_use_type(u, 0)->rank == 3;
+    const ro_type q = vd_make_type(&m, x->q);
     const int64_t mode = vd_use_int(u, "qk_matmul_output_mode", 0);
-    const double cap = vd_use_float(u, "softcap", 0);
-    RO_TRY(split_heads(u, u->in[0], vd_use_int(u, "q_num_heads", 0), &q));
-    RO_TRY(split_heads(u, u->in[1], vd_use_int(u, "kv_num_heads", 0), &k));
-    RO_TRY(split_heads(u, u->in[2], vd_use_int(u, "kv_num_heads", 0), &v));
-    RO_TRY(check_heads(u, q, k, v));
+    ro_value s = scores(&m, x->q, x->k, x->root);
+    u->out[3] = s;
+    if (x->cap != 0) {
+        ro_value c = vd_make_real(&m, q.dtype, x->cap);
+        s = vd_make_2(&m, "Mul", vd_make_1(&m, "Tanh", vd_make_2(&m, "Div", s, c)), c);
+    }
+    if (mode == 1) u->out[3] = s;
+    ro_value bias = bias_of(u, &m, q.dtype, q.dims[2], vd_make_type(&m, x->k).dims[2], x->past);
+    if (bias != RO_NO_VALUE) {
+        const ro_type was = vd_make_type(&m, s);
+        s = vd_make_2(&m, "Add", s, bias);
+        RO_TRY(m.status);
+        RO_TRY(keeps_shape(u, s, &was, "a mask or lengths"));
+    }
+    if (mode == 2) u->out[3] = s;
+    *out = s = vd_make_cast(&m, softmax(&m, vd_make_cast(&m, s, at)), q.dtype);
+    if (mode == 3) u->out[3] = s;
+    return m.status;
+}
+
+/* Q, K and V with heads told apart, K and V after those of the past. */
+static ro_status attention_inputs(vd_use *u, one_node *x)
+{
+    vd_maker m = {u->l, RO_OK};
+    const int64_t mode = vd_use_int(u, "qk_matmul_output_mode", 0);
+    RO_TRY(split_heads(u, u->in[0], vd_use_int(u, "q_num_heads", 0), &x->q));
+    RO_TRY(split_heads(u, u->in[1], vd_use_int(u, "kv_num_heads", 0), &x->k));
+    RO_TRY(split_heads(u, u->in[2], vd_use_int(u, "kv_num_heads", 0), &x->v));
+    RO_TRY(check_heads(u, x->q, x->k, x->v));
     if (mode < 0 || mode > 3)
         return vd_use_fail(u, RO_EATTR, "has qk_matmul_output_mode %lld", (long long)mode);
     if (!vd_use_type(u, 4) != !vd_use_type(u, 5))
         return vd_use_fail(u, RO_EFORMAT, "has one of past_key and past_value");
-    ro_type t = vd_make_type(&m, q);
-    const int64_t past = vd_use_type(u, 4) && vd_use_type(u, 4)->rank == 4
-                             ? vd_use_type(u, 4)->dims[2] : 0;
-    if (vd_use_type(u, 4)) k = vd_make_join(&m, u->in[4], k, 2);
-    if (vd_use_type(u, 5)) v = vd_make_join(&m, u->in[5], v, 2);
+    x->past = vd_use_type(u, 4) && vd_use_type(u, 4)->rank == 4 ? vd_use_type(u, 4)->dims[2] : 0;
+    if (vd_use_type(u, 4)) x->k = vd_make_join(&m, u->in[4], x->k, 2);
+    if (vd_use_type(u, 5)) x->v = vd_make_join(&m, u->in[5], x->v, 2);
+    x->cap = vd_use_float(u, "softcap", 0);
+    x->causal = vd_use_int(u, "is_causal", 0) != 0;
     RO_TRY(m.status);
-    RO_TRY(softmax_dtype(u, t.dtype, &at));
-    RO_TRY(scale_root(u, t.dims[3], t.dtype, 1, &root));
-    const int64_t total = ro_graph_type(u->l->graph, k)->dims[2];
-    u->out[1] = k;
-    u->out[2] = v;
-    u->out[3] = x = scores(&m, q, k, root);
-    if (cap != 0) {
-        ro_value c = vd_make_real(&m, t.dtype, cap);
-        x = vd_make_2(&m, "Mul", vd_make_1(&m, "Tanh", vd_make_2(&m, "Div", x, c)), c);
+    return scale_of(u, ro_graph_type(u->l->graph, x->q)->dims[3], 1, &x->root);
+}
+
+static ro_status attention(vd_use *u)
+{
+    vd_maker m = {u->l, RO_OK};
+    one_node x = {.bias = RO_NO_VALUE, .lengths = RO_NO_VALUE};
+    ro_dtype at;
+    ro_value y;
+    RO_TRY(vd_use_wants(u, 3, 7));
+    RO_TRY(attention_inputs(u, &x));
+    const ro_type q = vd_make_type(&m, x.q), *lengths = vd_use_type(u, 6);
+    RO_TRY(softmax_dtype(u, q.dtype, &at));
+    u->out[1] = x.k;
+    u->out[2] = x.v;
+    if (is_one_node(u, x.q, x.k, x.v, at) &&
+        (!lengths || (lengths->rank == 1 && lengths->dims[0] == q.dims[0]))) {
+        if (vd_use_type(u, 3)) x.bias = own_mask(u, &m, q.dtype, vd_make_type(&m, x.k).dims[2]);
+        if (lengths) x.lengths = vd_make_cast(&m, u->in[6], RO_I64);
+        y = make_one_node(&m, &x);
+    } else {
+        RO_TRY(weights(u, &x, at, &y));
+        y = by_heads(&m, y, x.v);
     }
-    if (mode == 1) u->out[3] = x;
-    ro_value bias = bias_of(u, &m, t.dtype, t.dims[2], total, past);
-    if (bias != RO_NO_VALUE) {
-        const ro_type was = vd_make_type(&m, x);
-        x = vd_make_2(&m, "Add", x, bias);
-        RO_TRY(m.status);
-        RO_TRY(keeps_shape(u, x, &was, "a mask or lengths"));
-    }
-    if (mode == 2) u->out[3] = x;
-    x = vd_make_cast(&m, softmax(&m, vd_make_cast(&m, x, at)), t.dtype);
-    if (mode == 3) u->out[3] = x;
-    x = by_heads(&m, x, v);
-    u->out[0] = packed ? join_heads(&m, x) : x;
+    u->out[0] = vd_use_type(u, 0)->rank == 3 ? join_heads(&m, y) : y;
     return m.status;
 }
 
@@ -232,14 +286,20 @@ static ro_status modified(vd_use *u, const char *name, ro_value *x)
 static ro_status flex_attention(vd_use *u)
 {
     vd_maker m = {u->l, RO_OK};
-    ro_value root, x;
+    one_node one = {u->in[0], u->in[1], u->in[2], RO_NO_VALUE, RO_NO_VALUE, 0, 0, 0, 0};
+    ro_value x;
     ro_dtype at;
     RO_TRY(vd_use_wants(u, 3, 3));
     RO_TRY(check_heads(u, u->in[0], u->in[1], u->in[2]));
     ro_type t = *vd_use_type(u, 0);
     RO_TRY(softmax_dtype(u, t.dtype == RO_F64 ? RO_F64 : RO_F32, &at));
-    RO_TRY(scale_root(u, t.dims[3], t.dtype, 1, &root));
-    x = vd_make_cast(&m, scores(&m, u->in[0], u->in[1], root), at);
+    RO_TRY(scale_of(u, t.dims[3], 1, &one.root));
+    if (!vd_use_attribute(u, "score_mod") && !vd_use_attribute(u, "prob_mod") &&
+        is_one_node(u, one.q, one.k, one.v, at)) {
+        u->out[0] = make_one_node(&m, &one);
+        return m.status;
+    }
+    x = vd_make_cast(&m, scores(&m, u->in[0], u->in[1], one.root), at);
     RO_TRY(m.status);
     RO_TRY(modified(u, "score_mod", &x));
     x = softmax(&m, x);
@@ -297,6 +357,7 @@ static ro_status linear_inputs(vd_use *u, uint32_t rule, linear *s)
 {
     const int64_t heads = vd_use_int(u, "q_num_heads", 0), own = vd_use_int(u, "kv_num_heads", 0);
     const ro_type q = *vd_use_type(u, 0);
+    float scale;
     const int alone = vd_use_type(u, 5) && vd_use_type(u, 5)->rank == 3 &&
                       vd_use_type(u, 5)->dims[2] == 1; /* one beta for all heads */
     const int decays = rule == GATED || rule == GATED_DELTA, decay = vd_use_type(u, 4) != NULL;
@@ -317,7 +378,8 @@ static ro_status linear_inputs(vd_use *u, uint32_t rule, linear *s)
     s->decay = s->beta = RO_NO_VALUE;
     if (decays) RO_TRY(unpacked(u, 4, s, own, &s->decay));
     if (corrects) RO_TRY(unpacked(u, 5, s, alone ? 1 : own, &s->beta));
-    return scale_root(u, q.dims[2] / heads, RO_F32, 0, &s->scale);
+    RO_TRY(scale_of(u, q.dims[2] / heads, 0, &scale));
+    return vd_lower_scalar(u->l, RO_F32, (double)scale, &s->scale);
 }
 
 static ro_status linear_attention(vd_use *u)

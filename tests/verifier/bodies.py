@@ -14,6 +14,7 @@ import sys
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(ROOT, "vectors", "gen"))
 import functions as fn  # noqa: E402
+import functions64 as fn64  # noqa: E402
 import ops_elementwise  # noqa: E402
 import ops_map  # noqa: E402
 import ops_place  # noqa: E402
@@ -223,10 +224,10 @@ CONTRACTIONS = {
 class Contraction:
     kinds = ()  # of the lowest levels; those above hold numbers
 
-    def __init__(self, node, out, i):
-        terms, finish = CONTRACTIONS[node.op]
+    def __init__(self, node, out, i, sums=None):
+        terms, finish = CONTRACTIONS[node.op] if sums is None else (None, plain)
         self.t, self.claim = node.t, node.claim
-        self.n, self.term = terms(node, i)
+        self.n, self.term = terms(node, i) if sums is None else sums
         self.value = lambda s: node.stored(out, finish(node, i, s))
         blocks = up(self.n, BLOCK)
         groups = up(blocks, GROUP)
@@ -633,6 +634,118 @@ class LossRow(Row):
         acc = self.t.zero
         for x in claims[index % LANES::LANES]:
             acc = self.t.add(acc, self.node.claim(x))
+        return acc
+
+
+class Attention:
+    """The blocks of every score's product, the scores, a row of two stages over these, and a
+    contraction; lanes and blocks list scores instead of reading."""
+    kinds = ()
+
+    def __init__(self, node, out, i):
+        self.node, self.t, self.claim = node, node.t, node.claim
+        q, v = node.dims(0), node.dims(2)
+        self.batch, self.head, self.query, self.column = index_of(i, node.outs[0][1])
+        self.keys, self.size, self.q = v[2], q[3], q
+        self.own = [self.batch, self.head // (q[1] // v[1])]
+        stages = [(MAX, None), (SUM, None)]
+        self.row = Row(node, out, i, (self.keys, stages, None))
+        self.sum = Contraction(node, out, i, (self.keys, None))
+        self.blocks = up(self.size, BLOCK)
+        below = [self.keys * self.blocks, self.keys]
+        self.above = 2 + 2 * self.row.height
+        self.counts = below + self.row.counts[:-1] + self.sum.counts
+        self.out = out
+
+    def product(self, j, block):
+        root, ds = self.node.real("root"), range(block * BLOCK, min(self.size, (block + 1) * BLOCK))
+        at = flat([self.batch, self.head, self.query, 0], self.q) if ds else 0
+        of = flat(self.own + [j, 0], self.node.dims(1)) if ds else 0
+        return contract(self.t, [(self.t.mul(self.node.read(0, at + d), root),
+                                  self.t.mul(self.node.read(1, of + d), root)) for d in ds])
+
+    def score(self, j, blocks):
+        n, t = self.node, self.t
+        s = t.zero
+        if blocks:
+            s = _added(t, [_added(t, blocks[g:g + GROUP]) for g in range(0, len(blocks), GROUP)])
+        cap = n.real("cap")
+        if cap & ~t.sign:
+            s = t.mul(fn.tanh(t.div(s, cap)) if t is F32 else fn64.tanh(t.div(s, cap)), cap)
+        added = []
+        if n.has(3):
+            dims = n.dims(3)
+            place = [self.batch, self.head, self.query, j][4 - len(dims):]
+            added.append(n.read(3, flat([0 if d == 1 else p for p, d in zip(place, dims)], dims)))
+        if n.at["causal"]:
+            added.append(t.ninf if j > self.query + n.at["past"] else t.zero)
+        if n.has(4):
+            added.append(t.zero if j < n.signed(4, self.batch) else t.ninf)
+        if not added:
+            return t.canon(s)
+        total = t.zero if not n.has(3) else added.pop(0)
+        for x in added:
+            total = t.add(total, x)
+        return t.add(s, total)
+
+    def weight(self, s, m):
+        return (fn.exp if self.t is F32 else fn.exp64)(self.t.sub(s, m))
+
+    def term(self, w, j):
+        v = self.node.dims(2)
+        return w, self.node.read(2, flat(self.own + [j, self.column], v))
+
+    def element(self):
+        scores = [self.score(j, [self.product(j, b) for b in range(self.blocks)])
+                  for j in range(self.keys)]
+        m = self.row.fold(MAX, scores) if scores else self.t.ninf
+        e = [self.weight(s, m) for s in scores]
+        z = lane_sum(self.t, e)
+        y = contract(self.t, [self.term(self.t.div(w, z), j) for j, w in enumerate(e)])
+        return self.node.stored(self.out, y)
+
+    def scores(self, start, count):
+        return [(1, start, min(self.keys, start + count))] if start < self.keys else []
+
+    def needs(self, level, index):
+        if level == 0:
+            return []
+        if level == 1:
+            return [(0, index * self.blocks, (index + 1) * self.blocks)] if self.blocks else []
+        h, v = self.row.height, level - 2
+        tops = [(1 + h, 0, 1), (1 + 2 * h, 0, 1)]
+        if level == self.above:
+            return self.scores(index * BLOCK, BLOCK) + tops
+        if level > self.above:
+            mine = self.sum.needs(level - self.above, index)
+            return [(k + self.above, a, b) for k, a, b in mine]
+        if v % h == 0:
+            return self.scores(index // LANES * CHUNK, CHUNK) + tops[:v // h]
+        return [(k + 2, a, b) for k, a, b in self.row.needs(v, index)]
+
+    def part(self, level, index, claims):
+        if level == 0:
+            return self.product(*divmod(index, self.blocks))
+        claims = [self.claim(c) for c in claims]
+        if level == 1:
+            return self.score(index, claims)
+        if level == self.above:
+            m, z = claims[-2:]
+            js = range(index * BLOCK, min(self.keys, (index + 1) * BLOCK))
+            return contract(self.t, [self.term(self.t.div(self.weight(s, m), z), j)
+                                     for j, s in zip(js, claims)])
+        if level > self.above:
+            return self.sum.part(level - self.above, index, claims)
+        stage, v = divmod(level - 2, self.row.height)
+        if v:
+            return self.row.part(level - 2, index, claims)
+        m = claims.pop() if stage else None
+        mine = claims[index % LANES::LANES]
+        if not stage:
+            return largest(self.t, [self.t.ninf] + mine)
+        acc = self.t.zero
+        for s in mine:
+            acc = self.t.add(acc, self.weight(s, m))
         return acc
 
 
@@ -1256,7 +1369,7 @@ def explanation(node, out, i):
         return Row(node, out, i)
     if node.op in CHAINS:
         return (MaxPool if node.op == "MaxPool" else Chain)(node, out, i)
-    special = {"MaxPoolGrad": MaxPoolGrad, "ReduceMaxGrad": ReduceMaxGrad}.get(node.op)
+    special = {"Attention": Attention, "MaxPoolGrad": MaxPoolGrad, "ReduceMaxGrad": ReduceMaxGrad}.get(node.op)
     return special(node, out, i) if special else None
 
 

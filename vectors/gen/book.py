@@ -30,6 +30,7 @@ ATTRS = {
     "Add": "", "Sub": "", "Mul": "", "Div": "", "Neg": "", "Relu": "", "ReluGrad": "",
     "Gelu": "approximate:u32", "GeluGrad": "approximate:u32", "Tanh": "", "Sigmoid": "",
     "TanhGrad": "", "SigmoidGrad": "", "Exp": "", "Log": "", "Sqrt": "",
+    "Attention": "root:f32 cap:f32 causal:u32 past:i64",
     "Softmax": "axis:i64", "LogSoftmax": "axis:i64", "SoftmaxGrad": "axis:i64",
     "LogSoftmaxGrad": "axis:i64", "LayerNormalization": "axis:i64 epsilon:f32",
     "LayerNormalizationGrad": "axis:i64", "LayerNormalizationScaleGrad": "axis:i64",

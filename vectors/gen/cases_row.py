@@ -329,7 +329,58 @@ def loss(grad):
     return fill
 
 
+def _attention(book):
+    def run(name, dtype, q, keys, own=None, width=None, kind="normal", bias=None, lengths=None,
+            root=0.5, cap=0.0, causal=0, past=0):
+        b, h, _, d = q
+        own = h if own is None else own
+        xs = [G(dtype, q, kind), G(dtype, (b, own, keys, d), kind),
+              G(dtype, (b, own, keys, d if width is None else width), kind)]
+        if bias is not None or lengths is not None:
+            xs.append(None if bias is None else G(dtype, bias, kind))
+        if lengths is not None:
+            xs.append(ints("i64", (b,), lengths))
+        book.add(name, xs, {"root": f32(root), "cap": f32(cap), "causal": causal, "past": past})
+
+    for keys in (1, 2, 31, 32, 33, 64, 100, 255, 256, 257, 513, 1000, 4095, 4096, 4097, 4353):
+        run("f32-keys%d" % keys, "f32", (1, 1, 1, 3), keys, width=2)
+    for size in (1, 2, 31, 33, 255, 256, 257, 513, 4096, 4097, 4353):
+        run("f32-size%d" % size, "f32", (1, 1, 2, size), 3, width=2)
+    for dtype in FLOATS:
+        run("%s-plain" % dtype, dtype, (2, 2, 3, 5), 4)
+        run("%s-shared-heads" % dtype, dtype, (2, 6, 2, 3), 5, own=2, width=4)
+        run("%s-causal" % dtype, dtype, (1, 2, 5, 3), 5, causal=1)
+        run("%s-causal-past" % dtype, dtype, (1, 1, 3, 4), 8, causal=1, past=5)
+        run("%s-cap" % dtype, dtype, (1, 2, 3, 4), 5, cap=1.25)
+        run("%s-all" % dtype, dtype, (2, 4, 3, 4), 7, own=2, width=3, bias=(3, 7), lengths=[4, 9],
+            root=0.7, cap=2.0, causal=1, past=3)
+        for kind in ("special", "small", "bits", "wide"):
+            run("%s-%s" % (dtype, kind), dtype, (3, 2, 4, 6), 5, width=3, kind=kind)
+            run("%s-%s-bias" % (dtype, kind), dtype, (3, 2, 4, 6), 5, width=3, kind=kind,
+                bias=(2, 4, 5), cap=0.5)
+    for number, bias in enumerate(((), (1,), (5,), (4, 1), (4, 5), (2, 1, 5), (2, 4, 5), (3, 1, 1, 1),
+                                   (3, 2, 4, 5), (1, 1, 4, 5))):
+        run("bias-%d" % number, "f32", (3, 2, 4, 2), 5, bias=bias)
+        run("bias-%d-causal" % number, "f32", (3, 2, 4, 2), 5, bias=bias, causal=1)
+    run("lengths", "f32", (6, 1, 2, 3), 4, lengths=[0, 1, 3, 4, -1, (1 << 63) - 1])
+    run("lengths-causal", "f32", (3, 1, 4, 3), 4, lengths=[2, 3, 9], causal=1)
+    run("one-sees-nothing-of-its-row", "f32", (1, 1, 2, 2), 3, lengths=[0])
+    run("past-beyond", "f32", (1, 1, 2, 2), 3, causal=1, past=1 << 40)
+    for root in (0.0, -1.0, 2.0 ** 64, 2.0 ** -64):
+        run("root%s" % root, "f32", (1, 2, 3, 4), 5, root=root)
+    for cap in (-0.0, -2.0, 2.0 ** -100, 2.0 ** 100):
+        run("cap%s" % cap, "f32", (1, 2, 3, 4), 5, cap=cap)
+    for number, (q, keys, own, width) in enumerate((
+            ((0, 2, 3, 4), 5, 1, 2), ((2, 0, 3, 4), 5, 1, 2), ((2, 2, 0, 4), 5, 1, 2),
+            ((2, 2, 3, 0), 5, 1, 2), ((2, 2, 3, 4), 0, 1, 2), ((2, 2, 3, 4), 5, 1, 0),
+            ((1, 1, 1, 1), 1, 1, 1))):
+        run("empty-%d" % number, "f32", q, keys, own, width)
+        run("empty-%d-causal" % number, "f32", q, keys, own, width, causal=1)
+    run("many-rows", "f32", (2, 3, 150, 4), 9, causal=1)
+
+
 CASES = {
+    "Attention": _attention,
     "ReduceSum": reducing(NUMBERS, False), "ReduceMean": reducing(FLOATS, False),
     "ReduceMax": reducing(NUMBERS, False), "ReduceMaxGrad": reducing(FLOATS, True),
     "ReduceProd": reducing(NUMBERS, False), "ArgMax": _arg_max, "Softmax": soft(False), "LogSoftmax": soft(False),

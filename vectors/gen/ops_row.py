@@ -3,7 +3,8 @@ max and the loss. Rows are enumerated row-major over the reduced axes in ascendi
 """
 
 import functions as fn
-from orders import first_largest, lane_product, lane_sum, largest
+import functions64 as fn64
+from orders import contract, first_largest, lane_product, lane_sum, largest
 from soft import F32, F64, convert
 from tensor import Tensor, axis_of, flat, positions, size_of
 
@@ -128,6 +129,41 @@ def _along_axis(body):
                     out[place] = value
         return [Tensor(x.dtype, x.dims, out)]
     return oracle
+
+
+def attention(a, xs, _):
+    q, k, v, bias, lengths = xs + [None] * (5 - len(xs))
+    t, (batches, heads, rows, size) = q.t, q.dims
+    own, keys, width = v.dims[1:]
+    low, zero = t.ninf, t.zero
+    root, cap = (c if t is F32 else convert(F32, F64, c) for c in (a["root"], a["cap"]))
+    dims, out = (batches, heads, rows, keys), []
+
+    def score(b, h, i, j):
+        at, of = ((b * heads + h) * rows + i) * size, ((b * own + h * own // heads) * keys + j) * size
+        s = contract(t, [(t.mul(q.bits[at + d], root), t.mul(k.bits[of + d], root))
+                         for d in range(size)])
+        if cap & ~t.sign:
+            s = t.mul((fn.tanh if t is F32 else fn64.tanh)(t.div(s, cap)), cap)
+        added = zero
+        if bias is not None:
+            place = (b, h, i, j)[4 - len(bias.dims):]
+            added = bias.bits[flat([0 if d == 1 else p for p, d in zip(place, bias.dims)], bias.dims)]
+        if a["causal"]:
+            added = t.add(added, low if j > i + a["past"] else zero)
+        if lengths is not None:
+            added = t.add(added, zero if j < lengths.t.value(lengths.bits[b]) else low)
+        there = bias is not None or a["causal"] or lengths is not None
+        return t.add(s, added) if there else s
+
+    for b, h, i in positions(dims[:3]):
+        row = [score(b, h, i, j) for j in range(keys)]
+        weights = softmax_row(t, row) if row else []
+        of = (b * own + h * own // heads) * keys * width
+        for e in range(width):
+            out.append(contract(t, [(w, v.bits[of + j * width + e])
+                                    for j, w in enumerate(weights)]))
+    return [Tensor(q.dtype, dims[:3] + (width,), out)]
 
 
 # ---- layer normalization ------------------------------------------------------------------
@@ -297,6 +333,7 @@ OPS = {
     "ReduceProd": _reduce(lane_product),
     "ReduceMaxGrad": reduce_max_grad, "ArgMax": arg_max,
     "GlobalAveragePool": global_average_pool,
+    "Attention": attention,
     "Softmax": _along_axis(softmax_row), "LogSoftmax": _along_axis(log_softmax_row),
     "SoftmaxGrad": _along_axis(_softmax_grad_row),
     "LogSoftmaxGrad": _along_axis(_log_softmax_grad_row),
