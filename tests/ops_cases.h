@@ -750,10 +750,12 @@ CASE(TopK)
 
 /* ---- pools ---------------------------------------------------------------------------------- */
 
-static void case_pool(node_case *c, rng *g, char set, ro_MaxPool_attrs *t)
+/* Windows of a long case: where an element goes through all taps of every window around it
+ * (`around`), fewer of both, but more taps than an explanation takes at once (256). */
+static void case_pool(node_case *c, rng *g, char set, int around, ro_MaxPool_attrs *t)
 {
     uint32_t axes = c->big ? 2 : (uint32_t)rng_in(g, 1, 3);
-    int64_t most = c->big ? 70 : 3;
+    int64_t most = !c->big ? 3 : around ? 20 : 70;
     ro_dtype dtype = case_dtype(c, g, set);
     int64_t n = c->big ? 1 : case_size(c, g), channels = case_size(c, g);
     ro_type *x = IN(dtype, 2, n, channels);
@@ -761,11 +763,11 @@ static void case_pool(node_case *c, rng *g, char set, ro_MaxPool_attrs *t)
     t->kernel_shape.n = t->strides.n = t->dilations.n = axes;
     t->pads.n = 2 * axes;
     for (uint32_t a = 0; a < axes; a++) {
-        int64_t k = rng_in(g, c->big ? 30 : 1, most), d = rng_in(g, 1, 2);
+        int64_t k = rng_in(g, !c->big ? 1 : around ? 17 : 30, most), d = rng_in(g, 1, 2);
         int64_t p = rng_in(g, 0, 3), q = rng_in(g, 0, 3);
         int64_t least = (k - 1) * d + 1 - p - q;
         t->kernel_shape.v[a] = k;
-        t->strides.v[a] = rng_in(g, 1, c->big ? 2 : 4);
+        t->strides.v[a] = c->big && around ? rng_in(g, k / 2, k) : rng_in(g, 1, c->big ? 2 : 4);
         t->dilations.v[a] = d;
         t->pads.v[a] = p;
         t->pads.v[axes + a] = q;
@@ -776,19 +778,19 @@ static void case_average(node_case *c, rng *g, ro_AveragePool_attrs *t)
 {
     ro_MaxPool_attrs m;
     memset(&m, 0, sizeof m);
-    case_pool(c, g, 'F', &m);
+    case_pool(c, g, 'F', 0, &m);
     t->kernel_shape = m.kernel_shape, t->strides = m.strides, t->pads = m.pads;
     t->dilations = m.dilations, t->ceil_mode = m.ceil_mode;
     t->count_include_pad = (uint32_t)rng_in(g, 0, 1);
 }
 CASE(MaxPool)
 {
-    case_pool(c, g, 'N', t);
+    case_pool(c, g, 'N', 0, t);
     c->outputs = (uint32_t)rng_in(g, 1, 2);
 }
 CASE(MaxPoolGrad)
 {
-    case_pool(c, g, 'F', t);
+    case_pool(c, g, 'F', 1, t);
     c->in[1] = c->in[0];
     c->in[0] = case_forward(RO_OP_MaxPool, t, &c->in[1], 1);
     c->inputs = 2;
