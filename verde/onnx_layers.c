@@ -330,8 +330,8 @@ static ro_status reduce_chunks(vd_lower *l, const char *name, ro_value x, ro_val
 }
 
 /* A reduction. One of very many elements becomes two, so that an element of either is cheap to
- * compute alone; the bits are the same. Not so in 16 bits, where the chunks' sums would be
- * rounded. */
+ * compute alone; the bits are the same. Of 16-bit floats both are in float32, in which one node
+ * would compute, so that only the result is rounded; a maximum never is. */
 ro_status vd_lower_reduce(vd_lower *l, const char *name, ro_value x, const ro_ints *axes, int keep,
                           ro_value *out)
 {
@@ -339,6 +339,8 @@ ro_status vd_lower_reduce(vd_lower *l, const char *name, ro_value x, const ro_in
     const int mean = strcmp(name, "ReduceMean") == 0, fits = mean || !strcmp(name, "ReduceSum") ||
                                                              !strcmp(name, "ReduceMax") ||
                                                              !strcmp(name, "ReduceProd");
+    const int widens = ro_dtype_is_float(t.dtype) && ro_dtypes[t.dtype].size == 2 &&
+                       strcmp(name, "ReduceMax");
     uint32_t mask = axes->n ? 0 : (1u << t.rank) - 1, rank = 0;
     int64_t n = 1, dims[RO_RANK_MAX];
     for (uint32_t k = 0; k < axes->n; k++)
@@ -348,15 +350,16 @@ ro_status vd_lower_reduce(vd_lower *l, const char *name, ro_value x, const ro_in
         if (mask >> k & 1) n *= t.dims[k];
         if (keep || !(mask >> k & 1)) dims[rank++] = mask >> k & 1 ? 1 : t.dims[k];
     }
-    if (!fits || n <= ROW_LONG || ro_dtypes[t.dtype].size == 2)
-        return reduce_node(l, name, x, axes, keep, out);
+    if (!fits || n <= ROW_LONG) return reduce_node(l, name, x, axes, keep, out);
     RO_TRY(rows_of(l, x, mask, n, &x));
+    if (widens) RO_TRY(vd_lower_cast(l, x, RO_F32, &x));
     RO_TRY(reduce_chunks(l, mean ? "ReduceSum" : name, x, &x));
     if (mean) {
         ro_value count;
-        RO_TRY(vd_lower_scalar(l, t.dtype, (double)n, &count));
+        RO_TRY(vd_lower_scalar(l, widens ? RO_F32 : t.dtype, (double)n, &count));
         RO_TRY(vd_lower_binary(l, "Div", x, count, &x));
     }
+    if (widens) RO_TRY(vd_lower_cast(l, x, t.dtype, &x));
     return vd_lower_reshape(l, x, rank, dims, out);
 }
 
