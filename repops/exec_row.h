@@ -15,6 +15,12 @@ typedef ro_lanes_f32 row_lanes; /* for rows of chunk results: short */
 
 INLINE float fold_one(int is_max, float a, float b) { return ro_lane_fold_f32(is_max, a, b); }
 
+/* The number that stands at a place of the total order; at the last one a NaN. */
+INLINE float of_order(int32_t k)
+{
+    return ro_bits_f32(k < 0 ? ~(uint32_t)k | 0x80000000u : (uint32_t)k);
+}
+
 /* ---- one row, fed in runs ------------------------------------------------------------------ */
 
 typedef struct {
@@ -57,7 +63,16 @@ INLINE void row_run(row_sum *s, int is_max, const float *x, uint64_t n)
         uint64_t head = RO_LANES - lane < n ? RO_LANES - lane : n;
         for (; i < head; i++) s->acc[lane + i] = fold_one(is_max, s->acc[lane + i], x[i]);
     }
-    if (n - i >= RO_LANES) {
+    if (is_max && n - i >= RO_LANES) { /* in whole numbers, of which the machine has a maximum */
+        int32_t most[RO_LANES];
+        for (uint32_t l = 0; l < RO_LANES; l++) most[l] = ro_order_f32(s->acc[l]);
+        for (; n - i >= RO_LANES; i += RO_LANES)
+            for (uint32_t l = 0; l < RO_LANES; l++) {
+                int32_t k = ro_order_f32(x[i + l]);
+                most[l] = k > most[l] ? k : most[l];
+            }
+        for (uint32_t l = 0; l < RO_LANES; l++) s->acc[l] = of_order(most[l]);
+    } else if (n - i >= RO_LANES) {
         float acc[RO_LANES];
         memcpy(acc, s->acc, sizeof acc);
         for (; n - i >= RO_LANES; i += RO_LANES)
@@ -191,26 +206,41 @@ static void reduce_run_range(void *ctx, uint64_t begin, uint64_t end, uint32_t w
 /* Neighbouring rows side by side: one chunk of positions, all its lanes for each row. */
 enum { BESIDE = 16 };
 
-INLINE void beside_chunk(const reduce_job *j, int is_max, const float *x, uint32_t wide,
-                         uint64_t from, uint64_t to, float *result)
+static void beside_sum(const reduce_job *j, const float *x, uint32_t wide, uint64_t from,
+                       uint64_t to, float *result)
 {
     const reduction *p = &j->p;
-    float acc[RO_LANES][BESIDE], identity = is_max ? ro_least_f32(RO_F32) : 0;
-    for (uint32_t l = 0; l < RO_LANES; l++)
-        for (uint32_t c = 0; c < BESIDE; c++) acc[l][c] = identity;
+    float acc[RO_LANES][BESIDE] = {{0}};
     for (uint64_t at = from; at < to; at++) {
         const float *q = x + place(p->reduced, p->n, p->step, at);
         float *lane = acc[(at - from) % RO_LANES];
         if (wide == BESIDE)
-            for (uint32_t c = 0; c < BESIDE; c++) lane[c] = fold_one(is_max, lane[c], q[c]);
+            for (uint32_t c = 0; c < BESIDE; c++) lane[c] = ro_add_f32(lane[c], q[c]);
         else
-            for (uint32_t c = 0; c < wide; c++) lane[c] = fold_one(is_max, lane[c], q[c]);
+            for (uint32_t c = 0; c < wide; c++) lane[c] = ro_add_f32(lane[c], q[c]);
     }
     for (uint32_t h = RO_LANES / 2; h; h /= 2)
         for (uint32_t l = 0; l < h; l++)
             for (uint32_t c = 0; c < BESIDE; c++)
-                acc[l][c] = fold_one(is_max, acc[l][c], acc[l + h][c]);
+                acc[l][c] = ro_add_f32(acc[l][c], acc[l + h][c]);
     memcpy(result, acc[0], sizeof acc[0]);
+}
+
+/* The greatest needs no lanes: whatever the order, it is one of the row's. */
+static void beside_max(const reduce_job *j, const float *x, uint32_t wide, uint64_t from,
+                       uint64_t to, float *result)
+{
+    const reduction *p = &j->p;
+    int32_t most[BESIDE];
+    for (uint32_t c = 0; c < BESIDE; c++) most[c] = ro_order_f32(ro_least_f32(RO_F32));
+    for (uint64_t at = from; at < to; at++) {
+        const float *q = x + place(p->reduced, p->n, p->step, at);
+        for (uint32_t c = 0; c < wide; c++) {
+            int32_t k = ro_order_f32(q[c]);
+            most[c] = k > most[c] ? k : most[c];
+        }
+    }
+    for (uint32_t c = 0; c < BESIDE; c++) result[c] = of_order(most[c]);
 }
 
 static void beside_rows(const reduce_job *j, const float *x, uint32_t wide, uint64_t row)
@@ -221,9 +251,9 @@ static void beside_rows(const reduce_job *j, const float *x, uint32_t wide, uint
     for (uint64_t from = 0; from < n; from += RO_CHUNK) {
         uint64_t to = n - from < RO_CHUNK ? n : from + RO_CHUNK;
         if (j->is_max)
-            beside_chunk(j, 1, x, wide, from, to, result);
+            beside_max(j, x, wide, from, to, result);
         else
-            beside_chunk(j, 0, x, wide, from, to, result);
+            beside_sum(j, x, wide, from, to, result);
         if (n <= RO_CHUNK) break;
         float identity = j->is_max ? ro_least_f32(RO_F32) : 0;
         for (uint32_t c = 0; c < wide; c++) {
