@@ -7,7 +7,10 @@
  *   3. An answer that does not hash up is refused and changes nothing but a count. */
 #include "game.h"
 
+
 #include <string.h>
+
+#include "../verde/bytes.h"
 
 const char *rf_kind_name(rf_kind k)
 {
@@ -525,6 +528,59 @@ void rf_game_cannot(rf_game *g, const rf_question *q, uint32_t party)
     }
     (void)add_opening(g, slot);
     close_question(g, slot);
+}
+
+/* ---- what was accepted, in bytes -------------------------------------------------------- */
+
+ro_status rf_game_openings(const rf_game *g, uint32_t from, uint8_t **bytes, size_t *size,
+                           uint32_t *count, ro_err *err)
+{
+    vd_out out = {NULL, 0};
+    for (int pass = 0; pass < 2; pass++) { /* counted, then written */
+        *count = 0;
+        for (const rf_opening *o = g->oldest; o; o = o->later) {
+            if ((*count)++ < from) continue;
+            vd_out_u8(&out, (uint8_t)o->slot);
+            vd_out_u8(&out, (uint8_t)o->absent);
+            vd_out_u64(&out, o->size);
+            vd_out_bytes(&out, o->bytes, o->size);
+        }
+        if (pass) break;
+        out.to = ro_alloc(out.n + 1);
+        if (!out.to) return RO_FAIL(err, RO_ENOMEM, "no memory for %zu bytes of openings", out.n);
+        out.n = 0;
+    }
+    *bytes = out.to;
+    *size = out.n;
+    return RO_OK;
+}
+
+static ro_status replay_one(rf_game *g, vd_in *in, const rf_question *open, uint32_t count,
+                            ro_err *err)
+{
+    uint32_t slot = vd_in_u8(in), absent = vd_in_u8(in);
+    uint64_t n = vd_in_u64(in);
+    const uint8_t *bytes = vd_in_bytes(in, n);
+    int accepted = 1;
+    if (!bytes || slot >= count || absent > 1 ||
+        (absent && (n || rf_is_window(open[slot].kind))))
+        return RO_FAIL(err, RO_EFORMAT, "an opening is of no question");
+    if (absent) rf_game_cannot(g, &open[slot], RF_NONE);
+    else RO_TRY(rf_game_offer(g, &open[slot], bytes, (size_t)n, &accepted, err));
+    return accepted ? RO_OK : RO_FAIL(err, RO_EFORMAT, "an opening of %llu bytes answers nothing",
+                                      (unsigned long long)n);
+}
+
+ro_status rf_game_replay(rf_game *g, const void *bytes, size_t n, rf_question *open,
+                         uint32_t *count, ro_err *err)
+{
+    vd_in in = {bytes, n, 0, 0};
+    RO_TRY(rf_game_next(g, open, count, err));
+    while (vd_in_left(&in)) {
+        RO_TRY(replay_one(g, &in, open, *count, err));
+        RO_TRY(rf_game_next(g, open, count, err));
+    }
+    return RO_OK;
 }
 
 /* ---- walking two trees ------------------------------------------------------------------ */

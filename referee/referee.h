@@ -169,6 +169,19 @@ ro_status rf_game_offer(rf_game *g, const rf_question *q, const void *bytes, siz
                         int *accepted, ro_err *err) RO_CHECKED;
 /* The party will not answer; RF_NONE: nobody will. Needs no memory. A window has no such end. */
 void rf_game_cannot(rf_game *g, const rf_question *q, uint32_t party);
+/* The openings that were accepted, from number `from` on: for each, in order, its place among the
+ * questions that were open then u8, absent u8 (0 or 1), size u64 (little-endian), bytes.
+ *   bytes     out: from ro_alloc, freed with ro_free
+ *   *count    out: how many there are in all                                                    */
+ro_status rf_game_openings(const rf_game *g, uint32_t from, uint8_t **bytes, size_t *size,
+                           uint32_t *count, ro_err *err) RO_CHECKED;
+/* The inverse, on a game of the same setup that has had those before `from`.
+ *   bytes     of any origin; borrowed
+ *   open      out: what it asks then, at most RF_OPEN_MAX; *count 0: the verdict stands
+ *   returns   RO_OK; RO_EFORMAT no openings, or one that answers nothing: the game has had those
+ *             before it; RO_ENOMEM                                                              */
+ro_status rf_game_replay(rf_game *g, const void *bytes, size_t n, rf_question *open,
+                         uint32_t *count, ro_err *err) RO_CHECKED;
 /* Whether a claim may be filed in an open window: a segment claim whose step leaves (bytes) end in
  * the leaf's state and give its outputs; an explanation (bytes; body NULL) that folds to the value
  * it explains.                                                                                  */

@@ -3,23 +3,21 @@
  * What this file decides: the tables, what makes a write durable, how an older copy is known.
  *
  * Invariants
- *   1. Values reach SQL as bound parameters of prepared statements; no statement is made of them.
- *   2. A balance changes in one place, the trigger on new transfers, which takes from one account
+ *   1. A balance changes in one place, the trigger on new transfers, which takes from one account
  *      what it gives to the other.
- *   3. The order of a commit: the signed head into the database, COMMIT, the head into the file
+ *   2. The order of a commit: the signed head into the database, COMMIT, the head into the file
  *      `heads`, its sync. A crash between the last two leaves a file that names less than the
  *      database has, which is no older copy. */
-#include "ledger.h"
 
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <unistd.h>
 
 #include "../verde/bytes.h"
 #include "../verde/files.h"
+#include "database.h"
 
 #define APPLICATION_ID 0x56455244 /* "VERD" */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define HEADS_NAME "heads"
 /* Position, head, signature, zeros. Two slots, written in turn: a torn write leaves the other. */
 #define SLOT_BYTES 128u
@@ -40,6 +38,7 @@ static const char schema[] =
     "CREATE TABLE transfer(id INTEGER PRIMARY KEY, scope BLOB NOT NULL CHECK(length(scope) = 32),"
     " key INTEGER NOT NULL, debit INTEGER NOT NULL REFERENCES account(id),"
     " credit INTEGER NOT NULL REFERENCES account(id), amount INTEGER NOT NULL CHECK(amount > 0),"
+    " event INTEGER NOT NULL," /* that it came with */
     " UNIQUE(scope, key), CHECK(debit <> credit)) STRICT;"
     "CREATE TRIGGER transfer_books AFTER INSERT ON transfer BEGIN"
     " UPDATE account SET balance = balance - NEW.amount WHERE id = NEW.debit;"
@@ -66,12 +65,13 @@ static const char schema[] =
     " task BLOB NOT NULL CHECK(length(task) = 32), kind BLOB NOT NULL CHECK(length(kind) = 16),"
     " body BLOB NOT NULL) STRICT;"
     "PRAGMA application_id = 0x56455244;"
-    "PRAGMA user_version = 1;";
+    "PRAGMA user_version = 2;";
 
 typedef enum {
-    Q_BEGIN, Q_COMMIT, Q_ROLLBACK, Q_HEAD, Q_HEAD_PUT, Q_SIGNER, Q_SIGNER_PUT, Q_LAST,
-    Q_ACCOUNT_NEW, Q_ACCOUNT, Q_MOVE, Q_MOVED, Q_TOTAL, Q_APPEND, Q_EVENT_AT, Q_EVENTS,
-    Q_NUMBERED, Q_TASK_NEW, Q_TASK_PUT, Q_TASKS, Q_TASK, Q_POST, Q_NOTICES, Q_TAKEN, Q_COUNT
+    Q_BEGIN, Q_COMMIT, Q_ROLLBACK, Q_SAVE, Q_RELEASE, Q_UNDO, Q_HEAD, Q_HEAD_PUT, Q_SIGNER,
+    Q_SIGNER_PUT, Q_LAST, Q_ACCOUNT_NEW, Q_ACCOUNT, Q_MOVE, Q_MOVED, Q_TOTAL, Q_APPEND,
+    Q_EVENT_AT, Q_EVENTS, Q_NUMBERED, Q_TASK_NEW, Q_TASK_PUT, Q_TASKS, Q_TASK, Q_POST,
+    Q_NOTICES, Q_TAKEN, Q_COUNT
 } query;
 
 #define TASK_COLUMNS "SELECT task, client, status, position, stakes, opened, state FROM task "
@@ -80,6 +80,9 @@ static const char *const queries[Q_COUNT] = {
     [Q_BEGIN] = "BEGIN IMMEDIATE",
     [Q_COMMIT] = "COMMIT",
     [Q_ROLLBACK] = "ROLLBACK",
+    [Q_SAVE] = "SAVEPOINT one",
+    [Q_RELEASE] = "RELEASE one",
+    [Q_UNDO] = "ROLLBACK TO one",
     [Q_HEAD] = "SELECT position, head, signature FROM head WHERE id = 1",
     [Q_HEAD_PUT] = "INSERT INTO head(id, position, head, signature) VALUES(1, ?1, ?2, ?3) ON "
                    "CONFLICT(id) DO UPDATE SET position = ?1, head = ?2, signature = ?3",
@@ -89,7 +92,8 @@ static const char *const queries[Q_COUNT] = {
     [Q_ACCOUNT_NEW] = "INSERT INTO account(kind, owner, task) VALUES(?1, ?2, ?3) "
                       "ON CONFLICT DO NOTHING",
     [Q_ACCOUNT] = "SELECT id, balance FROM account WHERE kind = ?1 AND owner = ?2 AND task = ?3",
-    [Q_MOVE] = "INSERT INTO transfer(scope, key, debit, credit, amount) VALUES(?1, ?2, ?3, ?4, ?5)",
+    [Q_MOVE] = "INSERT INTO transfer(scope, key, debit, credit, amount, event) "
+               "VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [Q_MOVED] = "SELECT amount FROM transfer WHERE scope = ?1 AND key = ?2",
     [Q_TOTAL] = "SELECT sum(CASE WHEN kind = 'mint' THEN 0 ELSE balance END),"
                 " sum(balance) FROM account",
@@ -110,8 +114,8 @@ static const char *const queries[Q_COUNT] = {
 };
 
 struct sv_ledger {
-    sqlite3 *db;
-    sqlite3_stmt *statement[Q_COUNT];
+    sv_statements s;
+    sqlite3_stmt *prepared[Q_COUNT];
     const vd_key *key;
     int heads;           /* descriptor of the file, which is the lock too */
     uint64_t slot;       /* written next */
@@ -121,7 +125,9 @@ struct sv_ledger {
     uint64_t begun_position; /* as they were when the transaction was begun */
     vd_digest begun_head;
     int moved; /* money, in this transaction */
-    int begun, broken, failed; /* failed: the transaction can only be undone */
+    int begun, broken;
+    int batch;               /* one transaction that is committed later holds those that end */
+    uint64_t batch_position; /* as it was when that was begun */
 };
 
 const char *sv_account_name(sv_account_kind k)
@@ -130,98 +136,6 @@ const char *sv_account_name(sv_account_kind k)
                                                    "treasury", "burn", "mint"};
     RO_ASSERT((unsigned)k < SV_ACCOUNTS);
     return names[k];
-}
-
-/* ---- statements ------------------------------------------------------------------------- */
-
-static ro_status database_failed(sqlite3 *db, const char *what, ro_err *err)
-{
-    int code = sqlite3_errcode(db) & 0xff;
-    ro_status st = code == SQLITE_NOMEM                               ? RO_ENOMEM
-                   : code == SQLITE_NOTADB || code == SQLITE_CORRUPT ? RO_EFORMAT
-                                                                     : RO_EIO;
-    return RO_FAIL(err, st, "the ledger cannot %s: %s", what, sqlite3_errmsg(db));
-}
-
-/* Bound values: d digest, k kind (16 bytes), i int64, u uint64 (below 2^63, or any bits), t text,
- * b bytes and size. */
-static int bind(sqlite3_stmt *s, const char *format, va_list list)
-{
-    int bad = SQLITE_OK;
-    for (int n = 1; *format && bad == SQLITE_OK; format++, n++) {
-        const void *bytes;
-        switch (*format) {
-        case 'd':
-            bad = sqlite3_bind_blob64(s, n, va_arg(list, const void *), VD_DIGEST, NULL);
-            break;
-        case 'k':
-            bad = sqlite3_bind_blob64(s, n, va_arg(list, const void *), SV_KIND_BYTES, NULL);
-            break;
-        case 'i': bad = sqlite3_bind_int64(s, n, va_arg(list, int64_t)); break;
-        case 'u': bad = sqlite3_bind_int64(s, n, (int64_t)va_arg(list, uint64_t)); break;
-        case 't': bad = sqlite3_bind_text(s, n, va_arg(list, const char *), -1, NULL); break;
-        default:
-            RO_ASSERT(*format == 'b');
-            bytes = va_arg(list, const void *);
-            /* a NULL pointer would be SQL's NULL */
-            bad = sqlite3_bind_blob64(s, n, bytes ? bytes : "", va_arg(list, uint64_t), NULL);
-        }
-    }
-    return bad;
-}
-
-/* Start a statement: *out is ready to be stepped, and to be reset by who steps it. */
-static ro_status ask(sv_ledger *l, query q, sqlite3_stmt **out, ro_err *err, const char *format,
-                     ...)
-{
-    va_list list;
-    int bad = SQLITE_OK;
-    if (!l->statement[q])
-        bad = sqlite3_prepare_v3(l->db, queries[q], -1, SQLITE_PREPARE_PERSISTENT,
-                                 &l->statement[q], NULL);
-    *out = l->statement[q];
-    if (bad == SQLITE_OK) {
-        va_start(list, format);
-        bad = bind(*out, format, list);
-        va_end(list);
-    }
-    if (bad == SQLITE_OK) return RO_OK;
-    l->failed = 1;
-    return database_failed(l->db, "prepare a statement", err);
-}
-
-static void done(sqlite3_stmt *s)
-{
-    sqlite3_reset(s);
-    sqlite3_clear_bindings(s);
-}
-
-/* *row: there is one. Without one the statement is reset. */
-static ro_status step(sv_ledger *l, sqlite3_stmt *s, int *row, ro_err *err)
-{
-    int got = sqlite3_step(s);
-    *row = got == SQLITE_ROW;
-    if (got == SQLITE_ROW) return RO_OK;
-    ro_status st = got == SQLITE_DONE ? RO_OK : database_failed(l->db, "be used", err);
-    if (st) l->failed = 1;
-    done(s);
-    return st;
-}
-
-/* A statement that has no rows to give. */
-static ro_status finish(sv_ledger *l, sqlite3_stmt *s, ro_err *err)
-{
-    int row;
-    RO_TRY(step(l, s, &row, err));
-    RO_ASSERT(!row);
-    return RO_OK;
-}
-
-/* What has another size than our tables allow is zeros, and fails the checks of heads. */
-static void column(sqlite3_stmt *s, int n, void *to, size_t size)
-{
-    memset(to, 0, size);
-    if (sqlite3_column_bytes(s, n) == (int)size) memcpy(to, sqlite3_column_blob(s, n), size);
 }
 
 /* ---- heads ------------------------------------------------------------------------------ */
@@ -297,29 +211,12 @@ uint64_t sv_ledger_stamp(const sv_ledger *l) { return l->stamp; }
 
 /* ---- opening ---------------------------------------------------------------------------- */
 
-/* Text of ours alone: the schema and settings. */
-static ro_status run_text(sqlite3 *db, const char *text, ro_err *err)
-{
-    while (*text) {
-        sqlite3_stmt *s = NULL;
-        int got = sqlite3_prepare_v2(db, text, -1, &s, &text);
-        if (got != SQLITE_OK) return database_failed(db, "be set up", err);
-        if (!s) continue; /* the end of the text */
-        do got = sqlite3_step(s);
-        while (got == SQLITE_ROW);
-        ro_status st = got == SQLITE_DONE ? RO_OK : database_failed(db, "be set up", err);
-        sqlite3_finalize(s);
-        RO_TRY(st);
-    }
-    return RO_OK;
-}
-
 static ro_status pragma_value(sqlite3 *db, const char *text, int64_t *value, ro_err *err)
 {
     sqlite3_stmt *s = NULL;
     if (sqlite3_prepare_v2(db, text, -1, &s, NULL) != SQLITE_OK || sqlite3_step(s) != SQLITE_ROW) {
         sqlite3_finalize(s);
-        return database_failed(db, "be read", err);
+        return sv_db_failed(db, "be read", err);
     }
     *value = sqlite3_column_int64(s, 0);
     sqlite3_finalize(s);
@@ -328,34 +225,35 @@ static ro_status pragma_value(sqlite3 *db, const char *text, int64_t *value, ro_
 
 static ro_status set_up(sv_ledger *l, ro_err *err)
 {
-    int64_t application, version, tables;
-    RO_TRY(run_text(l->db, "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;", err));
-    RO_TRY(pragma_value(l->db, "PRAGMA application_id", &application, err));
-    RO_TRY(pragma_value(l->db, "PRAGMA user_version", &version, err));
-    RO_TRY(pragma_value(l->db, "SELECT count(*) FROM sqlite_schema", &tables, err));
+    int64_t application = 0, version = 0, tables = 0;
+    RO_TRY(sv_db_run(l->s.db, "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;", err));
+    RO_TRY(pragma_value(l->s.db, "PRAGMA application_id", &application, err));
+    RO_TRY(pragma_value(l->s.db, "PRAGMA user_version", &version, err));
+    RO_TRY(pragma_value(l->s.db, "SELECT count(*) FROM sqlite_schema", &tables, err));
     if (tables && (application != APPLICATION_ID || version != SCHEMA_VERSION))
         return RO_FAIL(err, RO_EFORMAT, "the database is not a ledger of version %d, but has "
                        "application %lld and version %lld", SCHEMA_VERSION,
                        (long long)application, (long long)version);
-    RO_TRY(run_text(l->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;", err));
+    RO_TRY(sv_db_run(l->s.db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;", err));
     if (tables) return RO_OK;
     sqlite3_stmt *s;
-    RO_TRY(run_text(l->db, "BEGIN IMMEDIATE;", err));
-    RO_TRY(run_text(l->db, schema, err));
-    RO_TRY(ask(l, Q_SIGNER_PUT, &s, err, "d", vd_key_public(l->key)));
-    RO_TRY(finish(l, s, err));
-    return run_text(l->db, "COMMIT;", err);
+    RO_TRY(sv_db_run(l->s.db, "BEGIN IMMEDIATE;", err));
+    RO_TRY(sv_db_run(l->s.db, schema, err));
+    RO_TRY(sv_db_run(l->s.db, sv_catalog_schema, err));
+    RO_TRY(sv_db_ask(&l->s, Q_SIGNER_PUT, &s, err, "d", vd_key_public(l->key)));
+    RO_TRY(sv_db_finish(&l->s, s, err));
+    return sv_db_run(l->s.db, "COMMIT;", err);
 }
 
 static ro_status check_signer(sv_ledger *l, ro_err *err)
 {
     sqlite3_stmt *s;
     int row;
-    RO_TRY(ask(l, Q_SIGNER, &s, err, ""));
-    RO_TRY(step(l, s, &row, err));
+    RO_TRY(sv_db_ask(&l->s, Q_SIGNER, &s, err, ""));
+    RO_TRY(sv_db_step(&l->s, s, &row, err));
     uint8_t key[32] = {0};
-    if (row) column(s, 0, key, sizeof key);
-    if (row) done(s);
+    if (row) sv_db_column(s, 0, key, sizeof key);
+    if (row) sv_db_done(s);
     int same = memcmp(key, vd_key_public(l->key), sizeof key) == 0;
     return same ? RO_OK : RO_FAIL(err, RO_EDIFFER, "the ledger is signed by another key");
 }
@@ -368,22 +266,22 @@ static ro_status check_head(sv_ledger *l, ro_err *err)
     uint64_t claimed = 0;
     vd_digest head = {{0}}, d;
     uint8_t signature[64];
-    RO_TRY(ask(l, Q_LAST, &s, err, ""));
-    RO_TRY(step(l, s, &row, err));
+    RO_TRY(sv_db_ask(&l->s, Q_LAST, &s, err, ""));
+    RO_TRY(sv_db_step(&l->s, s, &row, err));
     if (row) {
         l->position = (uint64_t)sqlite3_column_int64(s, 0) + 1;
-        column(s, 1, l->head.b, VD_DIGEST);
+        sv_db_column(s, 1, l->head.b, VD_DIGEST);
         l->stamp = (uint64_t)sqlite3_column_int64(s, 2);
-        done(s);
+        sv_db_done(s);
     }
-    RO_TRY(ask(l, Q_HEAD, &s, err, ""));
-    RO_TRY(step(l, s, &row, err));
+    RO_TRY(sv_db_ask(&l->s, Q_HEAD, &s, err, ""));
+    RO_TRY(sv_db_step(&l->s, s, &row, err));
     if (!row && !l->position) return RO_OK;
     if (row) {
         claimed = (uint64_t)sqlite3_column_int64(s, 0);
-        column(s, 1, head.b, VD_DIGEST);
-        column(s, 2, signature, sizeof signature);
-        done(s);
+        sv_db_column(s, 1, head.b, VD_DIGEST);
+        sv_db_column(s, 2, signature, sizeof signature);
+        sv_db_done(s);
     }
     if (!row || claimed != l->position || !vd_digest_equal(&head, &l->head))
         return RO_FAIL(err, RO_EDIFFER, "the log has %llu events; its signed head is of %llu",
@@ -415,13 +313,13 @@ static ro_status check_anchor(sv_ledger *l, int older, ro_err *err)
     if (!a.there && !l->position) return begin_anchor(l, err);
     if (a.there && !a.position) return RO_OK;
     if (a.there && a.position <= l->position) {
-        RO_TRY(ask(l, Q_EVENT_AT, &s, err, "u", a.position - 1));
-        RO_TRY(step(l, s, &row, err));
+        RO_TRY(sv_db_ask(&l->s, Q_EVENT_AT, &s, err, "u", a.position - 1));
+        RO_TRY(sv_db_step(&l->s, s, &row, err));
         if (row) {
             vd_digest head;
-            column(s, 5, head.b, VD_DIGEST);
+            sv_db_column(s, 5, head.b, VD_DIGEST);
             same = vd_digest_equal(&head, &a.head);
-            done(s);
+            sv_db_done(s);
         }
     }
     if (same) return RO_OK;
@@ -445,13 +343,13 @@ static ro_status open_database(sv_ledger *l, const char *dir, ro_err *err)
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return vd_fs_failed("open", path, err);
     close(fd);
-    int got = sqlite3_open_v2(path, &l->db,
+    int got = sqlite3_open_v2(path, &l->s.db,
                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX, NULL);
-    if (!l->db) return RO_FAIL(err, RO_ENOMEM, "no memory for the ledger");
-    if (got != SQLITE_OK) return database_failed(l->db, "be opened", err);
-    sqlite3_busy_timeout(l->db, 5000);
-    if (sqlite3_db_config(l->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) != SQLITE_OK)
-        return database_failed(l->db, "be opened defensively", err);
+    if (!l->s.db) return RO_FAIL(err, RO_ENOMEM, "no memory for the ledger");
+    if (got != SQLITE_OK) return sv_db_failed(l->s.db, "be opened", err);
+    sqlite3_busy_timeout(l->s.db, 5000);
+    if (sqlite3_db_config(l->s.db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) != SQLITE_OK)
+        return sv_db_failed(l->s.db, "be opened defensively", err);
     return RO_OK;
 }
 
@@ -477,6 +375,7 @@ ro_status sv_ledger_open(const char *dir, const vd_key *key, int older, sv_ledge
     if (!l) return RO_FAIL(err, RO_ENOMEM, "no memory for the ledger");
     l->key = key;
     l->heads = -1;
+    l->s = (sv_statements){NULL, queries, l->prepared, Q_COUNT, 0};
     ro_status st = open_all(l, dir, older, err);
     if (st) {
         sv_ledger_close(l);
@@ -490,8 +389,8 @@ void sv_ledger_close(sv_ledger *l)
 {
     if (!l) return;
     if (l->begun) sv_ledger_rollback(l);
-    for (int q = 0; q < Q_COUNT; q++) sqlite3_finalize(l->statement[q]);
-    sqlite3_close(l->db);
+    sv_db_finalize(&l->s);
+    sqlite3_close(l->s.db);
     if (l->heads >= 0) close(l->heads);
     ro_free(l);
 }
@@ -502,21 +401,26 @@ static ro_status usable(const sv_ledger *l, ro_err *err)
 {
     if (l->broken)
         return RO_FAIL(err, RO_EIO, "a commit has failed; the ledger must be opened again");
-    if (l->failed) return RO_FAIL(err, RO_EIO, "the transaction has failed; it must be undone");
+    if (l->s.failed) return RO_FAIL(err, RO_EIO, "the transaction has failed; it must be undone");
     return RO_OK;
 }
 
 int sv_ledger_broken(const sv_ledger *l) { return l->broken; }
 
-ro_status sv_ledger_begin(sv_ledger *l, ro_err *err)
+static ro_status plain(sv_ledger *l, query q, ro_err *err)
 {
     sqlite3_stmt *s;
+    RO_TRY(sv_db_ask(&l->s, q, &s, err, ""));
+    return sv_db_finish(&l->s, s, err);
+}
+
+ro_status sv_ledger_begin(sv_ledger *l, ro_err *err)
+{
     RO_ASSERT(!l->begun);
     RO_TRY(usable(l, err));
-    ro_status st = ask(l, Q_BEGIN, &s, err, "");
-    if (st == RO_OK) st = finish(l, s, err);
+    ro_status st = plain(l, l->batch ? Q_SAVE : Q_BEGIN, err);
     if (st) {
-        l->failed = 0; /* nothing was begun, so there is nothing to undo */
+        l->s.failed = 0; /* nothing was begun, so there is nothing to undo */
         return st;
     }
     l->begun = 1;
@@ -526,21 +430,28 @@ ro_status sv_ledger_begin(sv_ledger *l, ro_err *err)
     return RO_OK;
 }
 
-static ro_status commit(sv_ledger *l, uint8_t signature[64], ro_err *err)
+/* grown: events were appended since BEGIN. */
+static ro_status commit(sv_ledger *l, int grown, uint8_t signature[64], ro_err *err)
 {
     sqlite3_stmt *s;
     vd_digest d;
     RO_TRY(usable(l, err));
-    if (l->position != l->begun_position) {
+    if (grown) {
         head_digest(l->position, &l->head, &d);
         RO_TRY(vd_sign(l->key, d.b, VD_DIGEST, signature, err));
-        RO_TRY(ask(l, Q_HEAD_PUT, &s, err, "udb", l->position, &l->head, signature,
-                   (uint64_t)64));
-        RO_TRY(finish(l, s, err));
+        RO_TRY(sv_db_ask(&l->s, Q_HEAD_PUT, &s, err, "udb", l->position, &l->head, signature,
+                         (uint64_t)64));
+        RO_TRY(sv_db_finish(&l->s, s, err));
     }
-    RO_TRY(ask(l, Q_COMMIT, &s, err, ""));
-    ro_status st = finish(l, s, err);
+    ro_status st = plain(l, Q_COMMIT, err);
     if (st) l->broken = 1; /* its frames may be on the disk: recovery would find them */
+    return st;
+}
+
+static ro_status anchor_commit(sv_ledger *l, int grown, const uint8_t signature[64], ro_err *err)
+{
+    ro_status st = grown ? write_anchor(l, signature, err) : RO_OK;
+    if (st) l->broken = 1;
     return st;
 }
 
@@ -549,30 +460,58 @@ ro_status sv_ledger_commit(sv_ledger *l, ro_err *err)
     uint8_t signature[64];
     int grown = l->position != l->begun_position;
     RO_ASSERT(l->begun && (grown || !l->moved));
-    ro_status st = commit(l, signature, err);
+    ro_status st = usable(l, err);
+    if (st == RO_OK) st = l->batch ? plain(l, Q_RELEASE, err) : commit(l, grown, signature, err);
     if (st) {
         sv_ledger_rollback(l);
         return st;
     }
     l->begun = 0;
-    if (!grown) return RO_OK;
-    st = write_anchor(l, signature, err);
-    if (st) l->broken = 1;
-    return st;
+    return l->batch ? RO_OK : anchor_commit(l, grown, signature, err);
 }
 
 void sv_ledger_rollback(sv_ledger *l)
 {
     RO_ASSERT(l->begun);
     ro_err err = {RO_OK, {0}};
-    sqlite3_stmt *s;
-    if (!sqlite3_get_autocommit(l->db) &&
-        (ask(l, Q_ROLLBACK, &s, &err, "") || finish(l, s, &err)))
-        l->broken = 1;
-    l->begun = l->failed = 0;
+    int over = sqlite3_get_autocommit(l->s.db); /* SQLite has undone all of it by itself */
+    l->s.failed = 0;
+    if (l->batch && over) l->broken = 1; /* and with it what others were to be told */
+    else if (l->batch && (plain(l, Q_UNDO, &err) || plain(l, Q_RELEASE, &err))) l->broken = 1;
+    else if (!l->batch && !over && plain(l, Q_ROLLBACK, &err)) l->broken = 1;
+    l->begun = l->s.failed = 0;
     l->position = l->begun_position;
     l->head = l->begun_head;
 }
+
+ro_status sv_ledger_batch(sv_ledger *l, ro_err *err)
+{
+    RO_ASSERT(!l->begun && !l->batch);
+    RO_TRY(usable(l, err));
+    ro_status st = plain(l, Q_BEGIN, err);
+    l->s.failed = 0;
+    if (st) return st;
+    l->batch = 1;
+    l->batch_position = l->position;
+    return RO_OK;
+}
+
+ro_status sv_ledger_batch_end(sv_ledger *l, ro_err *err)
+{
+    uint8_t signature[64];
+    int grown = l->position != l->batch_position;
+    RO_ASSERT(!l->begun && l->batch);
+    l->batch = 0;
+    ro_status st = commit(l, grown, signature, err);
+    if (st == RO_OK) return anchor_commit(l, grown, signature, err);
+    l->broken = 1; /* the caller's memory is of what is not there */
+    ro_err why = {RO_OK, {0}};
+    l->s.failed = 0;
+    if (!sqlite3_get_autocommit(l->s.db)) (void)plain(l, Q_ROLLBACK, &why);
+    return st;
+}
+
+sqlite3 *sv_ledger_connection(sv_ledger *l) { return l->s.db; }
 
 /* ---- money ------------------------------------------------------------------------------ */
 
@@ -582,15 +521,16 @@ static ro_status account(sv_ledger *l, const sv_account *a, int make, int64_t *i
     sqlite3_stmt *s;
     int row;
     if (make) {
-        RO_TRY(ask(l, Q_ACCOUNT_NEW, &s, err, "tdd", sv_account_name(a->kind), &a->owner,
+        RO_TRY(sv_db_ask(&l->s, Q_ACCOUNT_NEW, &s, err, "tdd", sv_account_name(a->kind), &a->owner,
                    &a->task));
-        RO_TRY(finish(l, s, err));
+        RO_TRY(sv_db_finish(&l->s, s, err));
     }
-    RO_TRY(ask(l, Q_ACCOUNT, &s, err, "tdd", sv_account_name(a->kind), &a->owner, &a->task));
-    RO_TRY(step(l, s, &row, err));
+    RO_TRY(sv_db_ask(&l->s, Q_ACCOUNT, &s, err, "tdd", sv_account_name(a->kind), &a->owner,
+                     &a->task));
+    RO_TRY(sv_db_step(&l->s, s, &row, err));
     *id = row ? sqlite3_column_int64(s, 0) : 0;
     *balance = row ? sqlite3_column_int64(s, 1) : 0;
-    if (row) done(s);
+    if (row) sv_db_done(s);
     return RO_OK;
 }
 
@@ -608,10 +548,10 @@ ro_status sv_ledger_moved(sv_ledger *l, const sv_transfer_key *k, int64_t *amoun
     int row;
     RO_ASSERT(l->begun);
     RO_TRY(usable(l, err));
-    RO_TRY(ask(l, Q_MOVED, &s, err, "du", &k->scope, k->key));
-    RO_TRY(step(l, s, &row, err));
+    RO_TRY(sv_db_ask(&l->s, Q_MOVED, &s, err, "du", &k->scope, k->key));
+    RO_TRY(sv_db_step(&l->s, s, &row, err));
     *amount = row ? sqlite3_column_int64(s, 0) : 0;
-    if (row) done(s);
+    if (row) sv_db_done(s);
     return RO_OK;
 }
 
@@ -633,9 +573,12 @@ ro_status sv_ledger_move(sv_ledger *l, const sv_transfer_key *k, const sv_accoun
         return RO_FAIL(err, RO_ELIMIT, "the account %s has %lld; %lld are needed",
                        sv_account_name(from->kind), (long long)has, (long long)amount);
     }
-    RO_TRY(ask(l, Q_MOVE, &s, err, "duiii", &k->scope, k->key, debit, credit, amount));
+    /* of the event that the transaction has, or will have */
+    const uint64_t event = l->position - (l->position != l->begun_position);
+    RO_TRY(sv_db_ask(&l->s, Q_MOVE, &s, err, "duiiiu", &k->scope, k->key, debit, credit, amount,
+                     event));
     l->moved = 1;
-    return finish(l, s, err);
+    return sv_db_finish(&l->s, s, err);
 }
 
 ro_status sv_ledger_deposit(sv_ledger *l, const vd_digest *request, const sv_account *to,
@@ -668,12 +611,12 @@ ro_status sv_ledger_total(sv_ledger *l, int64_t *total, ro_err *err)
     int row;
     RO_ASSERT(l->begun);
     RO_TRY(usable(l, err));
-    RO_TRY(ask(l, Q_TOTAL, &s, err, ""));
-    RO_TRY(step(l, s, &row, err));
+    RO_TRY(sv_db_ask(&l->s, Q_TOTAL, &s, err, ""));
+    RO_TRY(sv_db_step(&l->s, s, &row, err));
     RO_ASSERT(row);
     *total = sqlite3_column_int64(s, 0);
     int64_t rest = sqlite3_column_int64(s, 1);
-    done(s);
+    sv_db_done(s);
     if (!rest) return RO_OK;
     return RO_FAIL(err, RO_EDIFFER, "the accounts add up to %lld, not to 0", (long long)rest);
 }
@@ -691,9 +634,9 @@ ro_status sv_ledger_append(sv_ledger *l, sv_event *e, ro_err *err)
     if (e->stamp_ms < l->stamp) e->stamp_ms = l->stamp;
     e->position = l->position;
     e->head = sv_event_head(&l->head, e);
-    RO_TRY(ask(l, Q_APPEND, &s, err, "uudukbd", e->position, e->stamp_ms, &e->task, e->number,
-               e->kind, e->body, e->size, &e->head));
-    RO_TRY(finish(l, s, err));
+    RO_TRY(sv_db_ask(&l->s, Q_APPEND, &s, err, "uudukbd", e->position, e->stamp_ms, &e->task,
+                     e->number, e->kind, e->body, e->size, &e->head));
+    RO_TRY(sv_db_finish(&l->s, s, err));
     l->position++;
     l->head = e->head;
     l->stamp = e->stamp_ms;
@@ -705,10 +648,10 @@ static void event_row(sqlite3_stmt *s, sv_event *e)
     memset(e, 0, sizeof *e);
     e->position = (uint64_t)sqlite3_column_int64(s, 0);
     e->stamp_ms = (uint64_t)sqlite3_column_int64(s, 1);
-    column(s, 2, e->task.b, VD_DIGEST);
+    sv_db_column(s, 2, e->task.b, VD_DIGEST);
     e->number = (uint64_t)sqlite3_column_int64(s, 3);
-    column(s, 4, e->kind, SV_KIND_BYTES);
-    column(s, 5, e->head.b, VD_DIGEST);
+    sv_db_column(s, 4, e->kind, SV_KIND_BYTES);
+    sv_db_column(s, 5, e->head.b, VD_DIGEST);
     e->body = sqlite3_column_blob(s, 6);
     e->size = (uint64_t)sqlite3_column_bytes(s, 6);
 }
@@ -721,14 +664,14 @@ ro_status sv_ledger_events(sv_ledger *l, const vd_digest *task, uint64_t from, s
     int there;
     RO_ASSERT(l->begun);
     RO_TRY(usable(l, err));
-    RO_TRY(ask(l, Q_EVENTS, &s, err, "du", task, from));
+    RO_TRY(sv_db_ask(&l->s, Q_EVENTS, &s, err, "du", task, from));
     for (;;) {
-        RO_TRY(step(l, s, &there, err));
+        RO_TRY(sv_db_step(&l->s, s, &there, err));
         if (!there) return RO_OK;
         event_row(s, &e);
         ro_status st = row(ctx, &e, err);
         if (st) {
-            done(s);
+            sv_db_done(s);
             return st;
         }
     }
@@ -741,13 +684,13 @@ ro_status sv_ledger_numbered(sv_ledger *l, const vd_digest *task, uint64_t numbe
     int there;
     RO_ASSERT(l->begun);
     RO_TRY(usable(l, err));
-    RO_TRY(ask(l, Q_NUMBERED, &s, err, "du", task, number));
-    RO_TRY(step(l, s, &there, err));
+    RO_TRY(sv_db_ask(&l->s, Q_NUMBERED, &s, err, "du", task, number));
+    RO_TRY(sv_db_step(&l->s, s, &there, err));
     if (!there) return RO_FAIL(err, RO_ENOTFOUND, "the task has no event of that number");
     event_row(s, e);
     e->body = NULL;
     e->size = 0;
-    done(s);
+    sv_db_done(s);
     return RO_OK;
 }
 
@@ -762,15 +705,15 @@ ro_status sv_ledger_keep(sv_ledger *l, const sv_task_record *r, ro_err *err)
         return RO_FAIL(err, RO_ELIMIT, "a task's state has %llu bytes; %llu are allowed",
                        (unsigned long long)r->state_size, (unsigned long long)SV_STATE_MAX);
     if (r->order) {
-        RO_TRY(ask(l, Q_TASK_NEW, &s, err, "ddtuubb", &r->task, &r->client, r->status,
+        RO_TRY(sv_db_ask(&l->s, Q_TASK_NEW, &s, err, "ddtuubb", &r->task, &r->client, r->status,
                    r->position, r->stakes, r->order, r->order_size, r->state, r->state_size));
-        return finish(l, s, err);
+        return sv_db_finish(&l->s, s, err);
     }
-    RO_TRY(ask(l, Q_TASK_PUT, &s, err, "dtuub", &r->task, r->status, r->position, r->stakes,
-               r->state, r->state_size));
-    RO_TRY(finish(l, s, err));
-    if (sqlite3_changes(l->db) == 1) return RO_OK;
-    l->failed = 1;
+    RO_TRY(sv_db_ask(&l->s, Q_TASK_PUT, &s, err, "dtuub", &r->task, r->status, r->position,
+                     r->stakes, r->state, r->state_size));
+    RO_TRY(sv_db_finish(&l->s, s, err));
+    if (sqlite3_changes(l->s.db) == 1) return RO_OK;
+    l->s.failed = 1;
     return RO_FAIL(err, RO_EDIFFER, "the task has ended, or is none; it takes no other state");
 }
 
@@ -780,11 +723,11 @@ static ro_status task_rows(sv_ledger *l, sqlite3_stmt *s, sv_task_row *row, void
     sv_task_record r;
     int there;
     for (;; ++*count) {
-        RO_TRY(step(l, s, &there, err));
+        RO_TRY(sv_db_step(&l->s, s, &there, err));
         if (!there) return RO_OK;
         memset(&r, 0, sizeof r);
-        column(s, 0, r.task.b, VD_DIGEST);
-        column(s, 1, r.client.b, VD_DIGEST);
+        sv_db_column(s, 0, r.task.b, VD_DIGEST);
+        sv_db_column(s, 1, r.client.b, VD_DIGEST);
         r.status = (const char *)sqlite3_column_text(s, 2);
         r.position = (uint64_t)sqlite3_column_int64(s, 3);
         r.stakes = (uint64_t)sqlite3_column_int64(s, 4);
@@ -794,7 +737,7 @@ static ro_status task_rows(sv_ledger *l, sqlite3_stmt *s, sv_task_row *row, void
         r.state_size = (uint64_t)sqlite3_column_bytes(s, 6);
         ro_status st = row(ctx, &r, err);
         if (st) {
-            done(s);
+            sv_db_done(s);
             return st;
         }
     }
@@ -806,7 +749,7 @@ ro_status sv_ledger_open_tasks(sv_ledger *l, sv_task_row *row, void *ctx, ro_err
     uint64_t count = 0;
     RO_ASSERT(l->begun);
     RO_TRY(usable(l, err));
-    RO_TRY(ask(l, Q_TASKS, &s, err, ""));
+    RO_TRY(sv_db_ask(&l->s, Q_TASKS, &s, err, ""));
     return task_rows(l, s, row, ctx, &count, err);
 }
 
@@ -817,7 +760,7 @@ ro_status sv_ledger_find(sv_ledger *l, const vd_digest *task, sv_task_row *row, 
     uint64_t count = 0;
     RO_ASSERT(l->begun);
     RO_TRY(usable(l, err));
-    RO_TRY(ask(l, Q_TASK, &s, err, "d", task));
+    RO_TRY(sv_db_ask(&l->s, Q_TASK, &s, err, "d", task));
     RO_TRY(task_rows(l, s, row, ctx, &count, err));
     return count ? RO_OK : RO_FAIL(err, RO_ENOTFOUND, "there is no such task");
 }
@@ -832,8 +775,8 @@ ro_status sv_ledger_post(sv_ledger *l, const sv_notice *n, ro_err *err)
     if (n->size > SV_BODY_MAX)
         return RO_FAIL(err, RO_ELIMIT, "a notice has %llu bytes; %llu are allowed",
                        (unsigned long long)n->size, (unsigned long long)SV_BODY_MAX);
-    RO_TRY(ask(l, Q_POST, &s, err, "dkb", &n->task, n->kind, n->body, n->size));
-    return finish(l, s, err);
+    RO_TRY(sv_db_ask(&l->s, Q_POST, &s, err, "dkb", &n->task, n->kind, n->body, n->size));
+    return sv_db_finish(&l->s, s, err);
 }
 
 ro_status sv_ledger_notices(sv_ledger *l, sv_notice_row *row, void *ctx, ro_err *err)
@@ -843,18 +786,18 @@ ro_status sv_ledger_notices(sv_ledger *l, sv_notice_row *row, void *ctx, ro_err 
     int there;
     RO_ASSERT(l->begun);
     RO_TRY(usable(l, err));
-    RO_TRY(ask(l, Q_NOTICES, &s, err, ""));
+    RO_TRY(sv_db_ask(&l->s, Q_NOTICES, &s, err, ""));
     for (;;) {
-        RO_TRY(step(l, s, &there, err));
+        RO_TRY(sv_db_step(&l->s, s, &there, err));
         if (!there) return RO_OK;
         n.id = (uint64_t)sqlite3_column_int64(s, 0);
-        column(s, 1, n.task.b, VD_DIGEST);
-        column(s, 2, n.kind, SV_KIND_BYTES);
+        sv_db_column(s, 1, n.task.b, VD_DIGEST);
+        sv_db_column(s, 2, n.kind, SV_KIND_BYTES);
         n.body = sqlite3_column_blob(s, 3);
         n.size = (uint64_t)sqlite3_column_bytes(s, 3);
         ro_status st = row(ctx, &n, err);
         if (st) {
-            done(s);
+            sv_db_done(s);
             return st;
         }
     }
@@ -865,6 +808,6 @@ ro_status sv_ledger_taken(sv_ledger *l, uint64_t id, ro_err *err)
     sqlite3_stmt *s;
     RO_ASSERT(l->begun);
     RO_TRY(usable(l, err));
-    RO_TRY(ask(l, Q_TAKEN, &s, err, "u", id));
-    return finish(l, s, err);
+    RO_TRY(sv_db_ask(&l->s, Q_TAKEN, &s, err, "u", id));
+    return sv_db_finish(&l->s, s, err);
 }

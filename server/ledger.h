@@ -73,6 +73,12 @@ ro_status sv_ledger_begin(sv_ledger *l, ro_err *err) RO_CHECKED;
  * happened; but when sv_ledger_broken nobody knows before it is opened again. */
 ro_status sv_ledger_commit(sv_ledger *l, ro_err *err) RO_CHECKED;
 void sv_ledger_rollback(sv_ledger *l);
+/* Many transactions in one: from sv_ledger_batch on, what is committed is only set apart, and
+ * becomes durable, all of it, when sv_ledger_batch_end returns RO_OK; until then nobody may be told
+ * of it. One that is undone takes nothing of the others. After a failure of batch_end, or when the
+ * ledger is broken meanwhile, none of them happened for sure: it must be opened again. */
+ro_status sv_ledger_batch(sv_ledger *l, ro_err *err) RO_CHECKED;
+ro_status sv_ledger_batch_end(sv_ledger *l, ro_err *err) RO_CHECKED;
 /* 1: a commit has failed half way; every later call fails until it is opened again. */
 int sv_ledger_broken(const sv_ledger *l);
 

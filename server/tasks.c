@@ -21,6 +21,7 @@ typedef struct {
     rf_task *state;     /* NULL: to be read again */
     uint32_t unsaved;   /* events since the saved state */
     uint64_t stakes;    /* transfers of stakes so far: their keys */
+    uint64_t job_size;
 } entry;
 
 struct sv_tasks {
@@ -29,7 +30,21 @@ struct sv_tasks {
     vd_digest referee;
     entry **list;
     uint32_t count, room;
+    sv_tasks_watch *watch; /* NULL: none */
+    void *watch_ctx;
 };
+
+static ro_status tell_watch(const sv_tasks *s, const entry *t, const rf_event *e, ro_err *err)
+{
+    const sv_task_look look = {t->task, t->client, &t->params, t->job, t->state, t->job_size};
+    return s->watch ? s->watch(s->watch_ctx, &look, e, err) : RO_OK;
+}
+
+void sv_tasks_set_watch(sv_tasks *s, sv_tasks_watch *watch, void *ctx)
+{
+    s->watch = watch;
+    s->watch_ctx = ctx;
+}
 
 /* ---- bytes of events -------------------------------------------------------------------- */
 
@@ -104,6 +119,18 @@ static ro_status event_read(const void *bytes, uint64_t size, rf_event *e, rf_me
     return RO_OK;
 }
 
+ro_status sv_event_message(const sv_event *row, rf_message *m, const void **payload, size_t *size,
+                           int *is_message, ro_err *err)
+{
+    rf_event e;
+    *is_message = strncmp(row->kind, "message", SV_KIND_BYTES) == 0;
+    if (!*is_message) return RO_OK;
+    RO_TRY(event_read(row->body, row->size, &e, m, err));
+    *payload = e.bytes;
+    *size = e.size;
+    return RO_OK;
+}
+
 /* What a task was opened with. The job itself is beside it in the task's row; the log has its
  * digest. */
 static void order_write(const sv_order *o, uint8_t out[ORDER_BYTES])
@@ -119,12 +146,19 @@ static void order_write(const sv_order *o, uint8_t out[ORDER_BYTES])
     RO_ASSERT(to.n + RF_PARAMS_BYTES == ORDER_BYTES);
 }
 
-static ro_status order_read(const uint8_t *bytes, uint64_t size, rf_params *p, ro_err *err)
+ro_status sv_order_read(const void *order, uint64_t size, sv_order *out, ro_err *err)
 {
+    const uint8_t *bytes = order;
     if (size < ORDER_BYTES || vd_get_u32(bytes) != EVENT_VERSION)
         return RO_FAIL(err, RO_EFORMAT, "a task of the ledger is not of version %u",
                        EVENT_VERSION);
-    return rf_params_decode(bytes + ORDER_BYTES - RF_PARAMS_BYTES, RF_PARAMS_BYTES, p, err);
+    memset(out, 0, sizeof *out);
+    memcpy(out->client.b, bytes + 4, VD_DIGEST);
+    memcpy(out->secret.b, bytes + 4 + VD_DIGEST, VD_DIGEST);
+    out->job = bytes + ORDER_BYTES;
+    out->job_size = size - ORDER_BYTES;
+    return rf_params_decode(bytes + ORDER_BYTES - RF_PARAMS_BYTES, RF_PARAMS_BYTES, &out->params,
+                            err);
 }
 
 /* ---- accounts --------------------------------------------------------------------------- */
@@ -295,6 +329,7 @@ static ro_status decode_job(entry *t, const void *job, uint64_t size, ro_err *er
     if (size > SV_JOB_MAX)
         return RO_FAIL(err, RO_ELIMIT, "a job has %llu bytes; %llu are allowed",
                        (unsigned long long)size, (unsigned long long)SV_JOB_MAX);
+    t->job_size = size;
     t->arena = ro_arena_new();
     if (!t->arena) return RO_FAIL(err, RO_ENOMEM, "no memory for a job");
     return vd_job_decode(job, size, t->arena, &t->job, err);
@@ -309,10 +344,10 @@ static ro_status read_row(void *ctx, const sv_task_record *r, ro_err *err)
     t->client = r->client;
     t->stakes = r->stakes;
     t->unsaved = 0;
-    RO_TRY(order_read(r->order, r->order_size, &t->params, err));
-    if (!t->job)
-        RO_TRY(decode_job(t, (const uint8_t *)r->order + ORDER_BYTES,
-                          r->order_size - ORDER_BYTES, err));
+    sv_order o;
+    RO_TRY(sv_order_read(r->order, r->order_size, &o, err));
+    t->params = o.params;
+    if (!t->job) RO_TRY(decode_job(t, o.job, o.job_size, err));
     RO_TRY(rf_task_restore(t->job, r->state, (size_t)r->state_size, &t->state, err));
     return sv_ledger_events(x->s->ledger, &r->task, r->position, replay_row, x, err);
 }
@@ -379,6 +414,22 @@ void sv_tasks_close(sv_tasks *s)
 }
 
 uint32_t sv_tasks_count(const sv_tasks *s) { return s->count; }
+
+void sv_tasks_at(sv_tasks *s, uint32_t k, sv_task_look *out)
+{
+    const entry *t = s->list[k];
+    *out = (sv_task_look){t->task, t->client, &t->params, t->job, t->state, t->job_size};
+}
+
+int sv_tasks_look(sv_tasks *s, const vd_digest *task, sv_task_look *out)
+{
+    for (uint32_t k = 0; k < s->count; k++) {
+        if (!vd_digest_equal(&s->list[k]->task, task)) continue;
+        sv_tasks_at(s, k, out);
+        return 1;
+    }
+    return 0;
+}
 
 /* The task of an id, with its state, or NULL with RO_ENOTFOUND. */
 static ro_status find(sv_tasks *s, const vd_digest *task, entry **out, ro_err *err)
@@ -454,7 +505,8 @@ static ro_status submit(sv_tasks *s, entry *t, const sv_order *o, const uint8_t 
     RO_TRY(rf_params_escrow(&o->params, &escrow, err));
     RO_TRY(log_event(s, t, "order", SV_NO_NUMBER, now, order, ORDER_BYTES, err));
     RO_TRY(sv_ledger_move(s->ledger, &k, &from, &to, escrow, err));
-    return keep(s, t, order, ORDER_BYTES + o->job_size, err);
+    RO_TRY(keep(s, t, order, ORDER_BYTES + o->job_size, err));
+    return tell_watch(s, t, NULL, err);
 }
 
 static ro_status open_task(sv_tasks *s, entry *t, const sv_order *o, uint64_t now, ro_err *err)
@@ -541,8 +593,8 @@ static ro_status apply(sv_tasks *s, entry *t, const rf_event *e, const uint8_t *
     RO_TRY(log_event(s, t, event_name(e->kind), number_of(t, e), now, body, size, err));
     RO_TRY(book(s, t, e, 0, err));
     t->unsaved++;
-    if (moved_on(t) || t->unsaved >= SV_REPLAY_MAX) return keep(s, t, NULL, 0, err);
-    return RO_OK;
+    if (moved_on(t) || t->unsaved >= SV_REPLAY_MAX) RO_TRY(keep(s, t, NULL, 0, err));
+    return tell_watch(s, t, e, err);
 }
 
 /* Give an event to a task in the open transaction, which a failure undoes. */
@@ -612,19 +664,38 @@ static ro_status refuse(sv_tasks *s, const answering *a, rf_refusal reason, cons
 }
 
 /* Everything of a receipt is in the log: it is the same whenever it is asked for. */
+static void receipt_claim(const sv_event *e, const rf_message *of, rf_message *m)
+{
+    memset(m, 0, sizeof *m);
+    m->type = RF_M_RECEIPT;
+    m->slot.position = e->number;
+    memcpy(m->claim.receipt.key, of->key, sizeof of->key);
+    m->claim.receipt.message = rf_message_id(of);
+    m->claim.receipt.head = e->head;
+    m->claim.receipt.logged_ms = e->stamp_ms;
+}
+
+ro_status sv_event_receipt(const vd_key *key, const sv_event *row, const rf_message *of,
+                           uint8_t out[RF_MESSAGE_MAX], size_t *size, ro_err *err)
+{
+    rf_message m;
+    receipt_claim(row, of, &m);
+    m.referee = of->referee;
+    m.task = of->task;
+    m.role = RF_REFEREE;
+    m.time_ms = row->stamp_ms;
+    RO_TRY(rf_message_sign(&m, key, err));
+    *size = rf_message_encode(&m, out);
+    return RO_OK;
+}
+
 static ro_status receipt(sv_tasks *s, const answering *a, const rf_message *of, uint64_t number,
                          ro_err *err)
 {
     rf_message m;
     sv_event e;
     RO_TRY(sv_ledger_numbered(s->ledger, &a->task, number, &e, err));
-    memset(&m, 0, sizeof m);
-    m.type = RF_M_RECEIPT;
-    m.slot.position = number;
-    memcpy(m.claim.receipt.key, of->key, sizeof of->key);
-    m.claim.receipt.message = rf_message_id(of);
-    m.claim.receipt.head = e.head;
-    m.claim.receipt.logged_ms = e.stamp_ms;
+    receipt_claim(&e, of, &m);
     return sign_answer(s, a, &m, err);
 }
 

@@ -47,10 +47,33 @@ typedef struct {
  *             the id is taken; what vd_job_decode returns; RO_EIO; RO_ENOMEM                   */
 ro_status sv_tasks_submit(sv_tasks *s, const sv_order *o, uint64_t now_ms, ro_err *err) RO_CHECKED;
 
+/* What a task was opened with, from the order of its record; the task's id is not in it.
+ *   out       its job points into the order
+ *   returns   RO_OK; RO_EFORMAT                                                               */
+ro_status sv_order_read(const void *order, uint64_t size, sv_order *out, ro_err *err) RO_CHECKED;
+
 /* The task while it is open; NULL: it has ended, never was, or cannot be read now. What it is asked
  * leaves it as it is (rf_task_pending and reading); events go through this file. Valid until the
  * next event. */
 rf_task *sv_tasks_find(sv_tasks *s, const vd_digest *task);
+
+/* What a task was opened with, and its state. Valid until the next event. */
+typedef struct {
+    vd_digest task, client;
+    const rf_params *params;
+    const vd_job *job;
+    rf_task *state; /* NULL: it was given up, and is read again with its next event */
+    uint64_t job_size;
+} sv_task_look;
+/* Task k of those that are open, below sv_tasks_count, in no order. */
+void sv_tasks_at(sv_tasks *s, uint32_t k, sv_task_look *out);
+int sv_tasks_look(sv_tasks *s, const vd_digest *task, sv_task_look *out); /* 0: it is not open */
+
+/* Called for each event that a task took, after it was booked and in its transaction, so that what
+ * is written then is there with it or not at all; e NULL: the task was opened. Not for events that
+ * are replayed. A status other than RO_OK undoes the event. */
+typedef ro_status sv_tasks_watch(void *ctx, const sv_task_look *t, const rf_event *e, ro_err *err);
+void sv_tasks_set_watch(sv_tasks *s, sv_tasks_watch *watch, void *ctx);
 
 /* Apply an event of the host's own, or a message that it has opened.
  *   returns   RO_OK: durable, and rf_task_effects of sv_tasks_find has its effects, unless that
@@ -70,6 +93,14 @@ ro_status sv_tasks_message(sv_tasks *s, const void *bytes, size_t n, const void 
                            size_t payload_size, const vd_digest *account, uint64_t now_ms,
                            uint8_t answer[RF_MESSAGE_MAX], size_t *answer_size, ro_err *err)
     RO_CHECKED;
+
+/* The message of an event of the log, and its payload, which points into the row; *is_message 0: it
+ * has none. RO_EFORMAT. */
+ro_status sv_event_message(const sv_event *row, rf_message *m, const void **payload, size_t *size,
+                           int *is_message, ro_err *err) RO_CHECKED;
+/* The receipt of a message that the log accepted: row has its number. Any thread. */
+ro_status sv_event_receipt(const vd_key *key, const sv_event *row, const rf_message *of,
+                           uint8_t out[RF_MESSAGE_MAX], size_t *size, ro_err *err) RO_CHECKED;
 
 /* When time alone will change something next; UINT64_MAX: never. */
 uint64_t sv_tasks_deadline(const sv_tasks *s);

@@ -391,7 +391,7 @@ static const struct { const char *sql, *says; } tampering[] = {
     {"DROP TRIGGER transfer_stays; UPDATE transfer SET amount = amount + 1 WHERE id = 1",
      "its transfers add up to"},
     {"DROP TRIGGER transfer_is_kept; DELETE FROM transfer WHERE id = 2", "its transfers add up to"},
-    {"DROP TRIGGER transfer_books; INSERT INTO transfer VALUES(99, zeroblob(32), 9, 1, 2, 7)",
+    {"DROP TRIGGER transfer_books; INSERT INTO transfer VALUES(99, zeroblob(32), 9, 1, 2, 7, 0)",
      "its transfers add up to"},
     {"DROP TRIGGER event_stays; UPDATE event SET body = x'00' WHERE position = 1",
      "event 1 of the log does not hash"},
@@ -464,7 +464,7 @@ Test(ledger, triggers_keep_what_was_written)
     static const char *const forbidden[] = {
         "UPDATE transfer SET amount = 1", "DELETE FROM transfer", "UPDATE event SET stamp = 1",
         "DELETE FROM event", "UPDATE account SET balance = -1 WHERE kind = 'free'",
-        "INSERT INTO transfer VALUES(99, zeroblob(32), 9, 2, 1, 1000000)"};
+        "INSERT INTO transfer VALUES(99, zeroblob(32), 9, 2, 1, 1000000, 0)"};
     world w = begin();
     char now[128], why[256];
     sqlite3 *db;

@@ -771,3 +771,65 @@ ro_status vd_replay(const vd_trace *t, const vd_exec_options *o, vd_store *s, ui
     vd_exec_free(e);
     return st;
 }
+
+/* ---- results ---------------------------------------------------------------------------- */
+
+static uint64_t plus_times(uint64_t sum, uint64_t a, uint64_t n)
+{
+    uint64_t product;
+    if (__builtin_mul_overflow(a, n, &product) || __builtin_add_overflow(sum, product, &sum))
+        return UINT64_MAX;
+    return sum;
+}
+
+static uint64_t graph_output_bytes(const ro_graph *g)
+{
+    uint64_t bytes = 0;
+    for (uint32_t k = 0; k < g->output_count; k++)
+        bytes = plus_times(bytes, ro_type_bytes(&g->values[g->outputs[k]].type), 1);
+    return bytes;
+}
+
+uint64_t vd_result_bytes(const vd_job *j)
+{
+    uint64_t bytes = 0;
+    for (uint32_t k = 0; k < j->slot_count; k++)
+        bytes = plus_times(bytes, ro_type_bytes(&j->slots[k].type), 1);
+    for (uint32_t p = 0; p < j->phase_count; p++) {
+        const uint64_t each = graph_output_bytes(j->phases[p].graph);
+        bytes = plus_times(bytes, plus_times(0, each, j->phases[p].steps), j->repeats);
+    }
+    return bytes;
+}
+
+ro_status vd_result_digests(const vd_job *j, const uint8_t *bytes, ro_pool *pool,
+                            vd_digest *outputs, vd_digest *last_state, ro_err *err)
+{
+    uint32_t widest = j->slot_count;
+    vd_frontier tree;
+    for (uint32_t p = 0; p < j->phase_count; p++)
+        if (j->phases[p].graph->output_count > widest) widest = j->phases[p].graph->output_count;
+    vd_digest *list = ro_alloc((uint64_t)widest * sizeof *list);
+    if (!list) return RO_FAIL(err, RO_ENOMEM, "no memory for %u digests", widest);
+    vd_frontier_init(&tree, VD_TREE_OUTPUTS);
+    for (uint64_t s = 0; s < j->steps; s++) {
+        const ro_graph *g = j->phases[vd_job_locate(j, s).phase].graph;
+        uint8_t leaf[VD_DIGEST];
+        for (uint32_t k = 0; k < g->output_count; k++) {
+            const ro_type *t = &g->values[g->outputs[k]].type;
+            vd_tensor_digest_canonical(t, bytes, pool, list[k].b);
+            bytes += ro_type_bytes(t);
+        }
+        vd_digest d = vd_outputs_digest(list, g->output_count);
+        vd_leaf_hash(VD_TREE_OUTPUTS, d.b, VD_DIGEST, leaf);
+        vd_frontier_append(&tree, leaf);
+    }
+    for (uint32_t k = 0; k < j->slot_count; k++) {
+        vd_tensor_digest_canonical(&j->slots[k].type, bytes, pool, list[k].b);
+        bytes += ro_type_bytes(&j->slots[k].type);
+    }
+    *last_state = vd_state_root(list, j->slot_count);
+    vd_frontier_root(&tree, outputs->b);
+    ro_free(list);
+    return RO_OK;
+}

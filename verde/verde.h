@@ -544,6 +544,14 @@ typedef struct {
 /* Run a job to its end, or on from where an earlier call was cut off. */
 ro_status vd_run(const vd_job *j, const vd_exec_options *e, const vd_run_options *o,
                  vd_run_result *r, ro_err *err) RO_CHECKED;
+/* What a job's run is for, in one byte string: the canonical bytes of every step's outputs, in the
+ * order of steps and of the graph's outputs, then of the last state's slots. Its size saturates. */
+uint64_t vd_result_bytes(const vd_job *j);
+/* What a result commits to: the outputs root and last state of a trace body.
+ *   bytes     vd_result_bytes(j) of them, of any origin; borrowed
+ *   returns   RO_OK; RO_ENOMEM    cost  hashes all bytes    source  docs/API.md, "The result"    */
+ro_status vd_result_digests(const vd_job *j, const uint8_t *bytes, ro_pool *pool,
+                            vd_digest *outputs, vd_digest *last_state, ro_err *err) RO_CHECKED;
 /* Re-run step `step` of a finished trace from the nearest snapshot and put its tensors into the
  * store; RO_EDIFFER when the re-run does not land on the trace's roots. */
 ro_status vd_open_step(const vd_trace *t, const vd_exec_options *e, vd_store *s, uint64_t step,

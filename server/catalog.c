@@ -1,0 +1,576 @@
+/* catalog.c - accounts, lists and replies in the ledger's database.
+ *
+ * What this file decides: the tables that are neither money nor log.
+ *
+ * Invariants
+ *   1. Nothing here moves money or makes an event.
+ *   2. A list is read along an index, a page at a time. */
+#include "catalog.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "../verde/files.h"
+#include "database.h"
+
+const char sv_catalog_schema[] =
+    "CREATE TABLE client(id BLOB PRIMARY KEY CHECK(length(id) = 32), name TEXT NOT NULL UNIQUE,"
+    " token BLOB NOT NULL UNIQUE CHECK(length(token) = 32), made INTEGER NOT NULL)"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE TABLE bound(key BLOB PRIMARY KEY CHECK(length(key) = 32),"
+    " account BLOB NOT NULL CHECK(length(account) = 32)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX bound_account ON bound(account);"
+    "CREATE TABLE given(who BLOB NOT NULL, key TEXT NOT NULL, made INTEGER NOT NULL,"
+    " request BLOB NOT NULL, status INTEGER NOT NULL, location TEXT NOT NULL, body BLOB NOT NULL,"
+    " PRIMARY KEY(who, key)) STRICT;"
+    "CREATE INDEX given_made ON given(made);"
+    "CREATE TABLE told(task BLOB PRIMARY KEY CHECK(length(task) = 32), made INTEGER NOT NULL,"
+    " full TEXT, brief TEXT) STRICT;"
+    "CREATE TABLE seat(key BLOB NOT NULL, task INTEGER NOT NULL REFERENCES task(id),"
+    " PRIMARY KEY(key, task)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX task_client ON task(client, id);"
+    "CREATE INDEX task_status ON task(status, id);"
+    "CREATE TABLE dispute(task BLOB NOT NULL, number INTEGER NOT NULL, level INTEGER NOT NULL,"
+    " pair INTEGER NOT NULL, root BLOB NOT NULL, other BLOB NOT NULL, verdict TEXT NOT NULL,"
+    " openings BLOB NOT NULL, evidence BLOB NOT NULL, PRIMARY KEY(task, number)) STRICT;"
+    "CREATE TABLE auditor(key BLOB PRIMARY KEY CHECK(length(key) = 32), audits INTEGER NOT NULL)"
+    " STRICT, WITHOUT ROWID;"
+    /* what an owner sees of the transfers, without a look at those of others */
+    "CREATE TABLE statement(owner BLOB NOT NULL, transfer INTEGER NOT NULL,"
+    " PRIMARY KEY(owner, transfer)) STRICT, WITHOUT ROWID;"
+    "CREATE TRIGGER transfer_is_stated AFTER INSERT ON transfer BEGIN"
+    " INSERT OR IGNORE INTO statement SELECT owner, NEW.id FROM account"
+    " WHERE id IN (NEW.debit, NEW.credit) AND kind IN ('free', 'held', 'escrow'); END;"
+    /* accounts of tasks that have ended hold nothing and are not in it */
+    "CREATE INDEX account_holds ON account(kind, owner, balance) WHERE balance <> 0;";
+
+typedef enum {
+    Q_CLIENT_NEW, Q_CLIENT_NAMED, Q_CLIENT, Q_TOKEN, Q_BIND, Q_BOUND, Q_KEYS, Q_TOTALS, Q_BALANCE,
+    Q_TRANSFERS, Q_STATEMENT, Q_HEAD, Q_TASK_NEW, Q_TASK_END, Q_SEAT, Q_TASKS, Q_TASKS_STATUS,
+    Q_TASKS_CLIENT, Q_TASKS_KEY, Q_TASK, Q_ORDER, Q_MESSAGES, Q_DISPUTES, Q_DISPUTE_NEW,
+    Q_DISPUTE_ALL, Q_DISPUTE, Q_AUDITOR_NEW, Q_AUDITORS, Q_AUDIT, Q_GIVEN, Q_GIVE, Q_FORGET,
+    Q_COUNT
+} query;
+
+#define TRANSFER_COLUMNS                                                                       \
+    "SELECT t.id, coalesce(e.stamp, 0), t.key, t.scope, a.kind, a.owner, a.task, b.kind, "     \
+    "b.owner, b.task, t.amount FROM "
+#define TRANSFER_JOINS                                                                         \
+    "JOIN account a ON a.id = t.debit JOIN account b ON b.id = t.credit "                      \
+    "LEFT JOIN event e ON e.position = t.event "
+#define TASK_COLUMNS                                                                           \
+    "SELECT t.id, t.task, t.client, t.status, o.made, o.full, o.brief FROM "
+static const char *const queries[Q_COUNT] = {
+    [Q_CLIENT_NEW] = "INSERT INTO client(id, name, token, made) VALUES(?1, ?2, ?3, ?4)",
+    [Q_CLIENT_NAMED] = "SELECT id, name FROM client WHERE name = ?1",
+    [Q_CLIENT] = "SELECT id, name FROM client WHERE id = ?1",
+    [Q_TOKEN] = "SELECT id, name FROM client WHERE token = ?1",
+    [Q_BIND] = "INSERT INTO bound(key, account) VALUES(?1, ?2)",
+    [Q_BOUND] = "SELECT account FROM bound WHERE key = ?1",
+    [Q_KEYS] = "SELECT key, 0 FROM bound WHERE account = ?1 ORDER BY key",
+    [Q_TOTALS] = "SELECT kind, sum(balance), count(*) FROM account WHERE balance <> 0 "
+                 "GROUP BY kind",
+    [Q_BALANCE] = "SELECT coalesce(sum(balance), 0) FROM account "
+                  "WHERE kind = ?1 AND owner = ?2 AND balance <> 0",
+    [Q_TRANSFERS] = TRANSFER_COLUMNS "transfer t " TRANSFER_JOINS
+                    "WHERE t.id < ?1 ORDER BY t.id DESC LIMIT ?2",
+    [Q_STATEMENT] = TRANSFER_COLUMNS "statement s JOIN transfer t ON t.id = s.transfer "
+                    TRANSFER_JOINS "WHERE s.owner = ?3 AND s.transfer < ?1 "
+                    "ORDER BY s.transfer DESC LIMIT ?2",
+    [Q_HEAD] = "SELECT position, head FROM head WHERE id = 1",
+    [Q_TASK_NEW] = "INSERT INTO told(task, made) VALUES(?1, ?2)",
+    [Q_TASK_END] = "UPDATE told SET full = ?2, brief = ?3 WHERE task = ?1",
+    [Q_SEAT] = "INSERT OR IGNORE INTO seat(key, task) SELECT ?2, id FROM task WHERE task = ?1",
+    [Q_TASKS] = TASK_COLUMNS "task t JOIN told o USING(task) "
+                "WHERE t.id < ?1 ORDER BY t.id DESC LIMIT ?2",
+    [Q_TASKS_STATUS] = TASK_COLUMNS "task t JOIN told o USING(task) "
+                       "WHERE t.status = ?3 AND t.id < ?1 ORDER BY t.id DESC LIMIT ?2",
+    [Q_TASKS_CLIENT] = TASK_COLUMNS "task t JOIN told o USING(task) "
+                       "WHERE t.client = ?3 AND t.id < ?1 ORDER BY t.id DESC LIMIT ?2",
+    [Q_TASKS_KEY] = TASK_COLUMNS "seat s JOIN task t ON t.id = s.task JOIN told o USING(task) "
+                    "WHERE s.key = ?3 AND s.task < ?1 ORDER BY s.task DESC LIMIT ?2",
+    [Q_TASK] = TASK_COLUMNS "task t JOIN told o USING(task) WHERE t.task = ?1",
+    [Q_ORDER] = "SELECT task, client, status, opened FROM task WHERE task = ?1",
+    [Q_MESSAGES] = "SELECT position, stamp, task, number, kind, head, body FROM event "
+                   "WHERE task = ?1 AND number >= 0 ORDER BY number",
+    [Q_DISPUTES] = "SELECT count(*) FROM dispute WHERE task = ?1",
+    [Q_DISPUTE_NEW] = "INSERT INTO dispute(task, number, level, pair, root, other, verdict, "
+                      "openings, evidence) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [Q_DISPUTE_ALL] = "SELECT number, level, pair, root, other, verdict, length(openings), "
+                      "length(evidence), NULL, NULL FROM dispute WHERE task = ?1 ORDER BY number",
+    [Q_DISPUTE] = "SELECT number, level, pair, root, other, verdict, length(openings), "
+                  "length(evidence), openings, evidence FROM dispute WHERE task = ?1 "
+                  "AND number = ?2",
+    [Q_AUDITOR_NEW] = "INSERT INTO auditor(key, audits) VALUES(?1, 0) ON CONFLICT DO NOTHING",
+    [Q_AUDITORS] = "SELECT key, audits FROM auditor ORDER BY audits, key LIMIT 1024",
+    [Q_AUDIT] = "UPDATE auditor SET audits = audits + 1 WHERE key = ?1",
+    [Q_GIVEN] = "SELECT request, status, location, body FROM given WHERE who = ?1 AND key = ?2",
+    [Q_GIVE] = "INSERT INTO given(who, key, made, request, status, location, body) "
+               "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [Q_FORGET] = "DELETE FROM given WHERE rowid IN (SELECT rowid FROM given WHERE made < ?1 "
+                 "ORDER BY made LIMIT 4)",
+};
+
+struct sv_catalog {
+    sv_statements s;
+    sqlite3_stmt *prepared[Q_COUNT];
+    int owned; /* the connection */
+};
+
+/* ---- connections ------------------------------------------------------------------------ */
+
+static ro_status catalog_new(sqlite3 *db, int owned, sv_catalog **out, ro_err *err)
+{
+    sv_catalog *c = ro_alloc_zero(sizeof *c);
+    if (!c) return RO_FAIL(err, RO_ENOMEM, "no memory for the catalog");
+    c->s = (sv_statements){db, queries, c->prepared, Q_COUNT, 0};
+    c->owned = owned;
+    *out = c;
+    return RO_OK;
+}
+
+ro_status sv_catalog_open(sv_ledger *l, sv_catalog **out, ro_err *err)
+{
+    return catalog_new(sv_ledger_connection(l), 0, out, err);
+}
+
+ro_status sv_catalog_read(const char *dir, sv_catalog **out, ro_err *err)
+{
+    char path[VD_FS_NAME_MAX];
+    sqlite3 *db = NULL;
+    int n = snprintf(path, sizeof path, "%s/ledger.db", dir);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return RO_FAIL(err, RO_ELIMIT, "the folder's path has more than %u bytes",
+                       VD_FS_NAME_MAX - 12);
+    int got = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    if (!db) return RO_FAIL(err, RO_ENOMEM, "no memory for the catalog");
+    ro_status st = got == SQLITE_OK ? RO_OK : sv_db_failed(db, "be opened", err);
+    sqlite3_busy_timeout(db, 5000);
+    if (st == RO_OK)
+        st = sv_db_run(db, "PRAGMA trusted_schema = OFF; PRAGMA query_only = ON;", err);
+    if (st == RO_OK) st = catalog_new(db, 1, out, err);
+    if (st) sqlite3_close(db);
+    return st;
+}
+
+void sv_catalog_close(sv_catalog *c)
+{
+    if (!c) return;
+    sv_db_finalize(&c->s);
+    if (c->owned) sqlite3_close(c->s.db);
+    ro_free(c);
+}
+
+/* Ask for at most one row. 0: there is none, and nothing is to be reset. */
+#define ONE_ROW(c, q, s, row, ...)                                                             \
+    do {                                                                                       \
+        RO_TRY(sv_db_ask(&(c)->s, q, &(s), err, __VA_ARGS__));                                 \
+        RO_TRY(sv_db_step(&(c)->s, s, &(row), err));                                           \
+    } while (0)
+
+/* A statement that changes rows. */
+#define CHANGE(c, q, ...)                                                                      \
+    do {                                                                                       \
+        sqlite3_stmt *change_;                                                                 \
+        RO_TRY(sv_db_ask(&(c)->s, q, &change_, err, __VA_ARGS__));                             \
+        RO_TRY(sv_db_finish(&(c)->s, change_, err));                                           \
+    } while (0)
+
+/* ---- accounts --------------------------------------------------------------------------- */
+
+static void client_row(sqlite3_stmt *s, sv_client *a)
+{
+    const char *name = (const char *)sqlite3_column_text(s, 1);
+    memset(a, 0, sizeof *a);
+    sv_db_column(s, 0, a->id.b, VD_DIGEST);
+    if (name && strlen(name) <= SV_NAME_MAX) memcpy(a->name, name, strlen(name));
+}
+
+ro_status sv_catalog_add_client(sv_catalog *c, const sv_client *a, const vd_digest *token,
+                                uint64_t now_ms, ro_err *err)
+{
+    sqlite3_stmt *s;
+    int row;
+    ONE_ROW(c, Q_CLIENT_NAMED, s, row, "t", a->name);
+    if (row) {
+        sv_db_done(s);
+        return RO_FAIL(err, RO_EDIFFER, "there is an account named \"%s\"", a->name);
+    }
+    CHANGE(c, Q_CLIENT_NEW, "dtdu", &a->id, a->name, token, now_ms);
+    return RO_OK;
+}
+
+static ro_status find_client(sv_catalog *c, query q, const vd_digest *by, sv_client *a,
+                             ro_err *err)
+{
+    sqlite3_stmt *s;
+    int row;
+    ONE_ROW(c, q, s, row, "d", by);
+    if (!row) return RO_FAIL(err, RO_ENOTFOUND, "there is no such account");
+    client_row(s, a);
+    sv_db_done(s);
+    return RO_OK;
+}
+
+ro_status sv_catalog_client(sv_catalog *c, const vd_digest *id, sv_client *a, ro_err *err)
+{
+    return find_client(c, Q_CLIENT, id, a, err);
+}
+
+ro_status sv_catalog_token(sv_catalog *c, const vd_digest *token, sv_client *a, ro_err *err)
+{
+    return find_client(c, Q_TOKEN, token, a, err);
+}
+
+static ro_status bound(sv_catalog *c, const vd_digest *key, vd_digest *account, int *is,
+                       ro_err *err)
+{
+    sqlite3_stmt *s;
+    ONE_ROW(c, Q_BOUND, s, *is, "d", key);
+    *account = *key;
+    if (!*is) return RO_OK;
+    sv_db_column(s, 0, account->b, VD_DIGEST);
+    sv_db_done(s);
+    return RO_OK;
+}
+
+ro_status sv_catalog_bind(sv_catalog *c, const vd_digest *key, const vd_digest *account,
+                          ro_err *err)
+{
+    vd_digest other;
+    int is;
+    RO_TRY(bound(c, key, &other, &is, err));
+    if (is) return RO_FAIL(err, RO_EDIFFER, "the key has an account; it has one for good");
+    CHANGE(c, Q_BIND, "dd", key, account);
+    return RO_OK;
+}
+
+ro_status sv_catalog_account_of(sv_catalog *c, const vd_digest *key, vd_digest *account,
+                                ro_err *err)
+{
+    int is;
+    return bound(c, key, account, &is, err);
+}
+
+/* Rows of (digest, number). */
+static ro_status digests(sv_catalog *c, sqlite3_stmt *s, sv_digest_row *row, void *ctx,
+                         ro_err *err)
+{
+    int there;
+    vd_digest d;
+    for (;;) {
+        RO_TRY(sv_db_step(&c->s, s, &there, err));
+        if (!there) return RO_OK;
+        sv_db_column(s, 0, d.b, VD_DIGEST);
+        ro_status st = row(ctx, &d, (uint64_t)sqlite3_column_int64(s, 1), err);
+        if (st) {
+            sv_db_done(s);
+            return st;
+        }
+    }
+}
+
+ro_status sv_catalog_keys(sv_catalog *c, const vd_digest *account, sv_digest_row *row, void *ctx,
+                          ro_err *err)
+{
+    sqlite3_stmt *s;
+    RO_TRY(sv_db_ask(&c->s, Q_KEYS, &s, err, "d", account));
+    return digests(c, s, row, ctx, err);
+}
+
+/* ---- money as it is read ----------------------------------------------------------------- */
+
+static int kind_of(sqlite3_stmt *s, int n, sv_account_kind *k)
+{
+    const char *name = (const char *)sqlite3_column_text(s, n);
+    for (int i = 0; name && i < SV_ACCOUNTS; i++) {
+        *k = (sv_account_kind)i;
+        if (strcmp(name, sv_account_name(*k)) == 0) return 1;
+    }
+    return 0;
+}
+
+ro_status sv_catalog_totals(sv_catalog *c, sv_totals *t, ro_err *err)
+{
+    sqlite3_stmt *s;
+    int row;
+    sv_account_kind k;
+    memset(t, 0, sizeof *t);
+    RO_TRY(sv_db_ask(&c->s, Q_TOTALS, &s, err, ""));
+    for (;;) {
+        RO_TRY(sv_db_step(&c->s, s, &row, err));
+        if (!row) return RO_OK;
+        if (!kind_of(s, 0, &k)) continue;
+        t->sum[k] = sqlite3_column_int64(s, 1);
+        t->accounts[k] = (uint64_t)sqlite3_column_int64(s, 2);
+    }
+}
+
+ro_status sv_catalog_balance(sv_catalog *c, sv_account_kind kind, const vd_digest *owner,
+                             int64_t *sum, ro_err *err)
+{
+    sqlite3_stmt *s;
+    int row;
+    ONE_ROW(c, Q_BALANCE, s, row, "td", sv_account_name(kind), owner);
+    *sum = row ? sqlite3_column_int64(s, 0) : 0;
+    if (row) sv_db_done(s);
+    return RO_OK;
+}
+
+static void account_columns(sqlite3_stmt *s, int n, sv_account *a)
+{
+    if (!kind_of(s, n, &a->kind)) a->kind = SV_MINT;
+    sv_db_column(s, n + 1, a->owner.b, VD_DIGEST);
+    sv_db_column(s, n + 2, a->task.b, VD_DIGEST);
+}
+
+ro_status sv_catalog_transfers(sv_catalog *c, const vd_digest *owner, int64_t before,
+                               uint32_t limit, sv_booked_row *row, void *ctx, ro_err *err)
+{
+    sqlite3_stmt *s;
+    sv_booked b;
+    int there;
+    if (owner)
+        RO_TRY(sv_db_ask(&c->s, Q_STATEMENT, &s, err, "iud", before, (uint64_t)limit, owner));
+    else RO_TRY(sv_db_ask(&c->s, Q_TRANSFERS, &s, err, "iu", before, (uint64_t)limit));
+    for (;;) {
+        RO_TRY(sv_db_step(&c->s, s, &there, err));
+        if (!there) return RO_OK;
+        b.id = sqlite3_column_int64(s, 0);
+        b.stamp_ms = (uint64_t)sqlite3_column_int64(s, 1);
+        b.key = (uint64_t)sqlite3_column_int64(s, 2);
+        sv_db_column(s, 3, b.scope.b, VD_DIGEST);
+        account_columns(s, 4, &b.from);
+        account_columns(s, 7, &b.to);
+        b.amount = sqlite3_column_int64(s, 10);
+        ro_status st = row(ctx, &b, err);
+        if (st) {
+            sv_db_done(s);
+            return st;
+        }
+    }
+}
+
+ro_status sv_catalog_head(sv_catalog *c, uint64_t *position, vd_digest *head, ro_err *err)
+{
+    sqlite3_stmt *s;
+    int row;
+    ONE_ROW(c, Q_HEAD, s, row, "");
+    *position = row ? (uint64_t)sqlite3_column_int64(s, 0) : 0;
+    memset(head, 0, sizeof *head);
+    if (row) sv_db_column(s, 1, head->b, VD_DIGEST);
+    if (row) sv_db_done(s);
+    return RO_OK;
+}
+
+/* ---- tasks ------------------------------------------------------------------------------ */
+
+ro_status sv_catalog_add_task(sv_catalog *c, const vd_digest *task, uint64_t now_ms, ro_err *err)
+{
+    CHANGE(c, Q_TASK_NEW, "du", task, now_ms);
+    return RO_OK;
+}
+
+ro_status sv_catalog_end_task(sv_catalog *c, const vd_digest *task, const char *full,
+                              const char *brief, ro_err *err)
+{
+    CHANGE(c, Q_TASK_END, "dtt", task, full, brief);
+    return RO_OK;
+}
+
+ro_status sv_catalog_add_seat(sv_catalog *c, const vd_digest *task, const vd_digest *key,
+                              ro_err *err)
+{
+    CHANGE(c, Q_SEAT, "dd", task, key);
+    return RO_OK;
+}
+
+static ro_status listed(sv_catalog *c, sqlite3_stmt *s, sv_listed_row *row, void *ctx,
+                        uint64_t *count, ro_err *err)
+{
+    sv_listed t;
+    int there;
+    for (;; ++*count) {
+        RO_TRY(sv_db_step(&c->s, s, &there, err));
+        if (!there) return RO_OK;
+        t.number = sqlite3_column_int64(s, 0);
+        sv_db_column(s, 1, t.task.b, VD_DIGEST);
+        sv_db_column(s, 2, t.client.b, VD_DIGEST);
+        t.status = (const char *)sqlite3_column_text(s, 3);
+        t.made_ms = (uint64_t)sqlite3_column_int64(s, 4);
+        t.full = (const char *)sqlite3_column_text(s, 5);
+        t.brief = (const char *)sqlite3_column_text(s, 6);
+        ro_status st = row(ctx, &t, err);
+        if (st) {
+            sv_db_done(s);
+            return st;
+        }
+    }
+}
+
+ro_status sv_catalog_tasks(sv_catalog *c, const sv_filter *f, int64_t before, uint32_t limit,
+                           sv_listed_row *row, void *ctx, ro_err *err)
+{
+    sqlite3_stmt *s;
+    uint64_t count = 0, most = limit;
+    RO_ASSERT((f->status != NULL) + (f->client != NULL) + (f->key != NULL) <= 1);
+    if (f->status)
+        RO_TRY(sv_db_ask(&c->s, Q_TASKS_STATUS, &s, err, "iut", before, most, f->status));
+    else if (f->client)
+        RO_TRY(sv_db_ask(&c->s, Q_TASKS_CLIENT, &s, err, "iud", before, most, f->client));
+    else if (f->key)
+        RO_TRY(sv_db_ask(&c->s, Q_TASKS_KEY, &s, err, "iud", before, most, f->key));
+    else RO_TRY(sv_db_ask(&c->s, Q_TASKS, &s, err, "iu", before, most));
+    return listed(c, s, row, ctx, &count, err);
+}
+
+ro_status sv_catalog_task(sv_catalog *c, const vd_digest *task, sv_listed_row *row, void *ctx,
+                          ro_err *err)
+{
+    sqlite3_stmt *s;
+    uint64_t count = 0;
+    RO_TRY(sv_db_ask(&c->s, Q_TASK, &s, err, "d", task));
+    RO_TRY(listed(c, s, row, ctx, &count, err));
+    return count ? RO_OK : RO_FAIL(err, RO_ENOTFOUND, "there is no such task");
+}
+
+ro_status sv_catalog_order(sv_catalog *c, const vd_digest *task, sv_task_row *row, void *ctx,
+                           ro_err *err)
+{
+    sqlite3_stmt *s;
+    sv_task_record r;
+    int there;
+    ONE_ROW(c, Q_ORDER, s, there, "d", task);
+    if (!there) return RO_FAIL(err, RO_ENOTFOUND, "there is no such task");
+    memset(&r, 0, sizeof r);
+    sv_db_column(s, 0, r.task.b, VD_DIGEST);
+    sv_db_column(s, 1, r.client.b, VD_DIGEST);
+    r.status = (const char *)sqlite3_column_text(s, 2);
+    r.order = sqlite3_column_blob(s, 3);
+    r.order_size = (uint64_t)sqlite3_column_bytes(s, 3);
+    ro_status st = row(ctx, &r, err);
+    sv_db_done(s);
+    return st;
+}
+
+ro_status sv_catalog_messages(sv_catalog *c, const vd_digest *task, sv_event_row *row, void *ctx,
+                              ro_err *err)
+{
+    sqlite3_stmt *s;
+    sv_event e;
+    int there;
+    RO_TRY(sv_db_ask(&c->s, Q_MESSAGES, &s, err, "d", task));
+    for (;;) {
+        RO_TRY(sv_db_step(&c->s, s, &there, err));
+        if (!there) return RO_OK;
+        memset(&e, 0, sizeof e);
+        e.position = (uint64_t)sqlite3_column_int64(s, 0);
+        e.stamp_ms = (uint64_t)sqlite3_column_int64(s, 1);
+        sv_db_column(s, 2, e.task.b, VD_DIGEST);
+        e.number = (uint64_t)sqlite3_column_int64(s, 3);
+        sv_db_column(s, 4, e.kind, SV_KIND_BYTES);
+        sv_db_column(s, 5, e.head.b, VD_DIGEST);
+        e.body = sqlite3_column_blob(s, 6);
+        e.size = (uint64_t)sqlite3_column_bytes(s, 6);
+        ro_status st = row(ctx, &e, err);
+        if (st) {
+            sv_db_done(s);
+            return st;
+        }
+    }
+}
+
+/* ---- disputes --------------------------------------------------------------------------- */
+
+ro_status sv_catalog_add_dispute(sv_catalog *c, const vd_digest *task, sv_dispute *d, ro_err *err)
+{
+    sqlite3_stmt *s;
+    int row;
+    ONE_ROW(c, Q_DISPUTES, s, row, "d", task);
+    d->number = row ? (uint32_t)sqlite3_column_int64(s, 0) + 1 : 1;
+    if (row) sv_db_done(s);
+    CHANGE(c, Q_DISPUTE_NEW, "duuuddtbb", task, (uint64_t)d->number, (uint64_t)d->level,
+           (uint64_t)d->pair, &d->roots[0], &d->roots[1], d->verdict, d->openings,
+           d->openings_size, d->evidence, d->evidence_size);
+    return RO_OK;
+}
+
+ro_status sv_catalog_disputes(sv_catalog *c, const vd_digest *task, uint32_t number,
+                              sv_dispute_row *row, void *ctx, ro_err *err)
+{
+    sqlite3_stmt *s;
+    sv_dispute d;
+    int there;
+    if (number) RO_TRY(sv_db_ask(&c->s, Q_DISPUTE, &s, err, "du", task, (uint64_t)number));
+    else RO_TRY(sv_db_ask(&c->s, Q_DISPUTE_ALL, &s, err, "d", task));
+    for (;;) {
+        RO_TRY(sv_db_step(&c->s, s, &there, err));
+        if (!there) return RO_OK;
+        d.number = (uint32_t)sqlite3_column_int64(s, 0);
+        d.level = (uint32_t)sqlite3_column_int64(s, 1);
+        d.pair = (uint32_t)sqlite3_column_int64(s, 2);
+        sv_db_column(s, 3, d.roots[0].b, VD_DIGEST);
+        sv_db_column(s, 4, d.roots[1].b, VD_DIGEST);
+        d.verdict = (const char *)sqlite3_column_text(s, 5);
+        d.openings_size = (uint64_t)sqlite3_column_int64(s, 6);
+        d.evidence_size = (uint64_t)sqlite3_column_int64(s, 7);
+        d.openings = sqlite3_column_blob(s, 8);
+        d.evidence = sqlite3_column_blob(s, 9);
+        ro_status st = row(ctx, &d, err);
+        if (st) {
+            sv_db_done(s);
+            return st;
+        }
+    }
+}
+
+/* ---- auditors --------------------------------------------------------------------------- */
+
+ro_status sv_catalog_add_auditor(sv_catalog *c, const vd_digest *key, ro_err *err)
+{
+    CHANGE(c, Q_AUDITOR_NEW, "d", key);
+    return RO_OK;
+}
+
+ro_status sv_catalog_auditors(sv_catalog *c, sv_digest_row *row, void *ctx, ro_err *err)
+{
+    sqlite3_stmt *s;
+    RO_TRY(sv_db_ask(&c->s, Q_AUDITORS, &s, err, ""));
+    return digests(c, s, row, ctx, err);
+}
+
+ro_status sv_catalog_count_audit(sv_catalog *c, const vd_digest *key, ro_err *err)
+{
+    CHANGE(c, Q_AUDIT, "d", key);
+    return RO_OK;
+}
+
+/* ---- replies that were given ------------------------------------------------------------ */
+
+ro_status sv_catalog_given(sv_catalog *c, const vd_digest *who, const char *key,
+                           sv_given_row *row, void *ctx, ro_err *err)
+{
+    sqlite3_stmt *s;
+    sv_given g;
+    int there;
+    ONE_ROW(c, Q_GIVEN, s, there, "dt", who, key);
+    if (!there) return RO_OK;
+    memset(&g, 0, sizeof g);
+    sv_db_column(s, 0, g.request.b, VD_DIGEST);
+    g.status = (uint32_t)sqlite3_column_int64(s, 1);
+    snprintf(g.location, sizeof g.location, "%s", (const char *)sqlite3_column_text(s, 2));
+    g.body = sqlite3_column_blob(s, 3);
+    g.size = (uint64_t)sqlite3_column_bytes(s, 3);
+    ro_status st = row(ctx, &g, err);
+    sv_db_done(s);
+    return st;
+}
+
+ro_status sv_catalog_give(sv_catalog *c, const vd_digest *who, const char *key, uint64_t now_ms,
+                          const sv_given *g, ro_err *err)
+{
+    CHANGE(c, Q_GIVE, "dtudutb", who, key, now_ms, &g->request, (uint64_t)g->status,
+           g->location, g->body, g->size);
+    if (now_ms > SV_REPLY_KEPT_MS) CHANGE(c, Q_FORGET, "u", now_ms - SV_REPLY_KEPT_MS);
+    return RO_OK;
+}
