@@ -196,6 +196,12 @@ RO_FN uint64_t ro_flatten(const ro_type *t, const int64_t *at)
 RO_FN uint64_t ro_broadcast_index(const ro_type *out, const ro_type *a, uint64_t i)
 {
     uint64_t j = 0, stride = 1;
+    int same = out->rank == a->rank, one = 1; /* most are, and divide nothing */
+    for (uint32_t k = 0; k < a->rank; k++) {
+        one = one && a->dims[k] == 1;
+        same = same && a->dims[k] == out->dims[k];
+    }
+    if (same || one) return same ? i : 0;
     for (uint32_t k = 0; k < out->rank; k++) {
         uint64_t d = (uint64_t)out->dims[out->rank - 1 - k];
         uint64_t at = d ? i % d : 0;

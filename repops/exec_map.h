@@ -3,6 +3,14 @@
  * What this file decides: what runs in an inner loop. Broadcasting leaves one in which each
  * input stands still or goes on by one element; functions run over arrays by vmath.h. */
 
+#define INLINE static inline __attribute__((always_inline))
+
+/* The number that stands at a place of the total order; at the last one a NaN. */
+INLINE float of_order(int32_t k)
+{
+    return ro_bits_f32(k < 0 ? ~(uint32_t)k | 0x80000000u : (uint32_t)k);
+}
+
 /* ---- maps ---------------------------------------------------------------------------------- */
 
 typedef struct { map1_fn *const *one[2]; map2_fn *const *two[2]; } map_row; /* f32, f64 */
@@ -87,6 +95,68 @@ static void map_run(const ro_task *t)
 
 static const ro_driver map_driver = {NULL, map_run};
 
+/* ---- any other map ------------------------------------------------------------------------- */
+
+/* Of other dtypes, or with a bool to give: the scalar body over runs of an axis along which each
+ * input goes on or stands still, which it sees as tensors of that one axis. */
+enum { SHORT_RUN = 16 }; /* elements of a run that are not worth a call */
+typedef struct {
+    const ro_task *t;
+    ro_elements_fn *elements;
+    broadcast w;
+} runs_job;
+
+static broadcast runs_of(const ro_task *t)
+{
+    const ro_type *in[SIDES] = {&t->reader.in[0], &t->reader.in[1], &t->reader.in[2]};
+    return broadcast_of(&t->reader.out[0], in, t->reader.inputs);
+}
+
+static int runs_fit(const ro_task *t)
+{
+    if (ro_ops[t->op].pattern != RO_P_MAP || t->reader.inputs > SIDES ||
+        ro_type_elements(&t->reader.out[0]) == 0)
+        return 0;
+    return runs_of(t).n[0] >= SHORT_RUN;
+}
+
+static void runs_range(void *ctx, uint64_t begin, uint64_t end, uint32_t worker)
+{
+    const runs_job *j = ctx;
+    ro_reader r = j->t->reader;
+    ro_type in[SIDES], out = r.out[0];
+    const void *data[SIDES];
+    (void)worker;
+    out.rank = 1;
+    for (uint32_t k = 0; k < r.inputs; k++) {
+        in[k] = r.in[k];
+        in[k].rank = 1;
+    }
+    for (uint64_t i = begin; i < end;) {
+        uint64_t left = j->w.n[0] - i % j->w.n[0], n = end - i < left ? end - i : left, at[SIDES];
+        broadcast_at(&j->w, i, at);
+        out.dims[0] = (int64_t)n;
+        for (uint32_t k = 0; k < r.inputs; k++) {
+            in[k].dims[0] = j->w.step[k][0] ? (int64_t)n : 1;
+            data[k] = (const char *)j->t->reader.data[k] + at[k] * ro_dtypes[in[k].dtype].size;
+        }
+        r.in = in;
+        r.out = &out;
+        r.data = data;
+        j->elements(&r, j->t->attrs, 0, 0, n,
+                    (char *)j->t->out[0] + i * ro_dtypes[out.dtype].size);
+        i += n;
+    }
+}
+
+static void runs_run(const ro_task *t)
+{
+    runs_job j = {t, find_elements(t->op, t->compute), runs_of(t)};
+    ro_parallel(t->pool, ro_type_elements(&t->reader.out[0]), RO_GRAIN / 8, runs_range, &j);
+}
+
+static const ro_driver runs_driver = {NULL, runs_run};
+
 /* ---- functions ----------------------------------------------------------------------------- */
 
 static const ro_vmath functions = RO_VMATH_TABLE(RO_ISA);
@@ -151,19 +221,22 @@ static const ro_driver function_driver = {NULL, function_run};
 
 /* ---- Clip ---------------------------------------------------------------------------------- */
 
+/* In whole numbers, as the greatest of a row: a NaN, of the element or of a bound, stays. */
 static void clip_range(void *ctx, uint64_t begin, uint64_t end, uint32_t worker)
 {
     const ro_task *t = ctx;
     const ro_reader *r = &t->reader;
-    const float *x = r->data[0], *low = ro_has(r, 1) ? r->data[1] : NULL;
-    const float *high = ro_has(r, 2) ? r->data[2] : NULL;
+    const float *x = r->data[0];
+    const int32_t low = ro_has(r, 1) ? ro_order_f32(*(const float *)r->data[1]) : INT32_MIN;
+    const int32_t high = ro_has(r, 2) ? ro_order_f32(*(const float *)r->data[2]) : INT32_MAX - 1;
     float *y = t->out[0];
     (void)worker;
     for (uint64_t i = begin; i < end; i++) {
-        float v = x[i];
-        if (low) v = ro_greater_of_f32(v, *low);
-        if (high) v = ro_lesser_of_f32(v, *high);
-        y[i] = ro_bits_f32(ro_canon_f32(v));
+        int32_t k = ro_order_f32(x[i]);
+        k = k < low ? low : k;
+        k = k > high && k != INT32_MAX ? high : k;
+        k = high == INT32_MAX ? high : k;
+        y[i] = ro_bits_f32(ro_canon_f32(of_order(k)));
     }
 }
 

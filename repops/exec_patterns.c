@@ -196,8 +196,8 @@ static const ro_driver *find_driver(const ro_task *t)
     if (loss_fits(t)) return &loss_driver;
     if (maxpool_fits(t)) return &maxpool_driver;
     if (resize_fits(t)) return &resize_driver;
-    if ((d = order_driver(t)) != NULL) return d;
-    return update_driver(t);
+    if ((d = order_driver(t)) != NULL || (d = update_driver(t)) != NULL) return d;
+    return runs_fit(t) ? &runs_driver : NULL;
 }
 
 #define LEVEL_(level) ro_patterns_##level

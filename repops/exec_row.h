@@ -11,15 +11,7 @@
 
 typedef ro_lanes_f32 row_lanes; /* for rows of chunk results: short */
 
-#define INLINE static inline __attribute__((always_inline))
-
 INLINE float fold_one(int is_max, float a, float b) { return ro_lane_fold_f32(is_max, a, b); }
-
-/* The number that stands at a place of the total order; at the last one a NaN. */
-INLINE float of_order(int32_t k)
-{
-    return ro_bits_f32(k < 0 ? ~(uint32_t)k | 0x80000000u : (uint32_t)k);
-}
 
 /* ---- one row, fed in runs ------------------------------------------------------------------ */
 
@@ -278,16 +270,25 @@ static void reduce_beside_range(void *ctx, uint64_t begin, uint64_t end, uint32_
     }
 }
 
-static int is_reduction(ro_op op)
+/* Which axes a node reduces; 0: it is no reduction of these, or reduces nothing. */
+static uint32_t reduced_axes(const ro_task *t)
 {
-    return op == RO_OP_ReduceSum || op == RO_OP_ReduceMean || op == RO_OP_ReduceMax;
+    const ro_type *x = &t->reader.in[0];
+    switch (t->op) {
+    case RO_OP_ReduceSum:
+    case RO_OP_ReduceMean:
+    case RO_OP_ReduceMax:
+        return ro_reduce_nothing(t->attrs) ? 0 : ro_reduce_mask(t->attrs, x);
+    case RO_OP_GlobalAveragePool: return ((1u << x->rank) - 1) & ~3u;
+    default: return 0;
+    }
 }
 
 static uint64_t rows_grain(uint64_t work) { return work >= RO_GRAIN ? 1 : RO_GRAIN / (work + 1); }
 
 static int reduce_fits(const ro_task *t)
 {
-    return t->compute == RO_C_F32 && is_reduction(t->op) && !ro_reduce_nothing(t->attrs) &&
+    return t->compute == RO_C_F32 && reduced_axes(t) &&
            ro_type_elements(&t->reader.in[0]) != 0;
 }
 
@@ -295,9 +296,9 @@ static void reduce_run(const ro_task *t)
 {
     const ro_type *x = &t->reader.in[0];
     reduce_job j = {.x = t->reader.data[0], .y = t->out[0]};
-    j.p = reduction_of(x, ro_reduce_mask(t->attrs, x));
+    j.p = reduction_of(x, reduced_axes(t));
     j.is_max = t->op == RO_OP_ReduceMax;
-    j.mean = t->op == RO_OP_ReduceMean;
+    j.mean = t->op == RO_OP_ReduceMean || t->op == RO_OP_GlobalAveragePool;
     if (j.p.inner_reduced || j.p.kept == 0) {
         ro_parallel(t->pool, j.p.rows, rows_grain(j.p.count), reduce_run_range, &j);
         return;

@@ -60,7 +60,7 @@ RO_INFER(BitShift)
     return ro_infer_broadcast(attrs, in, n_in, out, n_out, err);
 }
 #elif defined(RO_OP)
-RO_OP(BitShift, AT, .version = 1, .signature = "N a, N b -> N y", .at = RO_AT_INT(BitShift),
+RO_OP(BitShift, MAP, .version = 1, .signature = "N a, N b -> N y", .at = RO_AT_INT(BitShift),
       .infer = ro_BitShift_infer, .flops = ro_flops_1, .reads = ro_reads_1)
 RO_OP(BitwiseAnd, MAP, .version = 1, .signature = "N a, N b -> N y", .at = RO_AT_INT(BitwiseAnd),
       .infer = ro_infer_broadcast, .flops = ro_flops_1, .reads = ro_reads_1)

@@ -93,6 +93,6 @@ RO_GRAD(Cast)
     return ro_emit1(g, RO_OP_Cast, &t, dy[0], &dx[0], err);
 }
 #elif defined(RO_OP)
-RO_OP(Cast, AT, .version = 1, .signature = "A x -> B y", .at = RO_AT_ALL(Cast),
+RO_OP(Cast, MAP, .version = 1, .signature = "A x -> B y", .at = RO_AT_ALL(Cast),
       .infer = ro_Cast_infer, .flops = ro_flops_1, .reads = ro_reads_1, .grad = ro_Cast_grad)
 #endif

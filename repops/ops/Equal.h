@@ -42,16 +42,16 @@ static ro_status ro_compare_infer(RO_INFER_ARGS)
     return RO_OK;
 }
 #elif defined(RO_OP)
-RO_OP(Equal, AT, .version = 1, .signature = "A a, A b -> bool y", .at = RO_AT_ALL(Equal),
+RO_OP(Equal, MAP, .version = 1, .signature = "A a, A b -> bool y", .at = RO_AT_ALL(Equal),
       .infer = ro_compare_infer, .flops = ro_flops_1, .reads = ro_reads_1)
-RO_OP(Greater, AT, .version = 1, .signature = "N a, N b -> bool y", .at = RO_AT_ALL(Greater),
+RO_OP(Greater, MAP, .version = 1, .signature = "N a, N b -> bool y", .at = RO_AT_ALL(Greater),
       .infer = ro_compare_infer, .flops = ro_flops_1, .reads = ro_reads_1)
-RO_OP(GreaterOrEqual, AT, .version = 1, .signature = "N a, N b -> bool y",
+RO_OP(GreaterOrEqual, MAP, .version = 1, .signature = "N a, N b -> bool y",
       .at = RO_AT_ALL(GreaterOrEqual), .infer = ro_compare_infer, .flops = ro_flops_1,
       .reads = ro_reads_1)
-RO_OP(Less, AT, .version = 1, .signature = "N a, N b -> bool y", .at = RO_AT_ALL(Less),
+RO_OP(Less, MAP, .version = 1, .signature = "N a, N b -> bool y", .at = RO_AT_ALL(Less),
       .infer = ro_compare_infer, .flops = ro_flops_1, .reads = ro_reads_1)
-RO_OP(LessOrEqual, AT, .version = 1, .signature = "N a, N b -> bool y",
+RO_OP(LessOrEqual, MAP, .version = 1, .signature = "N a, N b -> bool y",
       .at = RO_AT_ALL(LessOrEqual), .infer = ro_compare_infer, .flops = ro_flops_1,
       .reads = ro_reads_1)
 #endif

@@ -42,8 +42,8 @@ RO_INFER(IsInf)
     return ro_IsNaN_infer(attrs, in, n_in, out, n_out, err);
 }
 #elif defined(RO_OP)
-RO_OP(IsNaN, AT, .version = 1, .signature = "F x -> bool y", .at = RO_AT_FLOAT(IsNaN),
+RO_OP(IsNaN, MAP, .version = 1, .signature = "F x -> bool y", .at = RO_AT_FLOAT(IsNaN),
       .infer = ro_IsNaN_infer, .flops = ro_flops_1, .reads = ro_reads_1)
-RO_OP(IsInf, AT, .version = 1, .signature = "F x -> bool y", .at = RO_AT_FLOAT(IsInf),
+RO_OP(IsInf, MAP, .version = 1, .signature = "F x -> bool y", .at = RO_AT_FLOAT(IsInf),
       .infer = ro_IsInf_infer, .flops = ro_flops_1, .reads = ro_reads_1)
 #endif

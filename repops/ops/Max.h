@@ -107,10 +107,10 @@ static ro_status ro_emit_extreme_grad(ro_graph *g, const ro_node *node, ro_value
 RO_GRAD(Max) { return ro_emit_extreme_grad(g, node, dy[0], dx, err); }
 RO_GRAD(Min) { return ro_emit_extreme_grad(g, node, dy[0], dx, err); }
 #elif defined(RO_OP)
-RO_OP(Max, AT, .version = 1, .signature = "N x... -> N y", .at = RO_AT_ALL(Max),
+RO_OP(Max, MAP, .version = 1, .signature = "N x... -> N y", .at = RO_AT_ALL(Max),
       .infer = ro_infer_broadcast_all, .flops = ro_flops_inputs, .reads = ro_reads_1,
       .grad = ro_Max_grad)
-RO_OP(Min, AT, .version = 1, .signature = "N x... -> N y", .at = RO_AT_ALL(Min),
+RO_OP(Min, MAP, .version = 1, .signature = "N x... -> N y", .at = RO_AT_ALL(Min),
       .infer = ro_infer_broadcast_all, .flops = ro_flops_inputs, .reads = ro_reads_1,
       .grad = ro_Min_grad)
 RO_OP(Clip, AT, .version = 1, .signature = "N x, N min?, N max? -> N y", .at = RO_AT_ALL(Clip),

@@ -39,10 +39,10 @@ RO_GRAD(Mean)
     return RO_OK;
 }
 #elif defined(RO_OP)
-RO_OP(Sum, AT, .version = 1, .signature = "F x... -> F y", .at = RO_AT_FLOAT(Sum),
+RO_OP(Sum, MAP, .version = 1, .signature = "F x... -> F y", .at = RO_AT_FLOAT(Sum),
       .infer = ro_infer_broadcast_all, .flops = ro_flops_inputs, .reads = ro_reads_1,
       .grad = ro_Sum_grad)
-RO_OP(Mean, AT, .version = 1, .signature = "F x... -> F y", .at = RO_AT_FLOAT(Mean),
+RO_OP(Mean, MAP, .version = 1, .signature = "F x... -> F y", .at = RO_AT_FLOAT(Mean),
       .infer = ro_infer_broadcast_all, .flops = ro_flops_inputs, .reads = ro_reads_1,
       .grad = ro_Mean_grad)
 #endif
