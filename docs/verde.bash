@@ -1,4 +1,4 @@
-# bash completion for verde, verde-dispute, verde-verdict and verded
+# bash completion for verde, verde-dispute, verde-verdict, verded and the agents of a service
 
 _verde_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur"); }
 
@@ -36,7 +36,8 @@ _verde_value() {
   --trace | --segment)
     if [[ $1 == --segment && ${COMP_WORDS[1]-} == replay ]]; then COMPREPLY=(); else _verde_files .trace; fi
     ;;
-  --key) _verde_files .pem ;;
+  --key) if [[ ${COMP_WORDS[*]:0:2} == *status* ]]; then COMPREPLY=(); else _verde_files .pem; fi ;;
+  --token) _verde_files '' ;;
   --model) _verde_files .safetensors .onnx ;;
   --onnxruntime-model) _verde_files .onnx ;;
   --onnxruntime) _verde_files '' ;;
@@ -52,6 +53,9 @@ _verde_value() {
   --evidence) _verde_files .evidence ;;
   --svg) _verde_files .svg ;;
   --transcript) _verde_files .jsonl ;;
+  --server | --limit | --slots | --quorum | --reward | --set | --max-escrow | --task | --state)
+    COMPREPLY=()
+    ;;
   --threads | --step | --steps | --keep | --sample | --expect | --inject | --max-dispute | --party | --runs | \
     --limit-memory | --limit-seconds)
     COMPREPLY=()
@@ -66,7 +70,7 @@ _verde() {
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
     _verde_words 'job run open replay inspect verify diff check eval keygen bench conformance vectors dispute verdict
-      help --help --version'
+      account submit status help --help --version'
     return
   fi
   if ((COMP_CWORD == 2)); then
@@ -78,6 +82,7 @@ _verde() {
   case $command in
   dispute) _verde_dispute && return ;;
   verdict) _verde_verdict && return ;;
+  account | submit | status) _verde_agent "$command" 2 && return ;;
   esac
   _verde_value "$prev" && return
   local options files
@@ -133,6 +138,31 @@ _verde_verdict() {
   if [[ $cur == -* ]]; then _verde_words '--json --help'; else _verde_files .evidence; fi
 }
 
+# An agent: its name, and the place of its first word.
+_verde_agent() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} options files=
+  COMPREPLY=()
+  _verde_value "$prev" && return
+  case $1 in
+  account)
+    options='--server --token --key --out --limit --json'
+    if ((COMP_CWORD == $2)); then _verde_words 'new deposit show statement bind --help' && return; fi
+    ;;
+  submit)
+    options='--server --token --slots --quorum --reward --set --quote --max-escrow --task --watch --store --record
+      --input --threads --progress --json'
+    files='.json .onnx .verde'
+    ;;
+  status) options='--server --state --key --limit --json' ;;
+  esac
+  if [[ $cur == -* ]]; then _verde_words "$options --help"
+  elif [[ $files ]]; then _verde_files $files; fi
+}
+
+_verde_account() { _verde_agent account 1; }
+_verde_submit() { _verde_agent submit 1; }
+_verde_status() { _verde_agent status 1; }
+
 _verded() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
   COMPREPLY=()
@@ -145,4 +175,7 @@ _verded() {
 complete -F _verde verde
 complete -F _verde_dispute verde-dispute
 complete -F _verde_verdict verde-verdict
+complete -F _verde_account verde-account
+complete -F _verde_submit verde-submit
+complete -F _verde_status verde-status
 complete -F _verded verded

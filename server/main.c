@@ -338,7 +338,7 @@ static void say_hello(const service *v)
         printf("\nNobody has an account yet. A client, money for it and a task:\n"
                "  verde account new alice --server %s://%.*s:%u --token %s/operator.token "
                "--out alice.token\n"
-               "  verde account fund alice 1000000 --server %s://%.*s:%u "
+               "  verde account deposit alice 1000000 --server %s://%.*s:%u "
                "--token %s/operator.token\n"
                "  verde submit docs/examples/mlp.json --server %s://%.*s:%u --token alice.token\n",
                scheme, host, v->s.listen, port, v->s.data, scheme, host, v->s.listen, port,

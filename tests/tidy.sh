@@ -64,7 +64,8 @@ allowed() { # folder file include
     server:../referee/money.h | server:../referee/message.h | server:../referee/task.h) return 0 ;;
     referee:../verde/files.h) [[ $2 =~ ^referee/(files|agent)\.c$ ]] ;;
     referee:../verde/cli.h) [[ $2 =~ ^referee/(main|tell|transcript)\.c$ ]] ;;
-    server:../verde/cli.h | *:../kernels/kernels.h) [[ $2 == */*main.c ]] ;;
+    server:../verde/cli.h) [[ $2 =~ ^server/(.*main\.c|commands\.h)$ ]] ;;
+    *:../kernels/kernels.h) [[ $2 == */*main.c ]] ;;
     *) return 1 ;;
   esac
 }

@@ -508,6 +508,7 @@ static ro_status run_step(running *r, ro_err *err)
     RO_TRY(vd_exec_step(r->e, r->job->record == VD_RECORD_FULL, is_recorded(r->job, next), &s,
                         err));
     RO_TRY(vd_writer_step(r->w, s.has_state ? &s.state : NULL, &s.outputs, s.digests, err));
+    if (r->o->stepped) RO_TRY(r->o->stepped(r->o->stepped_ctx, r->e, next - 1, err));
     if (next % r->snapshot == 0 || next == r->job->steps) {
         RO_TRY(vd_writer_sync(r->w, err));
         RO_TRY(vd_exec_save(r->e, r->o->store, err));

@@ -103,6 +103,17 @@ void vd_store_close(vd_store *s)
 
 const char *vd_store_path(const vd_store *s) { return s->path; }
 
+ro_status vd_store_file(const vd_store *s, const vd_digest *d, char *path, size_t room, ro_err *err)
+{
+    names n;
+    tensor_name(d, &n);
+    int size = snprintf(path, room, "%s/%s", s->path, n.name);
+    return size >= 0 && (size_t)size < room
+               ? RO_OK
+               : RO_FAIL(err, RO_ELIMIT, "the path of a store's file has more than %zu bytes",
+                         room);
+}
+
 static int has_size(const vd_store *s, const char *name, uint64_t *size)
 {
     struct stat st;

@@ -422,6 +422,9 @@ ro_status vd_store_open(const char *dir, int create, vd_store **out, ro_err *err
 void vd_store_close(vd_store *s);
 const char *vd_store_path(const vd_store *s);
 int vd_store_has(const vd_store *s, const vd_digest *d);
+/* The path of a tensor's file, which may not be there: RO_ELIMIT it does not fit into `room`. */
+ro_status vd_store_file(const vd_store *s, const vd_digest *d, char *path, size_t room, ro_err *err)
+    RO_CHECKED;
 /* Written to a temporary name, synced, renamed. Already there in its full length: nothing is done.
  *   type, data   a checked type and the tensor in the machine's byte order; borrowed
  *   d            its digest, which is not recomputed here                                     */
@@ -532,6 +535,10 @@ typedef struct {
     void (*progress)(void *ctx, const vd_progress *p);
     void *ctx;
     volatile int *interrupted; /* set by a signal handler: stop cleanly, to be continued */
+    /* NULL, or called after each step, before its state is kept: e has the step's values. A status
+     * ends the run, to be continued. After a resume steps come again. */
+    ro_status (*stepped)(void *ctx, vd_exec *e, uint64_t global, ro_err *err);
+    void *stepped_ctx;
 } vd_run_options;
 
 typedef struct {
