@@ -302,6 +302,30 @@ RO_FN uint32_t ro_contract_needs(uint64_t K, uint32_t level, uint64_t index, ro_
                               index, needs + runs);
 }
 
+/* Contractions of K side by side, each with its three lower levels; above them the value. */
+#define RO_SUMS_MAX 4u /* 13 levels and 4 runs of needs */
+RO_FN uint32_t ro_sums_levels(uint64_t K, uint32_t sums, uint64_t *count)
+{
+    for (uint32_t s = 0; s < sums; s++) ro_contract_levels(K, count + 3 * s);
+    return 3 * sums + 1; /* the last one's value stands above all of them */
+}
+RO_FN uint32_t ro_sums_needs(uint64_t K, uint32_t sums, uint32_t level, uint64_t index,
+                             ro_parts *needs)
+{
+    uint32_t s = level / 3, runs = 0;
+    if (s < sums) {
+        runs = ro_contract_needs(K, level % 3, index, needs);
+        for (uint32_t t = 0; t < runs; t++) needs[t].level += 3 * s;
+        return runs;
+    }
+    for (s = 0; s < sums; s++) {
+        uint32_t one = ro_contract_needs(K, 3, 0, needs + runs);
+        if (one) needs[runs].level += 3 * s;
+        runs += one;
+    }
+    return runs;
+}
+
 /* Levels of one stage over a row of n: lanes, chunks, chunks of chunks. */
 RO_FN uint32_t ro_row_height(uint64_t n)
 {

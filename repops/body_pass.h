@@ -6,8 +6,8 @@
  *   RO_IS_F32 .. RO_IS_BITS, RO_IS_FLOAT, RO_IS_INT as 0 or 1
  *   ADD SUB MUL DIV FMA NEG ORDER, READ(r, in, j) -> RO_T, OUT(r, out, x) -> bits
  *   RO_N(ro_lanes): a row reduction by 32 lanes (rules 31, 9)
- *   RO_MAP1, RO_MAP2, RO_CONTRACT_BODY, RO_ROW_BODY, RO_CHAIN_BODY: bodies (and, for the last
- *   three, explanations) from their essential part */
+ *   RO_MAP1, RO_MAP2, RO_CONTRACT_BODY, RO_SUMS_BODY, RO_ROW_BODY, RO_CHAIN_BODY: bodies (and,
+ *   but for the first two, explanations) from their essential part */
 #undef RO_T
 #undef RO_S
 #undef RO_IS_F32
@@ -126,6 +126,41 @@
     }                                                                                          \
     RO_CONTRACT_EXPLAIN(op)
 
+/* Contractions side by side, all of one length, then the element. The operator file gives
+ *   uint32_t ro_<op>_sums(attrs, out)                  how many: 1 to RO_SUMS_MAX
+ *   uint64_t ro_<op>_terms(r)                          K of each
+ *   void ro_<op>_term(r, attrs, out, i, s, k, &a, &b)  product k of contraction s
+ *   uint64_t ro_<op>_finish(r, attrs, out, i, sum)     the stored bits
+ * and gets the body and its explanation. */
+#define RO_SUMS_BODY(op)                                                                       \
+    RO_FN RO_T RO_N(ro_##op##_block)(RO_AT_ARGS, uint32_t s, uint64_t block)                   \
+    {                                                                                          \
+        uint64_t K = RO_N(ro_##op##_terms)(r), k = block * RO_BLOCK;                           \
+        uint64_t end = K - k < RO_BLOCK ? K : k + RO_BLOCK;                                    \
+        RO_T acc = 0, a, b;                                                                    \
+        for (; k < end; k++) {                                                                 \
+            RO_N(ro_##op##_term)(r, attrs, out, i, s, k, &a, &b);                              \
+            acc = FMA(a, b, acc);                                                              \
+        }                                                                                      \
+        return acc;                                                                            \
+    }                                                                                          \
+    RO_FN RO_T RO_N(ro_##op##_sum)(RO_AT_ARGS, uint32_t s)                                     \
+    {                                                                                          \
+        const uint64_t K = RO_N(ro_##op##_terms)(r);                                           \
+        RO_N(ro_blocks) sum = {0, 0, 0};                                                       \
+        for (uint64_t b = 0; b * RO_BLOCK < K; b++)                                            \
+            RO_N(ro_blocks_push)(&sum, RO_N(ro_##op##_block)(r, attrs, out, i, s, b));         \
+        return RO_N(ro_blocks_end)(&sum);                                                      \
+    }                                                                                          \
+    RO_AT(op)                                                                                  \
+    {                                                                                          \
+        RO_T sum[RO_SUMS_MAX] = {0};                                                           \
+        uint32_t n = RO_N(ro_##op##_sums)(attrs, out);                                         \
+        for (uint32_t s = 0; s < n; s++) sum[s] = RO_N(ro_##op##_sum)(r, attrs, out, i, s);    \
+        return RO_N(ro_##op##_finish)(r, attrs, out, i, sum);                                  \
+    }                                                                                          \
+    RO_SUMS_EXPLAIN(op)
+
 /* A row operator: one or more stages of lane reductions (rule 31) over a row, each of
  * RO_STAGE_MAX, RO_STAGE_SUM, RO_STAGE_PRODUCT or RO_STAGE_MEAN (a sum divided by RN(count)); then
  * the element.
@@ -204,6 +239,7 @@
 #define RO_AT_ARGS const ro_reader *r, const void *attrs, uint32_t out, uint64_t i
 #ifdef __CUDACC__
 #define RO_CONTRACT_EXPLAIN(op)
+#define RO_SUMS_EXPLAIN(op)
 #define RO_ROW_EXPLAIN(op, stages)
 #define RO_CHAIN_EXPLAIN(op, positions)
 #else
@@ -232,6 +268,37 @@
         uint32_t runs = ro_contract_needs(K, level, index, from);                              \
         RO_T s = RO_N(ro_contract_given)(level, from, runs, claims);                           \
         return level == 3 ? OUT(r, out, RO_N(ro_##op##_finish)(r, attrs, i, s)) : TO_BITS(s);  \
+    }                                                                                          \
+    RO_EXPLAIN_TABLE(op, 0, 0)
+
+/* Level 3 s + v: level v of contraction s; the last is the value. */
+#define RO_SUMS_EXPLAIN(op)                                                                    \
+    RO_FN uint32_t RO_N(ro_##op##_levels)(RO_AT_ARGS, uint64_t *count)                         \
+    {                                                                                          \
+        (void)i;                                                                               \
+        return ro_sums_levels(RO_N(ro_##op##_terms)(r), RO_N(ro_##op##_sums)(attrs, out),      \
+                              count);                                                          \
+    }                                                                                          \
+    RO_FN uint32_t RO_N(ro_##op##_needs)(RO_AT_ARGS, uint32_t level, uint64_t index,           \
+                                         ro_parts *needs)                                      \
+    {                                                                                          \
+        (void)i;                                                                               \
+        return ro_sums_needs(RO_N(ro_##op##_terms)(r), RO_N(ro_##op##_sums)(attrs, out),       \
+                             level, index, needs);                                             \
+    }                                                                                          \
+    RO_FN uint64_t RO_N(ro_##op##_part)(RO_AT_ARGS, uint32_t level, uint64_t index,            \
+                                        const ro_claims *claims)                               \
+    {                                                                                          \
+        RO_T sum[RO_SUMS_MAX] = {0};                                                           \
+        ro_parts from[RO_NEEDS_MAX];                                                           \
+        const uint32_t n = RO_N(ro_##op##_sums)(attrs, out), s = level / 3;                    \
+        uint32_t runs = RO_N(ro_##op##_needs)(r, attrs, out, i, level, index, from);           \
+        if (s < n && level % 3 == 0)                                                           \
+            return TO_BITS(RO_N(ro_##op##_block)(r, attrs, out, i, s, index));                 \
+        if (s < n) return TO_BITS(RO_N(ro_contract_given)(level % 3, from, runs, claims));     \
+        for (uint32_t t = 0; t < runs; t++) /* a whole sum each */                             \
+            sum[t] = RO_N(ro_contract_given)(3, &from[t], 1, claims);                          \
+        return RO_N(ro_##op##_finish)(r, attrs, out, i, sum);                                  \
     }                                                                                          \
     RO_EXPLAIN_TABLE(op, 0, 0)
 

@@ -6,9 +6,14 @@
  * Invariants
  *   1. The bits are the scalar body's, which computes in float32 whatever the inputs' width: only
  *      nodes whose compute type that is come here, and none that moves bits.
- *   2. Scratch holds every widened tensor whole. */
+ *   2. Scratch has room for every widened tensor whole; what of it the driver does not read is
+ *      left as it was. */
 #include "body.h"
 #include "exec_cpu.h"
+
+#define RO_PASS_ATTRS
+#include "ops.def"
+#undef RO_PASS_ATTRS
 
 #define ALIGN UINT64_C(64)
 
@@ -49,6 +54,18 @@ static void narrow(void *ctx, uint64_t begin, uint64_t end, uint32_t worker)
         for (uint64_t i = begin; i < end; i++) c->half[i] = (uint16_t)ro_f32_to_bf16(c->wide[i]);
 }
 
+/* What a driver reads of an input: all of it; but a recurrent cell of x its own step alone, or a
+ * sequence would be widened once for each of its steps. */
+static void read_range(const ro_task *t, uint32_t k, uint64_t *begin, uint64_t *end)
+{
+    const ro_type *x = &t->reader.in[k];
+    *begin = 0;
+    *end = ro_type_elements(x);
+    if (k || !ro_is_cell(t->op)) return;
+    *begin = (uint64_t)ro_cell_step(t->attrs) * ro_span(x, 1, 3);
+    *end = *begin + ro_span(x, 1, 3);
+}
+
 static uint64_t half_scratch(const ro_task *t, uint32_t threads)
 {
     uint64_t inner = t->wide_driver->scratch ? t->wide_driver->scratch(t->wide, threads) : 0;
@@ -64,8 +81,11 @@ static void half_run(const ro_task *t)
     for (uint32_t k = 0; k < r->inputs; k++) {
         data[k] = r->data[k];
         if (!is_half(&r->in[k])) continue;
-        conversion c = {r->in[k].dtype, (uint16_t *)(uintptr_t)r->data[k], (float *)(void *)at};
-        ro_parallel(t->pool, ro_type_elements(&r->in[k]), RO_GRAIN, widen, &c);
+        uint64_t begin, end;
+        read_range(t, k, &begin, &end);
+        conversion c = {r->in[k].dtype, (uint16_t *)(uintptr_t)r->data[k] + begin,
+                        (float *)(void *)at + begin};
+        ro_parallel(t->pool, end - begin, RO_GRAIN, widen, &c);
         data[k] = at;
         at += wide_bytes(&r->in[k]);
     }

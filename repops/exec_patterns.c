@@ -171,6 +171,7 @@ static ro_elements_fn *find_elements(ro_op op, ro_compute c)
 #include "exec_update.h"
 #include "exec_order.h"
 #include "exec_attention.h"
+#include "exec_cell.h"
 
 /* ---- the table ----------------------------------------------------------------------------- */
 
@@ -196,6 +197,7 @@ static const ro_driver *find_driver(const ro_task *t)
     if (loss_fits(t)) return &loss_driver;
     if (maxpool_fits(t)) return &maxpool_driver;
     if (resize_fits(t)) return &resize_driver;
+    if (cell_fits(t)) return &cell_driver;
     if ((d = order_driver(t)) != NULL || (d = update_driver(t)) != NULL) return d;
     return runs_fit(t) ? &runs_driver : NULL;
 }

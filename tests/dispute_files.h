@@ -163,7 +163,8 @@ static inline vd_job *lone_job(fixture *f, ro_op op, const void *attrs, const ro
         vd_tensor_digest(&in[k], data[k], NULL, j->constants[c].digest.b);
         must(ro_graph_constant(g, c, &in[k], &values[k], &f->err), &f->err);
     }
-    must(ro_graph_node(g, op, attrs, values, inputs, 1, &y, &f->err), &f->err);
+    const uint32_t outputs = op == RO_OP_LSTMCell ? 2 : 1; /* the least that it may have */
+    must(ro_graph_node(g, op, attrs, values, inputs, outputs, &y, &f->err), &f->err);
     must(ro_graph_add_output(g, y, &f->err), &f->err);
     j->phases[0].steps = steps;
     j->phases[0].graph = g;
@@ -179,8 +180,9 @@ static inline void lone_node(const vd_job *j, rf_node *n)
     rf_node_init(n, j, 0, 0, present);
 }
 
-/* A trace of the lone job whose node put out y[0], and y[1] from step `lie` on, and a store with
- * these tensors and the inputs; maybe the explanation of `element` of y[1]. data: by input. */
+/* A trace of the lone job whose node put out y[0], and y[1] from step `lie` on (a second output, of
+ * the same type, is y[0] throughout), and a store with these tensors and the inputs; maybe the
+ * explanation of `element` of y[1]. data: by input. */
 static inline void lone_party(fixture *f, char name, int keyed, const void *const *data,
                               const void *const y[2], uint64_t lie, uint64_t element,
                               const uint64_t *parts)
@@ -188,7 +190,7 @@ static inline void lone_party(fixture *f, char name, int keyed, const void *cons
     const vd_job *j = f->job;
     const ro_node *node = &j->phases[0].graph->nodes[0];
     const ro_type *out = &j->phases[0].graph->values[node->first_output].type;
-    vd_digest digests[RO_INPUTS_MAX + 1], made[2], root;
+    vd_digest digests[RO_INPUTS_MAX + 2], made[2], root;
     vd_store *s = NULL;
     vd_writer *w = NULL;
     uint64_t done;
@@ -208,6 +210,7 @@ static inline void lone_party(fixture *f, char name, int keyed, const void *cons
     for (uint64_t step = 0; step < j->steps; step++) {
         vd_digest after = vd_step_digest(step + 1), state = vd_state_root(&after, 1);
         digests[at] = made[step >= lie];
+        digests[at + 1] = made[0];
         vd_digest outputs = vd_outputs_digest(&digests[at], 1);
         must(vd_writer_step(w, &state, &outputs, digests, &f->err), &f->err);
     }

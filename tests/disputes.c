@@ -266,6 +266,21 @@ static const dear DEAR[] = {
     {RO_OP_Attention, 3, 4,
      {T(RO_F32, 1, 2, 1, 60), T(RO_F32, 1, 1, 5000, 60), T(RO_F32, 1, 1, 5000, 2), T(RO_F32, 5000)},
      {{"causal", 0, {1}}, {"past", 0, {4800}}}},
+    {RO_OP_LSTMCell, 431, 4,
+     {T(RO_F32, 1, 2, 1200), T(RO_F32, 1, 2, 300), T(RO_F32, 1, 2, 300), T(RO_F32, 300, 1200)},
+     {{"g", 0, {1}}, {"h", 0, {1}}}},
+    {RO_OP_LSTMCell, 17, 5,
+     {T(RO_F32, 3, 1, 2000), T(RO_F32, 1, 1, 500), T(RO_F32, 1, 1, 500), T(RO_F32, 500, 2000),
+      T(RO_F32, 1500)}, {{"step", 0, {2}}, {"g", 0, {1}}, {"input_forget", 0, {1}}}},
+    {RO_OP_GRUCell, 299, 3, {T(RO_F32, 1, 1, 1200), T(RO_F32, 1, 1, 400), T(RO_F32, 400, 1200)},
+     {{"g", 0, {1}}}},
+    {RO_OP_RNNCell, 5, 3, {T(RO_F64, 1, 1, 600), T(RO_F64, 1, 1, 600), T(RO_F64, 600, 600)},
+     {{0}}},
+    {RO_OP_GRUGates, 799, 3, {T(RO_F32, 1, 1, 1200), T(RO_F32, 1, 1, 400), T(RO_F32, 400, 1200)},
+     {{0}}},
+    {RO_OP_GRUState, 7, 4,
+     {T(RO_F32, 1, 1, 1200), T(RO_F32, 1, 1, 400), T(RO_F32, 1, 1, 800), T(RO_F32, 400, 1200)},
+     {{0}}},
     {RO_OP_GatherGrad, 1, 2, {T(RO_F32, 140000, 1), T(RO_I64, 140000)}, {{"dim", 0, {3}}}},
     {RO_OP_GlobalAveragePool, 0, 1, {T(RO_F32, 1, 1, 600, 500)}, {{0}}},
     {RO_OP_AveragePool, 12, 1, {T(RO_F32, 1, 1, 600, 500)}, {POOL(590, 490)}},
@@ -290,7 +305,7 @@ static void dear_case(const dear *d, node_case *c, ro_err *err)
     memset(c, 0, sizeof *c);
     c->op = d->op;
     c->inputs = d->inputs;
-    c->outputs = 1;
+    c->outputs = d->op == RO_OP_LSTMCell ? 2 : 1;
     for (uint32_t k = 0; k < d->inputs; k++) {
         c->in[k] = d->in[k];
         /* Valid as indices and labels of each case; integers that are summed have both signs. */
@@ -324,6 +339,7 @@ static uint32_t some_level(const rf_node *n, uint64_t element, uint64_t *count, 
     case RO_OP_SoftmaxCrossEntropyLossGrad: return rows / 2 * pick;
     case RO_OP_MaxPool: return pick == 2 ? 2 : 0;
     case RO_OP_Attention: return pick == 2 ? levels - 4 : pick ? levels / 2 - 1 : 0;
+    case RO_OP_LSTMCell: case RO_OP_GRUCell: return 3 * pick; /* of each gate */
     default: return 0;
     }
 }

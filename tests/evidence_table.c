@@ -47,6 +47,18 @@ static const row ROWS[] = {
     {"ConvWeightGrad, 65,536 images of one pixel", RO_OP_ConvWeightGrad, 2,
      {T(RO_F32, 65536, 1024, 1, 1), T(RO_F32, 65536, 1024, 1, 1)},
      {WINDOW, {"dims", 2, {1, 1}}}},
+    {"LSTMCell, a state of 65,536", RO_OP_LSTMCell, 4,
+     {T(RO_F32, 1, 1, 262144), T(RO_F32, 1, 1, 65536), T(RO_F32, 1, 1, 65536),
+      T(RO_F32, 65536, 262144)}, {{0}}},
+    {"GRUCell, the same", RO_OP_GRUCell, 3,
+     {T(RO_F32, 1, 1, 196608), T(RO_F32, 1, 1, 65536), T(RO_F32, 65536, 196608)}, {{0}}},
+    {"RNNCell, the same", RO_OP_RNNCell, 3,
+     {T(RO_F32, 1, 1, 65536), T(RO_F32, 1, 1, 65536), T(RO_F32, 65536, 65536)}, {{0}}},
+    {"GRUGates, the same", RO_OP_GRUGates, 3,
+     {T(RO_F32, 1, 1, 196608), T(RO_F32, 1, 1, 65536), T(RO_F32, 65536, 196608)}, {{0}}},
+    {"GRUState, the same", RO_OP_GRUState, 4,
+     {T(RO_F32, 1, 1, 196608), T(RO_F32, 1, 1, 65536), T(RO_F32, 1, 1, 131072),
+      T(RO_F32, 65536, 196608)}, {{0}}},
     {"GatherGrad, embedding of 65,536 tokens", RO_OP_GatherGrad, 2,
      {T(RO_F32, 65536, 4096), T(RO_I64, 65536)}, {{"dim", 0, {50257}}}},
     {"ScatterElements, 10^7 additions to one of 50,257", RO_OP_ScatterElements, 3,
@@ -317,12 +329,13 @@ int main(void)
             n.in[i] = x->in[i];
             must(ro_graph_constant(g, i, &x->in[i], &in[i], &err), &err);
         }
-        must(ro_graph_node(g, x->op, attrs.bytes, in, x->inputs, 1, &y, &err), &err);
+        const uint32_t outputs = x->op == RO_OP_LSTMCell ? 2 : 1; /* the first is explained */
+        must(ro_graph_node(g, x->op, attrs.bytes, in, x->inputs, outputs, &y, &err), &err);
         n.graph = g;
         n.node = &g->nodes[0];
         n.inputs = x->inputs;
-        n.outputs = 1;
-        n.out[0] = *ro_graph_type(g, y);
+        n.outputs = outputs;
+        for (uint32_t k = 0; k < outputs; k++) n.out[k] = *ro_graph_type(g, y + k);
         if (!rf_is_partial(&n, 0)) abort();
         print_row(x, &n);
         ro_arena_free(a);

@@ -220,7 +220,13 @@ CASE(Celu) { case_tensor(c, g, case_dtype(c, g, 'F'), 0); t->alpha = 0.75f; }
 CASE(Swish) { case_tensor(c, g, case_dtype(c, g, 'F'), 0); t->alpha = 1.25f; }
 BINARY(PRelu, 'N')
 CASE(LeakyRelu) { case_tensor(c, g, case_dtype(c, g, 'F'), 0); t->alpha = 0.25f; }
-CASE(ThresholdedRelu) { case_tensor(c, g, case_dtype(c, g, 'F'), 0); t->alpha = 0.5f; }
+CASE(ThresholdedRelu)
+{
+    const int above = rng_in(g, 0, 1) != 0; /* of the step at alpha */
+    case_tensor(c, g, case_dtype(c, g, 'F'), 0);
+    case_range(c, 0, above ? 0.75 : -2, above ? 2 : 0.25);
+    t->alpha = 0.5f;
+}
 CASE(Shrink)
 {
     case_tensor(c, g, case_dtype(c, g, 'F'), 0);
@@ -618,6 +624,47 @@ CASE(ConvWeightGrad)
     case_like(c, &y);
     case_like(c, &x);
 }
+
+/* x, the state and for LSTM the cell; GRUState's gates; r; what may be there beside it; lengths. */
+static void case_cell(node_case *c, rng *g, int64_t gates, int64_t *step)
+{
+    const ro_dtype d = case_dtype(c, g, 'F');
+    const int64_t size = c->big ? rng_in(g, 255, 257) : case_size(c, g);
+    const int64_t batch = case_size(c, g), steps = rng_in(g, 1, 3);
+    const int lstm = c->op == RO_OP_LSTMCell;
+    *step = rng_in(g, 0, steps - 1);
+    IN(d, 3, steps, batch, gates * size);
+    for (int k = 0; k <= lstm; k++) IN(d, 3, 1, batch, size);
+    if (c->op == RO_OP_GRUState) IN(d, 3, 1, batch, 2 * size);
+    IN(d, 2, size, gates * size);
+    if (c->op == RO_OP_GRUGates) return;
+    if (lstm || c->op == RO_OP_GRUCell)
+        IN(rng_in(g, 0, 1) ? d : RO_NONE, 1, lstm ? 3 * size : size);
+    case_range(c, c->inputs, 0, 4);
+    switch (rng_in(g, 0, 2)) {
+    case 0: IN(RO_I32, 1, batch); break;
+    case 1: IN(RO_I64, 1, batch); break;
+    default: IN(RO_NONE, 0, 0); break;
+    }
+}
+CASE(LSTMCell)
+{
+    case_cell(c, g, 4, &t->step);
+    t->f = (uint32_t)rng_in(g, 0, 2);
+    t->g = (uint32_t)rng_in(g, 0, 2);
+    t->h = (uint32_t)rng_in(g, 0, 2);
+    t->input_forget = (uint32_t)rng_in(g, 0, 1);
+    c->outputs = 2;
+}
+CASE(GRUCell)
+{
+    case_cell(c, g, 3, &t->step);
+    t->f = (uint32_t)rng_in(g, 0, 2);
+    t->g = (uint32_t)rng_in(g, 0, 2);
+}
+CASE(RNNCell) { case_cell(c, g, 1, &t->step); t->f = (uint32_t)rng_in(g, 0, 2); }
+CASE(GRUGates) { case_cell(c, g, 3, &t->step); t->f = (uint32_t)rng_in(g, 0, 2); }
+CASE(GRUState) { case_cell(c, g, 3, &t->step); t->g = (uint32_t)rng_in(g, 0, 2); }
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 

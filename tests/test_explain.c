@@ -275,6 +275,79 @@ static void check_subject(subject *s, rng *g, uint64_t *count)
     }
 }
 
+/* Contractions side by side over the bound of a group: their sums are those of MatMul. Inputs are
+ * made up where they are read. */
+typedef struct { uint64_t seed; } made_up;
+
+static uint64_t made_up_bits(const ro_reader *r, uint32_t input, uint64_t element)
+{
+    const made_up *m = r->ctx;
+    rng g = {m->seed + input + 64 * element};
+    return ro_bits_of_number(r->in[input].dtype, (double)(int64_t)(rng_next(&g) % 2001) / 1e3 - 1);
+}
+
+/* As MatMul's inputs: the state, and the columns of one gate. */
+typedef struct { const ro_reader *cell; uint32_t weights; uint64_t gate, size, wide; } columns;
+
+static uint64_t column_bits(const ro_reader *r, uint32_t input, uint64_t element)
+{
+    const columns *c = r->ctx;
+    if (input == 0) return made_up_bits(c->cell, 1, element);
+    uint64_t k = element / c->size, j = element % c->size;
+    return made_up_bits(c->cell, c->weights, k * c->wide + c->gate * c->size + j);
+}
+
+static float gate_of(const ro_reader *cell, uint32_t weights, uint64_t gate, uint64_t i)
+{
+    const int64_t H = cell->in[1].dims[2];
+    const ro_type in[2] = {ro_type_of(RO_F32, 2, (int64_t[]){1, H}),
+                           ro_type_of(RO_F32, 2, (int64_t[]){H, H})};
+    const ro_type out = ro_type_of(RO_F32, 2, (int64_t[]){1, H});
+    columns c = {cell, weights, gate, (uint64_t)H, (uint64_t)cell->in[0].dims[2]};
+    const ro_reader r = {in, &out, 2, 1, NULL, column_bits, &c};
+    float s = ro_bits_f32((uint32_t)ro_at(RO_OP_MatMul, &r, NULL, 0, i));
+    return ro_bits_f32((uint32_t)made_up_bits(cell, 0, gate * (uint64_t)H + i)) + s;
+}
+
+static float above_zero(float x) { return x > 0 ? x : 0; }
+
+Test(explain, gates_over_the_bound_of_a_group, .timeout = 120)
+{
+    static const int64_t SIZES[] = {1, 256, 4096, 4097, 8500};
+    for (size_t k = 0; k < sizeof SIZES / sizeof *SIZES; k++) {
+        const int64_t H = SIZES[k];
+        ro_type in[4] = {ro_type_of(RO_F32, 3, (int64_t[]){1, 1, 4 * H}),
+                         ro_type_of(RO_F32, 3, (int64_t[]){1, 1, H}),
+                         ro_type_of(RO_F32, 3, (int64_t[]){1, 1, H}),
+                         ro_type_of(RO_F32, 2, (int64_t[]){H, 4 * H})};
+        ro_type out[2] = {in[1], in[1]};
+        made_up m = {(uint64_t)H};
+        const ro_reader r = {in, out, 4, 2, NULL, made_up_bits, &m};
+        const ro_LSTMCell_attrs t = {.f = 2, .g = 2, .h = 2};
+        const uint64_t i = (uint64_t)H - 1;
+        float v[4], c = ro_bits_f32((uint32_t)made_up_bits(&r, 2, i)), y[2];
+        for (uint64_t q = 0; q < 4; q++) v[q] = above_zero(gate_of(&r, 3, q, i));
+        float cell = v[2] * c;
+        cell += v[0] * v[3];
+        y[0] = v[1] * above_zero(cell);
+        y[1] = cell;
+        for (uint32_t o = 0; o < 2; o++) {
+            uint32_t levels;
+            uint64_t count[RO_LEVELS_MAX], *parts, total = 0;
+            ro_err err = {0};
+            cr_assert_eq(ro_at(RO_OP_LSTMCell, &r, &t, o, i), ro_f32_bits(y[o]), "of %lld",
+                         (long long)H);
+            cr_assert_eq(ro_explain_all(RO_OP_LSTMCell, &r, &t, o, i, &levels, count, &parts,
+                                        &err), RO_OK, "%s", err.msg);
+            cr_assert_eq(levels, o ? 10 : 13);
+            for (uint32_t l = 0; l < levels; l++) total += count[l];
+            cr_assert_eq(parts[total - 1], ro_f32_bits(y[o]), "of %lld", (long long)H);
+            cr_assert_eq(count[1], ((uint64_t)H + 4095) / 4096);
+            ro_free(parts);
+        }
+    }
+}
+
 /* A classifier's rows: read whole up to 256 classes, cut into lanes above. */
 Test(explain, rows_of_many_classes, .timeout = 120)
 {

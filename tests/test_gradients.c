@@ -371,6 +371,28 @@ Test(gradients, of_equal_numbers)
 
 /* ---- what is refused ------------------------------------------------------------------------ */
 
+Test(gradients, a_recurrent_cell_has_none)
+{
+    ro_arena *arena = ro_arena_new();
+    ro_graph *g;
+    ro_err err = {0};
+    ro_value in[4], y, s, grad;
+    const ro_type t[4] = {ro_type_of(RO_F32, 3, (int64_t[]){1, 1, 4}),
+                          ro_type_of(RO_F32, 3, (int64_t[]){1, 1, 1}),
+                          ro_type_of(RO_F32, 3, (int64_t[]){1, 1, 1}),
+                          ro_type_of(RO_F32, 2, (int64_t[]){1, 4})};
+    ro_ReduceSum_attrs all = {0};
+    ro_LSTMCell_attrs cell = {0};
+    cr_assert_eq(ro_graph_new(arena, &g, &err), RO_OK);
+    for (uint32_t k = 0; k < 4; k++)
+        cr_assert_eq(ro_graph_constant(g, k, &t[k], &in[k], &err), RO_OK);
+    cr_assert_eq(ro_graph_node(g, RO_OP_LSTMCell, &cell, in, 4, 2, &y, &err), RO_OK);
+    cr_assert_eq(ro_emit1(g, RO_OP_ReduceSum, &all, y, &s, &err), RO_OK);
+    cr_assert_eq(ro_graph_differentiate(g, s, &in[1], 1, &grad, NULL, &err), RO_EOP);
+    cr_assert(strstr(err.msg, "LSTMCell"), "%s", err.msg);
+    ro_arena_free(arena);
+}
+
 Test(gradients, refused_by_name)
 {
     ro_arena *arena = ro_arena_new();

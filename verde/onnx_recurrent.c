@@ -1,24 +1,28 @@
-/* onnx_recurrent.c - LSTM, GRU and RNN: some ten nodes for a time step.
+/* onnx_recurrent.c - LSTM, GRU and RNN: a node for a time step.
  *
  * What this file decides: the order of operations of a step. What the input gives to all gates is
- * one product for all steps; a step then is one product with the state, which is where it hangs on
- * the step before, and one node for each operation on its gates. So two runs that differ are told
- * apart down to a step and a gate by the nodes alone.
+ * one product for all steps; a step then is a cell (repops/ops/LSTMCell.h), and of a GRU that
+ * resets the state before its product two, since one element of that product takes the reset gate
+ * of the whole row. Where a cell will not do, a step is one product with the state and a node for
+ * each operation on its gates: in training, since gradients come from those nodes, and with a clip
+ * or a function that cells have not.
  *
  * Invariants
  *   1. Values of a step are (1, batch, n), so that those of all steps join along axis 0.
- *   2. A sequence that has ended keeps its state, and its outputs are +0. */
+ *   2. A sequence that has ended keeps its state, and its outputs are +0.
+ *   3. In float32 and float64 a cell's bits are those of the nodes that it stands for. */
 #include "onnx_lower.h"
 
 /* ---- activations -------------------------------------------------------------------------- */
 
 /* Numbers that a function takes: 0 none, 1 alpha, 2 alpha and beta. NAN: ONNX has no default. */
 static const struct { const char *name; int takes; float alpha, beta; } FUNCTIONS[] = {
-    {"Relu", 0, 0, 0}, {"Tanh", 0, 0, 0}, {"Sigmoid", 0, 0, 0}, {"Softsign", 0, 0, 0},
+    {"Sigmoid", 0, 0, 0}, {"Tanh", 0, 0, 0}, {"Relu", 0, 0, 0}, {"Softsign", 0, 0, 0},
     {"Softplus", 0, 0, 0}, {"LeakyRelu", 1, 0.01f, 0}, {"ThresholdedRelu", 1, 1, 0},
     {"Elu", 1, 1, 0}, {"HardSigmoid", 2, 0.2f, 0.5f}, {"ScaledTanh", 2, 0, 0},
     {"Affine", 2, 0, 0}};
-enum { TANH = 1, SIGMOID = 2, HAS_DEFAULT = 8, SCALED_TANH = 9, AFFINE = 10, FUNCTION_COUNT = 11 };
+enum { SIGMOID = 0, TANH = 1, RELU = 2, /* so far the numbers that cells have for them */
+       HAS_DEFAULT = 8, SCALED_TANH = 9, AFFINE = 10, FUNCTION_COUNT = 11 };
 
 typedef struct { uint32_t function; double alpha, beta; } activation;
 
@@ -92,9 +96,10 @@ typedef struct {
     int64_t steps, batch, in, size; /* size: of the state */
     uint32_t directions;
     int layout, reversed, joined, linear; /* joined: input_forget; linear: linear_before_reset */
+    int cells;                            /* a step is one, or of a GRU two */
     ro_value x;                           /* (steps, batch, in) */
     ro_value low, high;                   /* of clip; RO_NO_VALUE: none */
-    ro_value lengths;                     /* (1, batch, 1) */
+    ro_value lengths, whole;              /* (1, batch, 1) of int64; as the model has them */
     int64_t shortest, longest;
     activation f[2 * FUNCTIONS_MAX];
 } recurrent;
@@ -106,6 +111,7 @@ typedef struct {
     ro_value from_x;   /* (steps, batch, gates * size), biases added */
     ro_value r, r_hidden; /* R transposed; of GRU's hidden gate where it is apart */
     ro_value bias_hidden, peepholes[3];
+    ro_value peephole; /* all of them */
     ro_value h, c;     /* (1, batch, size) */
 } direction;
 
@@ -183,6 +189,66 @@ static void lstm_step(vd_maker *m, direction *d, ro_value x)
     d->h = vd_make_2(m, "Mul", o, applied(m, n, &d->f[2], d->c));
 }
 
+/* ---- a step as a cell --------------------------------------------------------------------- */
+
+/* A cell, with as many of the inputs as there are; *second: its second output. */
+static ro_value cell(vd_maker *m, const vd_attrs *a, const ro_value *in, uint32_t count,
+                     ro_value *second)
+{
+    ro_value first = RO_NO_VALUE;
+    while (in[count - 1] == RO_NO_VALUE) count--;
+    if (!m->status) m->status = vd_lower_emit(m->l, a, in, count, second ? 2 : 1, &first);
+    if (m->status) return RO_NO_VALUE;
+    if (second) *second = first + 1;
+    return first;
+}
+
+/* Step t of a direction; what has ended by then keeps its state. */
+static void cell_step(vd_maker *m, const kind *k, direction *d, int64_t t)
+{
+    static const char *const letters[FUNCTIONS_MAX] = {"f", "g", "h"};
+    const recurrent *n = d->n;
+    const ro_value ends = t < n->shortest ? RO_NO_VALUE : n->whole;
+    const int apart = k->gates == 3 && !n->linear;
+    vd_attrs a = vd_attrs_of(k->gates == 4 ? "LSTMCell" : apart ? "GRUState"
+                             : k->gates == 3 ? "GRUCell" : "RNNCell");
+    vd_attrs_int(m->l, &a, "step", t);
+    for (uint32_t f = apart ? 1 : 0; f < k->functions; f++)
+        vd_attrs_int(m->l, &a, letters[f], d->f[f].function);
+    if (k->gates == 4) {
+        vd_attrs_int(m->l, &a, "input_forget", n->joined);
+        d->h = cell(m, &a, (ro_value[]){d->from_x, d->h, d->c, d->r, d->peephole, ends}, 6, &d->c);
+    } else if (apart) {
+        vd_attrs gates = vd_attrs_of("GRUGates");
+        vd_attrs_int(m->l, &gates, "step", t);
+        vd_attrs_int(m->l, &gates, "f", d->f[0].function);
+        ro_value g = cell(m, &gates, (ro_value[]){d->from_x, d->h, d->r}, 3, NULL);
+        d->h = cell(m, &a, (ro_value[]){d->from_x, d->h, g, d->r, ends}, 5, NULL);
+    } else if (k->gates == 3) {
+        d->h = cell(m, &a, (ro_value[]){d->from_x, d->h, d->r, d->bias_hidden, ends}, 5, NULL);
+    } else {
+        d->h = cell(m, &a, (ro_value[]){d->from_x, d->h, d->r, ends}, 4, NULL);
+    }
+}
+
+/* Of the states of all steps, +0 in place of those of what had ended. */
+static ro_value outputs_of_cells(vd_use *u, vd_maker *m, const recurrent *n, ro_value y)
+{
+    if (n->shortest == n->steps) return y;
+    ro_value t = vd_make_numbers(m, u, n->steps, 0, 3);
+    ro_value on = vd_make_2(m, "Greater", n->lengths, t);
+    return vd_make_where(m, on, y, vd_make_real(m, n->dtype, 0));
+}
+
+/* Whether a step can be a cell. */
+static int takes_cells(const vd_use *u, const recurrent *n, const kind *k)
+{
+    if (u->l->train || n->low != RO_NO_VALUE) return 0;
+    for (uint32_t f = 0; f < k->functions * n->directions; f++)
+        if (n->f[f].function > RELU) return 0;
+    return 1;
+}
+
 /* ---- one direction ------------------------------------------------------------------------ */
 
 /* A part of a parameter's row for a direction, [from, to) of n; the whole where it is all. */
@@ -219,22 +285,22 @@ static ro_status begin(vd_use *u, const recurrent *n, const kind *k, uint32_t at
     ro_value w = vd_make_swap(&m, vd_make_at(&m, u->in[1], 0, at), 0, 1);
     ro_value r = vd_make_swap(&m, vd_make_at(&m, u->in[2], 0, at), 0, 1);
     *d = (direction){.n = n, .f = n->f + at * k->functions, .r = r, .r_hidden = RO_NO_VALUE,
-                     .bias_hidden = RO_NO_VALUE, .c = RO_NO_VALUE};
+                     .bias_hidden = RO_NO_VALUE, .peephole = RO_NO_VALUE, .c = RO_NO_VALUE};
     d->from_x = vd_make_2(&m, "MatMul", n->x, w);
     if (vd_use_type(u, 3))
         d->from_x = vd_make_2(&m, "Add", d->from_x,
                               biases(&m, d, vd_make_at(&m, u->in[3], 0, at), k));
-    if (k->gates == 3 && !n->linear) {
+    if (k->gates == 3 && !n->linear && !n->cells) {
         d->r = vd_make_slice(&m, r, 1, 0, 2 * n->size, 1);
         d->r_hidden = vd_make_slice(&m, r, 1, 2 * n->size, 3 * n->size, 1);
     }
     d->h = initial(u, &m, n, 5, at);
     if (k->gates == 4) d->c = initial(u, &m, n, 6, at);
+    if (k->gates == 4 && vd_use_type(u, 7)) d->peephole = vd_make_at(&m, u->in[7], 0, at);
     for (uint32_t p = 0; p < 3; p++) {
         d->peepholes[p] = RO_NO_VALUE;
-        if (k->gates == 4 && vd_use_type(u, 7))
-            d->peepholes[p] = vd_make_slice(&m, vd_make_at(&m, u->in[7], 0, at), 0,
-                                            p * n->size, (p + 1) * n->size, 1);
+        if (d->peephole != RO_NO_VALUE && !n->cells)
+            d->peepholes[p] = vd_make_slice(&m, d->peephole, 0, p * n->size, (p + 1) * n->size, 1);
     }
     return m.status;
 }
@@ -244,6 +310,10 @@ static ro_value step(vd_maker *m, const kind *k, direction *d, int64_t t, ro_val
 {
     const recurrent *n = d->n;
     const ro_value h = d->h, c = d->c;
+    if (n->cells) {
+        cell_step(m, k, d, t);
+        return d->h;
+    }
     ro_value x = n->steps == 1 ? d->from_x : vd_make_slice(m, d->from_x, 0, t, t + 1, 1);
     if (k->gates == 1) rnn_step(m, d, x);
     else if (k->gates == 3) gru_step(m, d, x);
@@ -271,7 +341,9 @@ static ro_status run(vd_use *u, const kind *k, direction *d, int reversed, ro_va
         all[t] = t < n->longest ? step(&m, k, d, t, zero) : zero;
         RO_TRY(m.status);
     }
-    return vd_lower_concat(u->l, all, (uint32_t)n->steps, 0, y);
+    RO_TRY(vd_lower_concat(u->l, all, (uint32_t)n->steps, 0, y));
+    if (n->cells) *y = outputs_of_cells(u, &m, n, *y);
+    return m.status;
 }
 
 /* ---- the node ----------------------------------------------------------------------------- */
@@ -284,6 +356,7 @@ static ro_status lengths_of(vd_use *u, recurrent *n)
     const int64_t dims[3] = {1, n->batch, 1};
     const void *data;
     n->shortest = n->longest = n->steps;
+    n->whole = n->lengths = RO_NO_VALUE;
     if (!t) return RO_OK;
     if (t->dtype != RO_I32 || ro_type_elements(t) != (uint64_t)n->batch)
         return vd_use_fail(u, RO_ETYPE, "has lengths that are not an int32 for each of %lld "
@@ -298,6 +371,7 @@ static ro_status lengths_of(vd_use *u, recurrent *n)
         n->shortest = v < n->shortest ? v : n->shortest;
         n->longest = v > n->longest ? v : n->longest;
     }
+    n->whole = u->in[4];
     n->lengths = vd_make_reshape(&m, vd_make_cast(&m, u->in[4], RO_I64), 3, dims);
     return m.status;
 }
@@ -358,6 +432,7 @@ static ro_status read_node(vd_use *u, const kind *k, recurrent *n)
         n->low = vd_make_real(&m, n->dtype, -vd_use_float(u, "clip", 0));
         n->high = vd_make_real(&m, n->dtype, vd_use_float(u, "clip", 0));
     }
+    n->cells = takes_cells(u, n, k);
     n->x = n->layout ? vd_make_swap(&m, u->in[0], 0, 1) : u->in[0];
     return m.status;
 }

@@ -214,7 +214,122 @@ def plain(n, i, s):
     return s
 
 
+# ---- recurrent cells ----------------------------------------------------------------------
+
+class CellAt:
+    """Element i of the state of a cell: row b, column j, of `size`; `gates` wide is x."""
+
+    def __init__(self, n, i, weights, lengths=None):
+        self.n, self.i, self.weights = n, i, weights
+        self.size, self.wide = n.dims(1)[2], n.dims(0)[2]
+        self.b, self.j = divmod(i, self.size)
+        self.lengths = lengths
+
+    def ended(self):
+        return self.n.has(self.lengths) and self.n.signed(self.lengths, self.b) <= self.n.at["step"]
+
+    def product(self, gate, k, state=1, row=None):
+        row = self.b * self.size if row is None else row
+        return (self.n.read(state, row + k),
+                self.n.read(self.weights, k * self.wide + gate * self.size + self.j))
+
+    def given(self, gate):
+        row = self.n.at["step"] * self.n.dims(1)[1] + self.b
+        return self.n.read(0, row * self.wide + gate * self.size + self.j)
+
+    def v(self, gate, s):
+        return self.n.t.add(self.given(gate), s)
+
+    def function(self, letter):
+        t, code = self.n.t, self.n.at[letter]
+        if code == 2:
+            return lambda x: x if t.key(x) > t.key(t.zero) else t.zero
+        name = "Tanh" if code == 1 else "Sigmoid"
+        dtype = "f32" if t is F32 else "f64"
+        return lambda x: ops_map.OPS[name]({}, [Tensor(dtype, (), [x])], 1)[0].bits[0]
+
+    def blended(self, z, new, before):
+        t = self.n.t
+        return t.add(t.mul(t.sub(t.one, z), new), t.mul(z, before))
+
+
+def rnn_cell_terms(n, i):
+    c = CellAt(n, i, 2)
+    return c.size, lambda k: c.product(0, k)
+
+
+def rnn_cell_finish(n, i, s):
+    c = CellAt(n, i, 2, 3)
+    return n.read(1, i) if c.ended() else c.function("f")(c.v(0, s))
+
+
+def gru_gates_at(n, i):
+    size = n.dims(1)[2]
+    b, j = divmod(i, 2 * size)
+    return j // size, CellAt(n, b * size + j % size, 2)
+
+
+def gru_gates_terms(n, i):
+    gate, c = gru_gates_at(n, i)
+    return c.size, lambda k: c.product(gate, k)
+
+
+def gru_gates_finish(n, i, s):
+    gate, c = gru_gates_at(n, i)
+    v = c.function("f")(c.v(gate, s))
+    return n.t.mul(v, n.read(1, c.i)) if gate else v
+
+
+def gru_state_terms(n, i):
+    c = CellAt(n, i, 3)
+    return c.size, lambda k: c.product(2, k, 2, (2 * c.b + 1) * c.size)
+
+
+def gru_state_finish(n, i, s):
+    c = CellAt(n, i, 3, 4)
+    before = n.read(1, i)
+    if c.ended():
+        return before
+    return c.blended(n.read(2, 2 * c.b * c.size + c.j), c.function("g")(c.v(2, s)), before)
+
+
+def lstm_gates(n, out):
+    return [q for q in range(4) if not (q == 1 and out) and not (q == 2 and n.at["input_forget"])]
+
+
+def lstm_finish(n, out, i, sums):
+    c, t = CellAt(n, i, 3, 5), n.t
+    if c.ended():
+        return n.read(2 if out else 1, i)
+    cell = n.read(2, i)
+    v = {q: c.v(q, s) for q, s in zip(lstm_gates(n, out), sums)}
+
+    def gate(q, cell):
+        peep = n.has(4) and t.mul(n.read(4, q * c.size + c.j), cell)
+        return c.function("f")(t.add(v[q], peep) if n.has(4) else v[q])
+    inward = gate(0, cell)
+    forget = t.sub(t.one, inward) if n.at["input_forget"] else gate(2, cell)
+    cell = t.add(t.mul(forget, cell), t.mul(inward, c.function("g")(v[3])))
+    return cell if out else t.mul(gate(1, cell), c.function("h")(cell))
+
+
+def gru_finish(n, out, i, sums):
+    c, t, before = CellAt(n, i, 2, 4), n.t, n.read(1, i)
+    if c.ended():
+        return before
+    hidden = t.add(sums[2], n.read(3, c.j)) if n.has(3) else sums[2]
+    new = t.mul(c.function("f")(c.v(1, sums[1])), hidden)
+    new = c.function("g")(t.add(c.given(2), new))
+    return c.blended(c.function("f")(c.v(0, sums[0])), new, before)
+
+
+# The weights' input, the gates that an element needs, and what it is of their sums.
+SEVERAL = {"LSTMCell": (3, lstm_gates, lstm_finish),
+           "GRUCell": (2, lambda n, out: [0, 1, 2], gru_finish)}
+
 CONTRACTIONS = {
+    "RNNCell": (rnn_cell_terms, rnn_cell_finish), "GRUGates": (gru_gates_terms, gru_gates_finish),
+    "GRUState": (gru_state_terms, gru_state_finish),
     "MatMul": (matmul_terms, plain), "Gemm": (gemm_terms, gemm_finish),
     "Conv": (conv_terms, conv_finish), "ConvInputGrad": (conv_input_grad_terms, plain),
     "ConvWeightGrad": (conv_weight_grad_terms, plain),
@@ -253,6 +368,36 @@ class Contraction:
         if level == 3:
             return self.value(claims[-1] if claims else self.t.zero)
         return self.t.canon(_added(self.t, claims))
+
+
+class Several:
+    """Contractions side by side: levels 3 s to 3 s + 2 are those of contraction s."""
+    kinds = ()
+
+    def __init__(self, node, out, i):
+        weights, gates, finish = SEVERAL[node.op]
+        self.t, self.claim, cell = node.t, node.claim, CellAt(node, i, weights)
+        self.each = [Contraction(node, out, i, (cell.size, lambda k, q=q: cell.product(q, k)))
+                     for q in gates(node, out)]
+        self.value = lambda sums: node.stored(out, finish(node, out, i, sums))
+        self.counts = sum((c.counts[:3] for c in self.each), []) + [1]
+
+    def element(self):
+        return self.value([contract(self.t, [c.term(k) for k in range(c.n)]) for c in self.each])
+
+    def needs(self, level, index):
+        s, v = divmod(level, 3)
+        if s < len(self.each):
+            return [(3 * s + low, a, b) for low, a, b in self.each[s].needs(v, index)]
+        return [(3 * k + 2, 0, c.counts[2]) for k, c in enumerate(self.each) if c.n]
+
+    def part(self, level, index, claims):
+        s, v = divmod(level, 3)
+        if s < len(self.each):
+            return self.each[s].part(v, index, claims)
+        lists = self.each[0].counts[2]
+        return self.value([self.claim(claims[(k + 1) * lists - 1]) if claims else self.t.zero
+                           for k in range(len(self.each))])
 
 
 # ---- rows: (count, [(kind, term(st, j))...], finish(st)) ------------------------------------
@@ -1363,6 +1508,8 @@ def explanation(node, out, i):
     """The shape of an element that explains itself; None: it does not."""
     if node.op in CONTRACTIONS:
         return Contraction(node, out, i)
+    if node.op in SEVERAL:
+        return Several(node, out, i)
     if node.op in ("SoftmaxCrossEntropyLoss", "SoftmaxCrossEntropyLossGrad"):
         return LossRow(node, out, i)
     if node.op in ROWS:

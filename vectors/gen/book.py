@@ -69,6 +69,8 @@ ATTRS = {
     "Sin": "", "Cos": "", "Tan": "", "Asin": "", "Acos": "", "Atan": "", "Sinh": "", "Cosh": "",
     "Asinh": "", "Acosh": "", "Atanh": "", "Elu": "alpha:f32", "Selu": "alpha:f32 gamma:f32",
     "Celu": "alpha:f32", "Swish": "alpha:f32",
+    "LSTMCell": "step:i64 f:u32 g:u32 h:u32 input_forget:u32", "GRUCell": "step:i64 f:u32 g:u32",
+    "RNNCell": "step:i64 f:u32", "GRUGates": "step:i64 f:u32", "GRUState": "step:i64 g:u32",
     "QuantizeLinear": "", "DequantizeLinear": "", "BitCast": "to:u32",
 }
 

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 
+import cases_cell
 import cases_contract
 import cases_elementwise
 import cases_map
@@ -21,6 +22,7 @@ import cases_quant
 import cases_random
 import cases_row
 import cases_window
+import ops_cell
 import ops_contract
 import ops_elementwise
 import ops_map
@@ -37,7 +39,7 @@ from book import ATTRS, G, Book
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.dirname(HERE)
 MODULES = ((ops_map, cases_map), (ops_elementwise, cases_elementwise),
-           (ops_contract, cases_contract), (ops_row, cases_row),
+           (ops_contract, cases_contract), (ops_cell, cases_cell), (ops_row, cases_row),
            (ops_window, cases_window), (ops_move, cases_move), (ops_order, cases_order),
            (ops_random, cases_random),
            (ops_place, cases_place), (ops_quant, cases_quant))

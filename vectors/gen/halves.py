@@ -18,7 +18,8 @@ APART = {"LayerNormalizationGrad": (2, 3), "LayerNormalizationScaleGrad": (2, 3)
          "RMSNormalizationGrad": (2,), "Gather": (1,), "GatherElements": (1,),
          "ScatterElements": (1,), "ScatterRows": (1,),
          "GatherGrad": (1,), "SoftmaxCrossEntropyLoss": (1,), "SoftmaxCrossEntropyLossGrad": (2,),
-         "Where": (0,), "Dropout": (1,), "Resize": (1,), "GridSample": (2,)}
+         "Where": (0,), "Dropout": (1,), "Resize": (1,), "GridSample": (2,),
+         "LSTMCell": (5,), "GRUCell": (4,), "RNNCell": (3,), "GRUState": (4,)}
 # These have no other dtypes, or their fillers name them all.
 FIXED = {"AdamW", "SGD", "LearningRate", "RandomUniform", "RandomNormal", "BatchIndices", "Cast",
          "QuantizeLinear", "DequantizeLinear", "BitCast"}
