@@ -458,6 +458,26 @@ static ro_status tell_account(sv_api *a, sv_exchange *x, const sv_client *named,
     return RO_OK;
 }
 
+/* The account of a name: ?name=alice. */
+static void get_named(sv_api *a, sv_exchange *x)
+{
+    char name[SV_URL_MAX + 1];
+    sv_client c;
+    ro_err err = {RO_OK, {0}};
+    if (!sv_query(&x->request, "name", name) || !name_is_plain(name)) {
+        sv_problem(&x->reply, 400, "parameter", "name is missing, or no name of an account");
+        return;
+    }
+    ro_status st = sv_catalog_named(a->reader, name, &c, &err);
+    if (st) {
+        sv_reply_failed(&x->reply, st, &err);
+        return;
+    }
+    sv_put(&x->reply.body, "{\"id\": ");
+    sv_put_digest(&x->reply.body, &c.id);
+    sv_put(&x->reply.body, ", \"name\": \"%s\"}\n", c.name);
+}
+
 /* Whether whoever asks may see the account in the path; *named out: it has a name. */
 static int may_see(sv_api *a, sv_exchange *x, sv_client *c, int *named)
 {
@@ -709,6 +729,7 @@ static const sv_route routes[] = {
     {SV_GET, "/v1/server", get_server, 0, 0, NULL, NULL, NULL},
     {SV_POST, "/v1/accounts", post_account, SV_WRITES | SV_ONCE | SV_OPERATOR, JSON_MAX, JSON,
      NULL, account_again},
+    {SV_GET, "/v1/accounts", get_named, SV_OPERATOR, 0, NULL, NULL, NULL},
     {SV_GET, "/v1/accounts/{id}", get_account, 0, 0, NULL, NULL, NULL},
     {SV_GET, "/v1/accounts/{id}/transfers", get_account_transfers, 0, 0, NULL, NULL, NULL},
     {SV_POST, "/v1/accounts/{id}/keys", post_key, SV_WRITES | SV_ONCE | SV_CLIENT, JSON_MAX, JSON,

@@ -17,6 +17,7 @@
 
 #include "../verde/files.h"
 #include "api.h"
+#include "work.h"
 
 #define BLOB_HEADER 128u /* docs/FORMATS.md, "The store" */
 #define PATH_ROOM 224u
@@ -160,13 +161,14 @@ static void head_blob(sv_api *a, sv_exchange *x)
     sv_engine_release(a->engine, v);
 }
 
-/* Whether the file is the header of the type and bytes that hash to the digest. */
+/* Whether the file is the header of the type and bytes that hash to the digest. A store's header is
+ * the tensor's without its count of chunks and their root. */
 static int blob_holds(const upload *u, const uint8_t *bytes)
 {
     static const uint8_t no_root[VD_DIGEST];
     uint8_t header[VD_TENSOR_HEADER_MAX > BLOB_HEADER ? VD_TENSOR_HEADER_MAX : BLOB_HEADER] = {0};
     vd_digest d;
-    const size_t n = vd_tensor_header_encode(&u->type, no_root, header) - VD_DIGEST;
+    const size_t n = vd_tensor_header_encode(&u->type, no_root, header) - VD_DIGEST - 8;
     memset(header + n, 0, sizeof header - n);
     if (memcmp(header, bytes, BLOB_HEADER) != 0) return 0;
     vd_tensor_digest_canonical(&u->type, bytes + BLOB_HEADER, NULL, d.b);
@@ -289,48 +291,17 @@ static void head_result(sv_api *a, sv_exchange *x)
     sv_engine_release(a->engine, v);
 }
 
-typedef struct { const vd_digest *root; vd_trace_body body; int found; } looking;
-
-static ro_status find_body(void *ctx, const sv_event *row, ro_err *err)
-{
-    looking *l = ctx;
-    rf_message m;
-    const void *payload;
-    size_t size;
-    int is;
-    RO_TRY(sv_event_message(row, &m, &payload, &size, &is, err));
-    if (!is || m.type != RF_M_REVEAL || l->found) return RO_OK;
-    if (!vd_digest_equal(&m.claim.reveal.root, l->root)) return RO_OK;
-    RO_TRY(vd_trace_body_decode(m.claim.reveal.body, &l->body, err));
-    l->found = 1;
-    return RO_OK;
-}
-
-typedef struct { ro_arena *arena; vd_job *job; } decoding;
-
-static ro_status decode_order(void *ctx, const sv_task_record *r, ro_err *err)
-{
-    decoding *d = ctx;
-    sv_order o;
-    RO_TRY(sv_order_read(r->order, r->order_size, &o, err));
-    return vd_job_decode(o.job, o.job_size, d->arena, &d->job, err);
-}
-
 static ro_status result_holds(sv_api *a, const upload *u, const uint8_t *bytes, ro_arena *arena,
                               int *holds, ro_err *err)
 {
-    decoding d = {arena, NULL};
-    looking l;
+    vd_job *job;
+    vd_trace_body body;
     vd_digest outputs, state;
-    memset(&l, 0, sizeof l);
-    l.root = &u->root;
-    RO_TRY(sv_catalog_order(a->clerk_reader, &u->task, decode_order, &d, err));
-    RO_TRY(sv_catalog_messages(a->clerk_reader, &u->task, find_body, &l, err));
-    if (!l.found || vd_result_bytes(d.job) != u->size)
-        return RO_FAIL(err, RO_EDIFFER, "the accepted root was not revealed for this job");
-    RO_TRY(vd_result_digests(d.job, bytes, NULL, &outputs, &state, err));
-    *holds = vd_digest_equal(&outputs, &l.body.outputs) &&
-             vd_digest_equal(&state, &l.body.last_state);
+    RO_TRY(sv_read_job(a->clerk_reader, &u->task, arena, &job, err));
+    RO_TRY(sv_read_body(a->clerk_reader, &u->task, &u->root, &body, err));
+    RO_ASSERT(vd_result_bytes(job) == u->size);
+    RO_TRY(vd_result_digests(job, bytes, NULL, &outputs, &state, err));
+    *holds = vd_digest_equal(&outputs, &body.outputs) && vd_digest_equal(&state, &body.last_state);
     return RO_OK;
 }
 
@@ -410,18 +381,19 @@ static void put_blob_row(blobs *b, const vd_digest *d, uint64_t bytes)
            (unsigned long long)(have ? bytes : received));
 }
 
-static ro_status job_blobs(void *ctx, const sv_task_record *r, ro_err *err)
+/* Of a task that has ended. */
+static ro_status job_blobs(sv_api *a, const vd_digest *task, blobs *b, ro_err *err)
 {
-    blobs *b = ctx;
-    decoding d = {ro_arena_new(), NULL};
-    ro_status st = d.arena ? decode_order(&d, r, err)
-                           : RO_FAIL(err, RO_ENOMEM, "no memory to read a job");
-    for (uint32_t k = 0; st == RO_OK && k < d.job->constant_count + d.job->slot_count; k++) {
-        const vd_slot *s = k < d.job->constant_count ? &d.job->constants[k]
-                                                     : &d.job->slots[k - d.job->constant_count];
+    vd_job *j;
+    ro_arena *arena = ro_arena_new();
+    ro_status st = arena ? sv_read_job(a->reader, task, arena, &j, err)
+                         : RO_FAIL(err, RO_ENOMEM, "no memory to read a job");
+    for (uint32_t k = 0; st == RO_OK && k < j->constant_count + j->slot_count; k++) {
+        const vd_slot *s = k < j->constant_count ? &j->constants[k]
+                                                 : &j->slots[k - j->constant_count];
         put_blob_row(b, &s->digest, BLOB_HEADER + ro_type_bytes(&s->type));
     }
-    ro_arena_free(d.arena);
+    ro_arena_free(arena);
     return st;
 }
 
@@ -435,7 +407,7 @@ static int each_blob(sv_api *a, sv_exchange *x, blobs *b)
     const sv_blob *list = v ? sv_view_blobs(v, &n) : NULL;
     for (uint32_t k = 0; v && k < n; k++) put_blob_row(b, &list[k].digest, list[k].bytes);
     sv_engine_release(a->engine, v);
-    if (!v) st = sv_catalog_order(a->reader, &x->request.id, job_blobs, b, &err);
+    if (!v) st = job_blobs(a, &x->request.id, b, &err);
     if (st) sv_reply_failed(&x->reply, st, &err);
     return st == RO_OK;
 }

@@ -81,15 +81,16 @@ static const char *const queries[Q_COUNT] = {
     [Q_TASK_NEW] = "INSERT INTO told(task, made) VALUES(?1, ?2)",
     [Q_TASK_END] = "UPDATE told SET full = ?2, brief = ?3 WHERE task = ?1",
     [Q_SEAT] = "INSERT OR IGNORE INTO seat(key, task) SELECT ?2, id FROM task WHERE task = ?1",
-    [Q_TASKS] = TASK_COLUMNS "task t JOIN told o USING(task) "
+    [Q_TASKS] = TASK_COLUMNS "task t JOIN told o ON o.task = t.task "
                 "WHERE t.id < ?1 ORDER BY t.id DESC LIMIT ?2",
-    [Q_TASKS_STATUS] = TASK_COLUMNS "task t JOIN told o USING(task) "
+    [Q_TASKS_STATUS] = TASK_COLUMNS "task t JOIN told o ON o.task = t.task "
                        "WHERE t.status = ?3 AND t.id < ?1 ORDER BY t.id DESC LIMIT ?2",
-    [Q_TASKS_CLIENT] = TASK_COLUMNS "task t JOIN told o USING(task) "
+    [Q_TASKS_CLIENT] = TASK_COLUMNS "task t JOIN told o ON o.task = t.task "
                        "WHERE t.client = ?3 AND t.id < ?1 ORDER BY t.id DESC LIMIT ?2",
-    [Q_TASKS_KEY] = TASK_COLUMNS "seat s JOIN task t ON t.id = s.task JOIN told o USING(task) "
-                    "WHERE s.key = ?3 AND s.task < ?1 ORDER BY s.task DESC LIMIT ?2",
-    [Q_TASK] = TASK_COLUMNS "task t JOIN told o USING(task) WHERE t.task = ?1",
+    [Q_TASKS_KEY] = TASK_COLUMNS "seat s JOIN task t ON t.id = s.task "
+                    "JOIN told o ON o.task = t.task WHERE s.key = ?3 AND s.task < ?1 "
+                    "ORDER BY s.task DESC LIMIT ?2",
+    [Q_TASK] = TASK_COLUMNS "task t JOIN told o ON o.task = t.task WHERE t.task = ?1",
     [Q_ORDER] = "SELECT task, client, status, opened FROM task WHERE task = ?1",
     [Q_MESSAGES] = "SELECT position, stamp, task, number, kind, head, body FROM event "
                    "WHERE task = ?1 AND number >= 0 ORDER BY number",
@@ -200,12 +201,13 @@ ro_status sv_catalog_add_client(sv_catalog *c, const sv_client *a, const vd_dige
     return RO_OK;
 }
 
-static ro_status find_client(sv_catalog *c, query q, const vd_digest *by, sv_client *a,
-                             ro_err *err)
+/* by: what the format says, a digest or a text */
+static ro_status find_client(sv_catalog *c, query q, const char *format, const void *by,
+                             sv_client *a, ro_err *err)
 {
     sqlite3_stmt *s;
     int row;
-    ONE_ROW(c, q, s, row, "d", by);
+    ONE_ROW(c, q, s, row, format, by);
     if (!row) return RO_FAIL(err, RO_ENOTFOUND, "there is no such account");
     client_row(s, a);
     sv_db_done(s);
@@ -214,12 +216,17 @@ static ro_status find_client(sv_catalog *c, query q, const vd_digest *by, sv_cli
 
 ro_status sv_catalog_client(sv_catalog *c, const vd_digest *id, sv_client *a, ro_err *err)
 {
-    return find_client(c, Q_CLIENT, id, a, err);
+    return find_client(c, Q_CLIENT, "d", id, a, err);
 }
 
 ro_status sv_catalog_token(sv_catalog *c, const vd_digest *token, sv_client *a, ro_err *err)
 {
-    return find_client(c, Q_TOKEN, token, a, err);
+    return find_client(c, Q_TOKEN, "d", token, a, err);
+}
+
+ro_status sv_catalog_named(sv_catalog *c, const char *name, sv_client *a, ro_err *err)
+{
+    return find_client(c, Q_CLIENT_NAMED, "t", name, a, err);
 }
 
 static ro_status bound(sv_catalog *c, const vd_digest *key, vd_digest *account, int *is,

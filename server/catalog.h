@@ -34,6 +34,7 @@ ro_status sv_catalog_client(sv_catalog *c, const vd_digest *id, sv_client *a, ro
     RO_CHECKED;
 ro_status sv_catalog_token(sv_catalog *c, const vd_digest *token, sv_client *a, ro_err *err)
     RO_CHECKED;
+ro_status sv_catalog_named(sv_catalog *c, const char *name, sv_client *a, ro_err *err) RO_CHECKED;
 /* RO_EDIFFER: the key has an account. */
 ro_status sv_catalog_bind(sv_catalog *c, const vd_digest *key, const vd_digest *account,
                           ro_err *err) RO_CHECKED;

@@ -837,7 +837,10 @@ static ro_status run_batch(sv_engine *e, sv_action *batch, ro_err *err)
 {
     const uint64_t now = sv_now_ms();
     ro_err why = {RO_OK, {0}};
-    if (!e->ledger || sv_ledger_broken(e->ledger)) RO_TRY(open_again(e, err));
+    if (!e->ledger || sv_ledger_broken(e->ledger)) {
+        RO_TRY(open_again(e, err));
+        publish(e);
+    }
     if (!batch && sv_tasks_deadline(e->tasks) > now) return RO_OK;
     RO_TRY(sv_ledger_batch(e->ledger, err));
     for (sv_action *a = batch; a && !sv_ledger_broken(e->ledger); a = a->next) a->run(e, a);

@@ -14,6 +14,7 @@
 #include "../verde/cli.h"
 #include "../verde/files.h"
 #include "api.h"
+#include "work.h"
 
 #define TREASURY_DEFAULT (INT64_C(1) << 40)
 #define CONFIG_MAX 65536u
@@ -249,6 +250,7 @@ typedef struct {
     settings s;
     sv_api api;
     vd_key *key;
+    sv_work *work;
 } service;
 
 static void changed(void *ctx, uint64_t position, const vd_digest *task, int ledger,
@@ -262,6 +264,11 @@ static void changed(void *ctx, uint64_t position, const vd_digest *task, int led
     c.ledger = ledger;
     (void)snprintf(c.what, sizeof c.what, "%s", what);
     if (v->api.http) sv_http_publish(v->api.http, &c, 1);
+}
+
+static void work(void *ctx, const sv_task_look *t, const rf_effect *e)
+{
+    sv_work_take(((service *)ctx)->work, t, e);
 }
 
 static ro_status read_pem(settings *s, const char *path, const char **text, ro_err *err)
@@ -298,8 +305,11 @@ static ro_status open_service(service *v, ro_err *err)
     RO_TRY(load_key(s->data, &v->key, err));
     RO_TRY(load_token(s, &v->api.operator_token, err));
     const sv_engine_options o = {.dir = s->data, .older = s->older, .rules = s->rules,
-                                 .treasury = (int64_t)s->treasury, .changed = changed, .ctx = v};
+                                 .treasury = (int64_t)s->treasury, .changed = changed, .work = work,
+                                 .ctx = v};
+    RO_TRY(sv_work_open(s->data, &v->work, err));
     RO_TRY(sv_engine_open(&o, v->key, &v->api.engine, err));
+    RO_TRY(sv_work_begin(v->work, v->api.engine, err));
     RO_TRY(sv_catalog_read(s->data, &v->api.reader, err));
     RO_TRY(sv_catalog_read(s->data, &v->api.clerk_reader, err));
     RO_TRY(path_of(s->data, "store", &store, err));
@@ -315,7 +325,9 @@ static void close_service(service *v)
     sv_http_close(v->api.http, 3000);
     v->api.http = NULL;
     sv_clerk_close(v->api.clerk);
+    sv_work_stop(v->work);
     sv_engine_close(v->api.engine);
+    sv_work_close(v->work);
     sv_catalog_close(v->api.reader);
     sv_catalog_close(v->api.clerk_reader);
     vd_store_close(v->api.store);

@@ -61,6 +61,7 @@ allowed() { # folder file include
     referee:../verde/verde.h | server:../verde/verde.h) return 0 ;;
     referee:../verde/bytes.h | server:../referee/referee.h) return 0 ;;
     server:../verde/bytes.h | server:../verde/files.h) return 0 ;;
+    server:../referee/child.h) [[ $2 == server/work.c ]] ;;
     server:../referee/money.h | server:../referee/message.h | server:../referee/task.h) return 0 ;;
     referee:../verde/files.h) [[ $2 =~ ^referee/(files|agent)\.c$ ]] ;;
     referee:../verde/cli.h) [[ $2 =~ ^referee/(main|tell|transcript)\.c$ ]] ;;
