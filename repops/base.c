@@ -123,11 +123,22 @@ int ro_add_size(uint64_t a, uint64_t b, uint64_t *out)
 
 typedef struct arena_block {
     struct arena_block *next;
+    char *bytes; /* in what follows, aligned */
     size_t used, size;
-    char pad_[ALIGNMENT - sizeof(void *) - 2 * sizeof(size_t)]; /* bytes follow, aligned */
 } arena_block;
 
 struct ro_arena { arena_block *head; };
+
+/* From calloc, which need not touch pages that the system gives it clean: an array that may grow
+ * takes no memory for the room that it does not use. */
+static arena_block *block_new(size_t room)
+{
+    arena_block *b = must_fail() ? NULL : calloc(1, sizeof *b + ALIGNMENT + room);
+    if (!b) return NULL;
+    b->bytes = (char *)(b + 1) + (ALIGNMENT - (uintptr_t)(b + 1) % ALIGNMENT);
+    b->size = room;
+    return b;
+}
 
 ro_arena *ro_arena_new(void) { return ro_alloc_zero(sizeof(ro_arena)); }
 
@@ -149,13 +160,12 @@ void *ro_arena_alloc(ro_arena *a, size_t size)
     if (!size) size = ALIGNMENT;
     if (!a->head || a->head->size - a->head->used < size) {
         size_t room = size > ARENA_BLOCK ? size : ARENA_BLOCK;
-        arena_block *b = ro_alloc_zero(sizeof *b + room);
+        arena_block *b = block_new(room);
         if (!b) return NULL;
-        b->size = room;
         b->next = a->head;
         a->head = b;
     }
-    void *p = (char *)(a->head + 1) + a->head->used;
+    void *p = a->head->bytes + a->head->used;
     a->head->used += size;
     return p;
 }

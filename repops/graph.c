@@ -24,14 +24,16 @@ static ro_status make_room(ro_arena *a, void **array, uint32_t count, uint32_t *
     return RO_OK;
 }
 
-/* Room for one more element; doubling bounds the waste. */
+/* Room for one more element. Eight times what there was: the arrays that are left behind are then a
+ * seventh, and an arena takes no memory for room that is not used. */
 static ro_status grow(ro_arena *a, void **array, uint32_t count, uint32_t *room, size_t size,
                       uint32_t limit, const char *what, ro_err *err)
 {
     if (count < *room) return RO_OK;
     if (count >= limit)
         return RO_FAIL(err, RO_ELIMIT, "a graph has more than %u %s", limit, what);
-    return make_room(a, array, count, room, size, *room ? *room * 2 : 64, what, err);
+    uint32_t more = !*room ? 64 : *room > limit / 8 ? limit : *room * 8;
+    return make_room(a, array, count, room, size, more, what, err);
 }
 
 static ro_status add_value(ro_graph *g, ro_value_kind kind, uint32_t index, uint32_t output,
@@ -272,10 +274,13 @@ static ro_status copy_node(ro_graph *g, ro_op op, const void *attrs, const ro_va
 {
     n->op = op;
     n->inputs = inputs;
-    n->attrs = ro_arena_alloc(g->arena, ro_ops[op].attrs_size);
-    n->in = ro_arena_alloc(g->arena, (inputs ? inputs : 1) * sizeof *n->in);
-    if (!n->attrs || !n->in) return RO_FAIL(err, RO_ENOMEM, "no memory for a node of a graph");
-    if (attrs) memcpy(n->attrs, attrs, ro_ops[op].attrs_size);
+    const size_t size = ro_ops[op].attrs_size, before = inputs * sizeof *n->in;
+    const size_t at = (before + _Alignof(max_align_t) - 1) / _Alignof(max_align_t) *
+                      _Alignof(max_align_t);
+    n->in = ro_arena_alloc(g->arena, at + size);
+    if (!n->in) return RO_FAIL(err, RO_ENOMEM, "no memory for a node of a graph");
+    n->attrs = (char *)n->in + at;
+    if (attrs) memcpy(n->attrs, attrs, size);
     if (inputs) memcpy(n->in, in, inputs * sizeof *in);
     return RO_OK;
 }

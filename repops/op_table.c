@@ -211,7 +211,8 @@ ro_op ro_op_newest(const char *name)
 {
     ro_op best = RO_OP_COUNT;
     for (int op = 0; op < RO_OP_COUNT; op++)
-        if (ro_ops[op].name[0] == name[0] && strcmp(ro_ops[op].name, name) == 0 &&
+        if (ro_ops[op].name[0] == name[0] && ro_ops[op].name[1] == name[1] &&
+            strcmp(ro_ops[op].name, name) == 0 &&
             (best == RO_OP_COUNT || ro_ops[op].version > ro_ops[best].version))
             best = (ro_op)op;
     return best;

@@ -369,11 +369,13 @@ static ro_status loop(vd_use *u)
     if (has_most) RO_TRY(vd_use_scalar(u, 0, &real, &most));
     if (u->count > 1 && u->in[1] != RO_NO_VALUE) RO_TRY(condition(u, u->in[1], &holds));
     for (uint32_t k = 0; k < carried; k++) in[2 + k] = u->in[2 + k];
+    if (holds && most > 0) RO_TRY(vd_lower_scalar(l, RO_BOOL, 1, &in[1]));
     for (int64_t turn = 0; holds && turn < most; turn++) {
         RO_TRY(vd_use_turns(u, 1));
         RO_TRY(vd_lower_int64s(l, &turn, 0, NULL, &in[0]));
-        RO_TRY(vd_lower_scalar(l, RO_BOOL, 1, &in[1]));
+        l->loops++;
         RO_TRY(vd_lower_inner(l, body, in, body->input_count, out));
+        l->loops--;
         if (out[0] == RO_NO_VALUE) return vd_use_fail(u, RO_EFORMAT, "has a body of no condition");
         RO_TRY(condition(u, out[0], &holds));
         for (uint32_t k = 0; k < carried; k++) in[2 + k] = out[1 + k];
@@ -446,7 +448,9 @@ static ro_status scan_run(vd_use *u, scan *s, turns *o)
             in[s->states + k] = vd_make_at(&m, s->in[s->states + k], axis[k],
                                            s->in_way.v[k] ? s->length - 1 - t : t);
         RO_TRY(m.status);
+        u->l->loops++;
         RO_TRY(vd_lower_inner(u->l, s->body, in, s->body->input_count, out));
+        u->l->loops--;
         memcpy(s->in, out, s->states * sizeof *out);
         for (uint32_t k = 0; k < s->states; k++)
             if (out[k] == RO_NO_VALUE) return vd_use_fail(u, RO_EFORMAT, "loses a state");
@@ -544,7 +548,9 @@ static ro_status sequence_map(vd_use *u)
     for (uint32_t t = 0; t < s[0].count; t++) {
         for (uint32_t k = 0; k < u->count; k++)
             if (vd_lower_is_list(u->in[k])) in[k] = s[k].items[t];
+        u->l->loops++;
         RO_TRY(vd_lower_inner(u->l, body, in, u->count, out));
+        u->l->loops--;
         for (uint32_t k = 0; k < body->output_count; k++) {
             const vd_list before = {items[k], t, 1};
             RO_TRY(check_member(u, &before, out[k]));

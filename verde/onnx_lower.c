@@ -39,7 +39,7 @@ static ro_status said_of(const vd_use *u, const ro_err *why)
 ro_status vd_lower_more(vd_lower *l, void **p, uint32_t n, uint32_t *room, size_t size)
 {
     if (n < *room) return RO_OK;
-    uint32_t want = *room ? 2 * *room : 64;
+    uint32_t want = *room ? 8 * *room : 64; /* what is not used takes no memory */
     void *q = ro_arena_alloc(l->arena, want * size);
     if (!q) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
     if (n) memcpy(q, *p, n * size);
@@ -55,20 +55,23 @@ ro_status vd_lower_constant(vd_lower *l, const char *name, const ro_type *type, 
 {
     uint32_t room = l->constant_room, again = l->constant_room;
     void *slots = l->constants, *list = (void *)l->data;
-    char made[40];
     RO_TRY(vd_lower_more(l, &slots, l->constant_count, &room, sizeof *l->constants));
     RO_TRY(vd_lower_more(l, &list, l->constant_count, &again, sizeof *l->data));
     l->constants = slots;
     l->data = list;
     l->constant_room = room;
     RO_TRY(ro_graph_constant(l->graph, l->constant_count, type, out, l->err));
-    snprintf(made, sizeof made, "verde.constant.%u", l->constant_count);
-    if (!name) name = ro_arena_string(l->arena, made, strlen(made));
-    if (!name) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
     l->constants[l->constant_count].name = name;
     l->constants[l->constant_count].type = *type;
     l->data[l->constant_count++] = data;
     return RO_OK;
+}
+
+ro_status vd_lower_kept_int64s(vd_lower *l, const int64_t *v, uint32_t rank, const int64_t *dims,
+                               ro_value *out)
+{
+    const ro_type t = ro_type_of(RO_I64, rank, dims);
+    return vd_lower_constant(l, NULL, &t, v, out);
 }
 
 ro_status vd_lower_int64s(vd_lower *l, const int64_t *v, uint32_t rank, const int64_t *dims,
@@ -78,7 +81,7 @@ ro_status vd_lower_int64s(vd_lower *l, const int64_t *v, uint32_t rank, const in
     int64_t *copy = ro_arena_alloc(l->arena, ro_type_bytes(&t));
     if (!copy) return RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
     memcpy(copy, v, ro_type_bytes(&t));
-    return vd_lower_constant(l, NULL, &t, copy, out);
+    return vd_lower_kept_int64s(l, copy, rank, dims, out);
 }
 
 ro_status vd_lower_scalar(vd_lower *l, ro_dtype d, double x, ro_value *out)
@@ -546,6 +549,22 @@ static ro_status note_origin(vd_lower *l, const vd_onnx_node *n)
     return RO_OK;
 }
 
+/* Those that stand in the model once were counted by its reader. */
+static ro_status count_in_loops(const vd_use *u)
+{
+    vd_lower *l = u->l;
+    const uint32_t counts = 1 + u->node->input_count / 16;
+    if (!l->loops) return RO_OK;
+    if (l->nodes < counts)
+        return vd_use_fail(u, RO_ELIMIT, "comes after %u others that loops put in place",
+                           VD_LOWER_NODES);
+    if (l->graph->node_count > VD_LOWER_LOOPED)
+        return vd_use_fail(u, RO_ELIMIT, "comes in a loop after %u nodes of the job",
+                           VD_LOWER_LOOPED);
+    l->nodes -= counts;
+    return RO_OK;
+}
+
 static ro_status lower_node(vd_lower *l, const vd_onnx_node *n)
 {
     vd_use u;
@@ -554,10 +573,7 @@ static ro_status lower_node(vd_lower *l, const vd_onnx_node *n)
     u.l = l;
     u.node = n;
     u.name = name;
-    if (!l->nodes)
-        return vd_use_fail(&u, RO_ELIMIT, "comes after %u others, as loops put them in place",
-                           VD_LOWER_NODES);
-    l->nodes--;
+    RO_TRY(count_in_loops(&u));
     if (n->input_count > RO_INPUTS_MAX || n->output_count > RO_OUTPUTS_MAX)
         return vd_use_fail(&u, RO_ELIMIT, "has %u inputs and %u outputs; %u are allowed",
                            n->input_count, n->output_count, RO_INPUTS_MAX);
@@ -776,6 +792,15 @@ static ro_status give_outputs(vd_lower *l, vd_onnx_job *out)
 
 /* ---- the job ------------------------------------------------------------------------------ */
 
+/* Of the k-th that was made. */
+static ro_status name_constant(vd_lower *l, uint32_t k, const char **name)
+{
+    char made[40];
+    snprintf(made, sizeof made, "verde.constant.%u", k);
+    *name = ro_arena_string(l->arena, made, strlen(made));
+    return *name ? RO_OK : RO_FAIL(l->err, RO_ENOMEM, "no memory to lower the model");
+}
+
 ro_status vd_lower_settle(vd_lower *l, vd_job *j, vd_onnx_job *out)
 {
     ro_graph *g = l->graph;
@@ -788,6 +813,7 @@ ro_status vd_lower_settle(vd_lower *l, vd_job *j, vd_onnx_job *out)
         g->constants[n] = v;
         l->constants[n] = l->constants[k];
         l->data[n] = l->data[k];
+        if (!l->constants[n].name) RO_TRY(name_constant(l, k, &l->constants[n].name));
         vd_tensor_digest(&l->constants[n].type, l->data[n], NULL, l->constants[n].digest.b);
         n++;
     }
@@ -829,13 +855,15 @@ ro_status vd_lower_begin(vd_lower *l, const vd_onnx *m, ro_arena *arena, ro_err 
     l->err = err;
     l->flops = VD_LOWER_FLOPS;
     l->items = VD_LOWER_INDICES;
-    l->numbers = VD_LOWER_LISTS;
+    l->numbers = VD_LOWER_INDICES;
     l->turns = VD_LOWER_TURNS;
     l->nodes = VD_LOWER_NODES;
     l->opset = version_of(m->opsets, m->opset_count);
     l->values = ro_arena_alloc(arena, (m->name_count + 1) * sizeof *l->values);
     l->tensors = ro_arena_alloc(arena, (m->tensor_count + 1) * sizeof *l->tensors);
-    if (!l->values || !l->tensors) return RO_FAIL(err, RO_ENOMEM, "no memory to lower the model");
+    l->rows = ro_arena_alloc(arena, (m->name_count + (size_t)1) * sizeof *l->rows);
+    if (!l->values || !l->tensors || !l->rows)
+        return RO_FAIL(err, RO_ENOMEM, "no memory to lower the model");
     for (uint32_t k = 0; k <= m->name_count; k++) l->values[k] = RO_NO_VALUE;
     for (uint32_t k = 0; k <= m->tensor_count; k++) l->tensors[k] = RO_NO_VALUE;
     return RO_OK;

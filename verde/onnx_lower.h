@@ -16,9 +16,10 @@
 
 #define VD_LOWER_FLOPS UINT64_C(4000000) /* computed while lowering, all together: 32 MiB         */
 #define VD_LOWER_TURNS 65536u            /* of all loops                                         */
-#define VD_LOWER_NODES 131072u           /* of the model, each as often as it is put in place    */
-#define VD_LOWER_INDICES (UINT64_C(1) << 22) /* numbers of one list that is made: 32 MiB      */
-#define VD_LOWER_LISTS (UINT64_C(1) << 24)   /* of all of them: 128 MiB                       */
+#define VD_LOWER_NODES 32768u            /* of bodies of loops, each as often as it is put in
+                                          * place; one of n inputs is 1 + n / 16                 */
+#define VD_LOWER_LOOPED 65536u           /* of the job, after which no body goes on              */
+#define VD_LOWER_INDICES (UINT64_C(1) << 22) /* numbers of all lists that are made: 32 MiB    */
 
 /* What a value of the model is: a tensor, a sequence of them, or an optional value of nothing. */
 typedef enum { VD_ONNX_ONE, VD_ONNX_LIST, VD_ONNX_NOTHING } vd_onnx_form;
@@ -121,6 +122,8 @@ typedef struct vd_lower {
     uint32_t known_room, waiting_room;
     ro_value *tensors;    /* [of the model's tensors]: the constant that it is, made once */
     ro_value *values;     /* [name id] what it stands for now */
+    const struct vd_lower_row **rows; /* [name id] the row of ONNX's own operator of that name, once
+                                       * it was looked for */
     struct { uint32_t id; ro_value was; } *hidden; /* what names stood for outside */
     uint32_t hidden_count, hidden_room;
     const vd_lower_call *call;
@@ -131,6 +134,7 @@ typedef struct vd_lower {
     uint32_t list_count, list_room;
     uint64_t flops, items, numbers; /* left, and so are these */
     uint32_t turns, nodes;
+    uint32_t loops;       /* that we are in */
 } vd_lower;
 
 /* A node that is being lowered, with its inputs at hand. */
@@ -172,6 +176,9 @@ ro_status vd_lower_tensor(vd_lower *l, const vd_onnx_tensor *t, ro_value *out) R
 ro_status vd_lower_tensor_data(vd_lower *l, const vd_onnx_tensor *t, ro_tensor *out) RO_CHECKED;
 ro_status vd_lower_int64s(vd_lower *l, const int64_t *v, uint32_t rank, const int64_t *dims,
                           ro_value *out) RO_CHECKED;
+/* The same of numbers that are kept, as those of vd_use_list are. */
+ro_status vd_lower_kept_int64s(vd_lower *l, const int64_t *v, uint32_t rank, const int64_t *dims,
+                               ro_value *out) RO_CHECKED;
 /* One real number, in a float dtype rounded once, in others a whole one. */
 ro_status vd_lower_scalar(vd_lower *l, ro_dtype d, double x, ro_value *out) RO_CHECKED;
 
@@ -300,8 +307,7 @@ uint32_t vd_use_wanted(const vd_use *u, uint32_t most);
 ro_status vd_use_emit(vd_use *u, const vd_attrs *a, uint32_t inputs, uint32_t outputs) RO_CHECKED;
 /* a times b operations of those that are done before the run; RO_ELIMIT where they are used up. */
 ro_status vd_use_charge(const vd_use *u, uint64_t a, uint64_t b) RO_CHECKED;
-/* Room for a list of whole numbers, all 0; RO_ELIMIT over VD_LOWER_INDICES, or over
- * VD_LOWER_LISTS with those before it. */
+/* Room for a list of whole numbers, all 0; RO_ELIMIT over VD_LOWER_INDICES with those before. */
 ro_status vd_use_list(const vd_use *u, uint64_t n, int64_t **list) RO_CHECKED;
 /* 0, 1, .. n - 1 along an axis of a tensor of so many axes, whose others have size 1. */
 ro_status vd_use_numbers(const vd_use *u, int64_t n, uint32_t axis, uint32_t rank, ro_value *out)
@@ -313,14 +319,14 @@ ro_status vd_use_choice(const vd_use *u, const char *name, const char *const *li
     RO_CHECKED;
 /* RO_EOP where the attribute is there and is not v. */
 ro_status vd_use_only(const vd_use *u, const char *name, int64_t v) RO_CHECKED;
-/* x at the given positions of an axis. */
+/* x at the given positions of an axis, which are kept. */
 ro_status vd_lower_take(vd_lower *l, ro_value x, uint32_t axis, const int64_t *at, uint64_t n,
                         ro_value *out) RO_CHECKED;
 
 /* RO_EFORMAT unless there are at least so many inputs, the first `least` all given, and at most so
  * many. */
 ro_status vd_use_wants(const vd_use *u, uint32_t least, uint32_t most) RO_CHECKED;
-/* A constant of any dtype from whole numbers. */
+/* A constant of any dtype from whole numbers, which are kept. */
 ro_status vd_use_made(vd_use *u, ro_dtype d, uint32_t rank, const int64_t *dims, const int64_t *v,
                       ro_value *out) RO_CHECKED;
 ro_status vd_lower_cast(vd_lower *l, ro_value x, ro_dtype to, ro_value *out) RO_CHECKED;
@@ -367,7 +373,7 @@ ro_status vd_lower_batch_statistics(vd_use *u, ro_value *x) RO_CHECKED;
 /* A row of a file's table, which ends with a row without names: operators, blanks between them, the
  * function that lowers each, and the attributes that it looks at or that change nothing. No other
  * attribute is taken. */
-typedef struct {
+typedef struct vd_lower_row {
     const char *names;
     ro_status (*lower)(vd_use *u);
     const char *attributes;

@@ -104,12 +104,9 @@ ro_status vd_use_emit(vd_use *u, const vd_attrs *a, uint32_t inputs, uint32_t ou
 
 ro_status vd_use_list(const vd_use *u, uint64_t n, int64_t **list)
 {
-    if (n > VD_LOWER_INDICES)
-        return vd_use_fail(u, RO_ELIMIT, "makes %llu numbers; %llu are allowed",
-                           (unsigned long long)n, (unsigned long long)VD_LOWER_INDICES);
     if (n > u->l->numbers)
         return vd_use_fail(u, RO_ELIMIT, "makes %llu numbers more; %llu are allowed in all",
-                           (unsigned long long)n, (unsigned long long)VD_LOWER_LISTS);
+                           (unsigned long long)n, (unsigned long long)VD_LOWER_INDICES);
     u->l->numbers -= n;
     *list = ro_arena_alloc(u->l->arena, (n + 1) * sizeof **list);
     return *list ? RO_OK : RO_FAIL(u->l->err, RO_ENOMEM, "no memory to lower the model");
@@ -121,7 +118,7 @@ ro_status vd_use_numbers(const vd_use *u, int64_t n, uint32_t axis, uint32_t ran
     RO_TRY(vd_use_list(u, (uint64_t)n, &list));
     for (int64_t k = 0; k < n; k++) list[k] = k;
     dims[axis] = n;
-    return vd_lower_int64s(u->l, list, rank, dims, out);
+    return vd_lower_kept_int64s(u->l, list, rank, dims, out);
 }
 
 ro_status vd_lower_take(vd_lower *l, ro_value x, uint32_t axis, const int64_t *at, uint64_t n,
@@ -130,7 +127,7 @@ ro_status vd_lower_take(vd_lower *l, ro_value x, uint32_t axis, const int64_t *a
     vd_attrs a = vd_attrs_of("Gather");
     ro_value in[2] = {x, RO_NO_VALUE};
     int64_t dims[1] = {(int64_t)n};
-    RO_TRY(vd_lower_int64s(l, at, 1, dims, &in[1]));
+    RO_TRY(vd_lower_kept_int64s(l, at, 1, dims, &in[1]));
     vd_attrs_int(l, &a, "axis", axis);
     return vd_lower_emit(l, &a, in, 2, 1, out);
 }
@@ -545,7 +542,8 @@ static ro_status tile(vd_use *u)
             return vd_use_fail(u, RO_ELIMIT, "repeats axis %u of %lld positions %lld times", k,
                                (long long)t.dims[k], (long long)times.v[k]);
         RO_TRY(vd_use_list(u, n, &at));
-        for (uint64_t i = 0; i < n; i++) at[i] = (int64_t)(i % (uint64_t)t.dims[k]);
+        for (uint64_t i = 0; i < n; i++)
+            at[i] = i < (uint64_t)t.dims[k] ? (int64_t)i : at[i - (uint64_t)t.dims[k]];
         RO_TRY(vd_lower_take(l, u->out[0], k, at, n, &u->out[0]));
     }
     return u->out[0] != u->in[0] ? RO_OK : vd_lower_plain(l, "Identity", u->in, 1, &u->out[0]);
@@ -681,7 +679,7 @@ ro_status vd_use_made(vd_use *u, ro_dtype d, uint32_t rank, const int64_t *dims,
                       ro_value *out)
 {
     ro_value all;
-    RO_TRY(vd_lower_int64s(u->l, v, rank, dims, &all));
+    RO_TRY(vd_lower_kept_int64s(u->l, v, rank, dims, &all));
     if (d == RO_I64) *out = all;
     return d == RO_I64 ? RO_OK : vd_lower_cast(u->l, all, d, out);
 }
@@ -769,7 +767,7 @@ static ro_status range(vd_use *u)
 static ro_status one_hot(vd_use *u)
 {
     vd_lower *l = u->l;
-    int64_t depth, dims[RO_RANK_MAX];
+    int64_t depth, dims[RO_RANK_MAX], *which;
     double real;
     uint32_t axis, from = 0;
     ro_value i, zero, d, negative, wrapped, numbers, same, pick[2];
@@ -792,7 +790,9 @@ static ro_status one_hot(vd_use *u)
     RO_TRY(vd_use_numbers(u, depth, axis, t.rank + 1, &numbers));
     RO_TRY(vd_lower_binary(l, "Equal", i, numbers, &same));
     for (int64_t k = 0; k < 2; k++) {
-        RO_TRY(vd_lower_take(l, u->in[2], 0, &k, 1, &pick[k]));
+        RO_TRY(vd_use_list(u, 1, &which));
+        *which = k;
+        RO_TRY(vd_lower_take(l, u->in[2], 0, which, 1, &pick[k]));
         RO_TRY(vd_lower_reshape(l, pick[k], 0, NULL, &pick[k]));
     }
     return vd_lower_where(l, same, pick[1], pick[0], &u->out[0]);
@@ -938,11 +938,26 @@ int vd_lower_takes(const vd_onnx_text *domain, const char *name)
     return row_of(domain, name, &lists) || (is_own_domain(domain) && is_plain(name));
 }
 
+/* The same, looked for once where loops bring a node often. */
+static const vd_lower_row *row_again(const vd_use *u, int *takes_lists)
+{
+    static const vd_lower_row none = {NULL, NULL, NULL};
+    const vd_lower_row **known = &u->l->rows[u->node->op.id];
+    if (!is_own_domain(&u->node->domain)) return row_of(&u->node->domain, u->name, takes_lists);
+    if (!*known) {
+        const vd_lower_row *r = row_of(&u->node->domain, u->name, takes_lists);
+        *known = r ? r : &none;
+    }
+    for (const vd_lower_row *r = vd_lower_control; r->names && !*takes_lists; r++)
+        *takes_lists = r == *known;
+    return *known == &none ? NULL : *known;
+}
+
 ro_status vd_lower_operator(vd_use *u)
 {
     const vd_onnx_text *domain = &u->node->domain;
     int takes_lists = 0;
-    const vd_lower_row *r = row_of(domain, u->name, &takes_lists);
+    const vd_lower_row *r = row_again(u, &takes_lists);
     if (!r && !is_own_domain(domain))
         return vd_use_fail(u, RO_EOP, "is of domain \"%.*s\", which this program lacks",
                            (int)(domain->n < 60 ? domain->n : 60), domain->p);

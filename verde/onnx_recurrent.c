@@ -327,6 +327,14 @@ static ro_value step(vd_maker *m, const kind *k, direction *d, int64_t t, ro_val
 }
 
 /* All steps: y (steps, batch, size). */
+/* As many nodes a step as in one: whether a job has them is known before they are made. */
+static ro_status room_for_steps(vd_use *u, const recurrent *n, uint32_t nodes)
+{
+    if ((uint64_t)nodes * (uint64_t)n->longest <= RO_NODES_MAX) return RO_OK;
+    return vd_use_fail(u, RO_ELIMIT, "has %lld time steps of %u nodes; a job has at most %u",
+                       (long long)n->longest, nodes, RO_NODES_MAX);
+}
+
 static ro_status run(vd_use *u, const kind *k, direction *d, int reversed, ro_value *y)
 {
     vd_maker m = {u->l, RO_OK};
@@ -336,8 +344,12 @@ static ro_status run(vd_use *u, const kind *k, direction *d, int reversed, ro_va
     ro_value *all = ro_arena_alloc(u->l->arena, (uint64_t)n->steps * sizeof *all);
     if (!all) return RO_FAIL(u->l->err, RO_ENOMEM, "no memory to lower the model");
     RO_TRY(vd_use_turns(u, (uint64_t)n->steps));
+    const uint32_t *nodes = &u->l->graph->node_count;
+    uint32_t before = 0;
     for (int64_t s = 0; s < n->steps; s++) {
         const int64_t t = reversed ? n->steps - 1 - s : s;
+        if (s == 2) RO_TRY(room_for_steps(u, n, *nodes - before));
+        before = *nodes;
         all[t] = t < n->longest ? step(&m, k, d, t, zero) : zero;
         RO_TRY(m.status);
     }

@@ -172,8 +172,9 @@ static ro_status resize_smooth(vd_use *u, const resizing *r, const ro_type *t, r
     vd_lower *l = u->l;
     vd_attrs a = vd_attrs_of("Resize");
     ro_value in[2] = {u->in[0], RO_NO_VALUE};
-    int64_t list[4][RO_RANK_MAX], at[2 * RO_RANK_MAX];
+    int64_t list[4][RO_RANK_MAX], *at;
     uint32_t n = 0, listed = 0;
+    RO_TRY(vd_use_list(u, 2 * RO_RANK_MAX, &at));
     for (uint32_t k = 0; k < t->rank; k++) {
         if (!is_resized(r, t, k)) continue;
         list[0][n] = k, list[1][n] = r->to[k], list[2][n] = r->n[k], list[3][n++] = r->d[k];

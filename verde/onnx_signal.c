@@ -151,38 +151,58 @@ static double entry(const transform *f, double *const wave[2], int64_t row, int6
     return (minus && x != 0 ? -x : x) * (twice ? 2 : 1);
 }
 
+/* Room for a constant's elements, of the same budget as lists. */
+static ro_status bytes_of(vd_use *u, const ro_type *t, int64_t **out)
+{
+    return vd_use_list(u, (ro_type_bytes(t) + sizeof **out - 1) / sizeof **out, out);
+}
+
 /* A constant of numbers that the dtype has. */
 static ro_status numbers(vd_use *u, ro_dtype d, uint32_t rank, const int64_t *dims, const double *x,
                          ro_value *out)
 {
-    ro_type t = ro_type_of(d, rank, dims);
-    uint8_t *data = ro_arena_alloc(u->l->arena, ro_type_bytes(&t));
-    if (!data) return RO_FAIL(u->l->err, RO_ENOMEM, "no memory to lower the model");
+    const ro_type t = ro_type_of(d, rank, dims);
+    int64_t *data;
+    RO_TRY(bytes_of(u, &t, &data));
     for (uint64_t k = 0; k < ro_type_elements(&t); k++)
         ro_set_element(d, data, k, ro_bits_of_number(d, x[k]));
     return vd_lower_constant(u->l, NULL, &t, data, out);
 }
 
-/* Operations that a cosine and a sine in 224 bits count for. */
-#define WAVE_WORK 32u
+/* Operations that a cosine or a sine in 224 bits counts for. */
+#define WAVE_WORK 240u
 
+/* Of the same budget as lists. */
 static ro_status reals(vd_use *u, uint64_t n, double **out)
 {
-    int64_t *room; /* of the same budget as lists */
+    int64_t *room;
     RO_TRY(vd_use_list(u, n, &room));
     *out = (double *)(void *)room;
     return RO_OK;
 }
 
-/* cos and sin of 2 pi p / n for p below count. */
-static ro_status waves(vd_use *u, int64_t count, int64_t n, ro_dtype d, double *wave[2])
+/* cos of 2 pi p / n for p below count, at most n + 1, and `both`: sin. Past a half turn, and of an
+ * even n past a quarter, they are the ones before, or those negated, and where 4 divides n a sine
+ * is a cosine: exactly so, and rounding to the nearest keeps it. */
+static ro_status waves(vd_use *u, int64_t count, int64_t n, ro_dtype d, double *wave[2], int both)
 {
     int sure = 1;
-    RO_TRY(vd_use_charge(u, (uint64_t)count, WAVE_WORK));
-    for (int sine = 0; sine < 2; sine++) {
+    for (int sine = 0; sine <= both; sine++) {
         RO_TRY(reals(u, (uint64_t)count, &wave[sine]));
-        for (int64_t p = 0; p < count; p++)
+        for (int64_t p = 0; p < count; p++) {
+            const int mirrored = 2 * p > n, folded = !mirrored && n % 2 == 0 && 4 * p > n;
+            const double x = wave[sine][mirrored ? n - p : folded ? n / 2 - p : 0];
+            if (mirrored || folded) {
+                wave[sine][p] = mirrored == sine && x != 0 ? -x : x;
+                continue;
+            }
+            if (sine && n % 4 == 0 && n / 4 - p < count) { /* sin(a) = cos(pi / 2 - a) */
+                wave[1][p] = wave[0][n / 4 - p];
+                continue;
+            }
+            RO_TRY(vd_use_charge(u, 1, WAVE_WORK));
             wave[sine][p] = of_turn((uint64_t)p, (uint64_t)n, sine, d, &sure);
+        }
     }
     return sure ? RO_OK : vd_use_fail(u, RO_EOP, "has a cosine that 208 bits do not round");
 }
@@ -194,17 +214,21 @@ static ro_value product(vd_use *u, vd_maker *k, const transform *f, ro_value x)
     const uint64_t rows = (uint64_t)(f->in * f->parts), columns = (uint64_t)(f->out * f->given);
     const int64_t dims[2] = {(int64_t)rows, (int64_t)columns}, flat[2] = {t.dims[0], dims[0]};
     const int64_t result[3] = {t.dims[0], f->given, f->out};
-    double *wave[2] = {NULL, NULL}, *all = NULL;
+    const ro_type matrix = ro_type_of(t.dtype, 2, dims);
+    double *wave[2] = {NULL, NULL};
+    int64_t *all = NULL;
     ro_value m = RO_NO_VALUE;
     if (!k->status && rows * columns > DFT_ENTRIES)
         k->status = vd_use_fail(u, RO_ELIMIT, "is a matrix of %llu numbers; %llu are allowed",
                                 (unsigned long long)(rows * columns),
                                 (unsigned long long)DFT_ENTRIES);
-    if (!k->status) k->status = waves(u, f->length, f->length, t.dtype, wave);
-    if (!k->status) k->status = reals(u, rows * columns, &all);
-    for (uint64_t i = 0; !k->status && i < rows * columns; i++)
-        all[i] = entry(f, wave, (int64_t)(i / columns), (int64_t)(i % columns));
-    if (!k->status) k->status = numbers(u, t.dtype, 2, dims, all, &m);
+    if (!k->status) k->status = waves(u, f->length, f->length, t.dtype, wave, 1);
+    if (!k->status) k->status = bytes_of(u, &matrix, &all);
+    for (uint64_t i = 0; !k->status && i < rows * columns; i++) {
+        const double x = entry(f, wave, (int64_t)(i / columns), (int64_t)(i % columns));
+        ro_set_element(t.dtype, all, i, ro_bits_of_number(t.dtype, x));
+    }
+    if (!k->status) k->status = vd_lower_constant(u->l, NULL, &matrix, all, &m);
     x = vd_make_2(k, "MatMul", vd_make_reshape(k, x, 2, flat), m);
     return vd_make_reshape(k, x, 3, result);
 }
@@ -229,7 +253,7 @@ static ro_value halves(vd_use *u, vd_maker *k, const transform *f, ro_value x)
     double *wave[2] = {NULL, NULL};
     ro_value c = RO_NO_VALUE, s = RO_NO_VALUE;
     half.length = half.in = half.out = m;
-    if (!k->status) k->status = waves(u, m, f->length, t.dtype, wave);
+    if (!k->status) k->status = waves(u, m, f->length, t.dtype, wave, 1);
     for (int64_t j = 1; !k->status && j < m && !f->inverse; j++) wave[1][j] = -wave[1][j];
     if (!k->status) k->status = numbers(u, t.dtype, 1, &m, wave[0], &c);
     if (!k->status) k->status = numbers(u, t.dtype, 1, &m, wave[1], &s);
@@ -390,7 +414,7 @@ static ro_status window(vd_use *u)
     if (n < 1 || size > DFT_LENGTH)
         return vd_use_fail(u, RO_ELIMIT, "has the size %lld; %d to %lld are allowed",
                            (long long)size, n == size ? 1 : 2, (long long)DFT_LENGTH);
-    RO_TRY(waves(u, size, n, d, wave));
+    RO_TRY(waves(u, size, n, d, wave, 0));
     RO_TRY(numbers(u, d, 1, &size, wave[0], &c));
     RO_TRY(scaled(l, c, a[1], d, &c));
     RO_TRY(vd_lower_scalar(l, d, a[0], &y));
