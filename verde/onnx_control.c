@@ -193,6 +193,7 @@ static ro_status split_to_sequence(vd_use *u)
     const int one = !vd_use_type(u, 1) && !vd_use_int(u, "keepdims", 1);
     RO_TRY(vd_use_axis(u, vd_use_int(u, "axis", 0), t.rank, &axis));
     RO_TRY(parts_of(u, t.dims[axis], &sizes, &count));
+    RO_TRY(vd_use_nodes(u, count));
     RO_TRY(vd_lower_list_new(u->l, count, &items, &u->out[0]));
     for (uint32_t k = 0; k < count; at += sizes[k++]) {
         if (sizes[k] < 0 || sizes[k] > t.dims[axis] - at)

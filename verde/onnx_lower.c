@@ -549,20 +549,23 @@ static ro_status note_origin(vd_lower *l, const vd_onnx_node *n)
     return RO_OK;
 }
 
+ro_status vd_use_nodes(const vd_use *u, uint64_t n)
+{
+    if (u->l->nodes < n)
+        return vd_use_fail(u, RO_ELIMIT, "is %llu nodes more; loops and sequences are put in place "
+                           "as %u", (unsigned long long)n, VD_LOWER_NODES);
+    u->l->nodes -= (uint32_t)n;
+    return RO_OK;
+}
+
 /* Those that stand in the model once were counted by its reader. */
 static ro_status count_in_loops(const vd_use *u)
 {
-    vd_lower *l = u->l;
-    const uint32_t counts = 1 + u->node->input_count / 16;
-    if (!l->loops) return RO_OK;
-    if (l->nodes < counts)
-        return vd_use_fail(u, RO_ELIMIT, "comes after %u others that loops put in place",
-                           VD_LOWER_NODES);
-    if (l->graph->node_count > VD_LOWER_LOOPED)
+    if (!u->l->loops) return RO_OK;
+    if (u->l->graph->node_count > VD_LOWER_LOOPED)
         return vd_use_fail(u, RO_ELIMIT, "comes in a loop after %u nodes of the job",
                            VD_LOWER_LOOPED);
-    l->nodes -= counts;
-    return RO_OK;
+    return vd_use_nodes(u, 1 + u->node->input_count / 16);
 }
 
 static ro_status lower_node(vd_lower *l, const vd_onnx_node *n)

@@ -17,7 +17,8 @@
 #define VD_LOWER_FLOPS UINT64_C(4000000) /* computed while lowering, all together: 32 MiB         */
 #define VD_LOWER_TURNS 65536u            /* of all loops                                         */
 #define VD_LOWER_NODES 32768u            /* of bodies of loops, each as often as it is put in
-                                          * place; one of n inputs is 1 + n / 16                 */
+                                          * place; one of n inputs is 1 + n / 16; and parts that
+                                          * are split off into sequences                         */
 #define VD_LOWER_LOOPED 65536u           /* of the job, after which no body goes on              */
 #define VD_LOWER_INDICES (UINT64_C(1) << 22) /* numbers of all lists that are made: 32 MiB    */
 
@@ -296,6 +297,8 @@ ro_status vd_lower_inner(vd_lower *l, const vd_onnx_graph *g, const ro_value *in
                          ro_value *out) RO_CHECKED;
 /* That many turns of the budget. */
 ro_status vd_use_turns(const vd_use *u, uint64_t n) RO_CHECKED;
+/* That many of VD_LOWER_NODES. (onnx_lower.c) */
+ro_status vd_use_nodes(const vd_use *u, uint64_t n) RO_CHECKED;
 /* Room for one more in an array of the arena. (onnx_lower.c) */
 ro_status vd_lower_more(vd_lower *l, void **p, uint32_t n, uint32_t *room, size_t size) RO_CHECKED;
 

@@ -141,14 +141,21 @@ typedef struct {
     int inverse, onesided;
 } transform;
 
-/* Row (part, j) and column (part, k): what that part of number j is multiplied by in part k. */
-static double entry(const transform *f, double *const wave[2], int64_t row, int64_t column)
+/* A matrix from element i on, of the row of number j: what that part of it is multiplied by in part
+ * `to` of every result k. */
+static void entries(const transform *f, double *const wave[2], int64_t part, int64_t j, int64_t to,
+                    ro_dtype d, void *matrix, uint64_t i)
 {
-    const int64_t part = row / f->in, j = row % f->in, to = column / f->out, k = column % f->out;
-    const double x = wave[part != to][(uint64_t)j * (uint64_t)k % (uint64_t)f->length];
     const int minus = part != to && (part == 0) != f->inverse;
     const int twice = f->inverse && f->onesided && j && 2 * j != f->length;
-    return (minus && x != 0 ? -x : x) * (twice ? 2 : 1);
+    int64_t p = 0; /* j k mod n */
+    for (int64_t k = 0; k < f->out; k++) {
+        const double w = wave[part != to][p] * (twice ? 2 : 1), x = minus && w != 0 ? -w : w;
+        if (d == RO_F32) ((float *)matrix)[i++] = (float)x; /* which it is already */
+        else ((double *)matrix)[i++] = x;
+        p += j;
+        if (p >= f->length) p -= f->length;
+    }
 }
 
 /* Room for a constant's elements, of the same budget as lists. */
@@ -224,10 +231,10 @@ static ro_value product(vd_use *u, vd_maker *k, const transform *f, ro_value x)
                                 (unsigned long long)DFT_ENTRIES);
     if (!k->status) k->status = waves(u, f->length, f->length, t.dtype, wave, 1);
     if (!k->status) k->status = bytes_of(u, &matrix, &all);
-    for (uint64_t i = 0; !k->status && i < rows * columns; i++) {
-        const double x = entry(f, wave, (int64_t)(i / columns), (int64_t)(i % columns));
-        ro_set_element(t.dtype, all, i, ro_bits_of_number(t.dtype, x));
-    }
+    for (int64_t r = 0; !k->status && r < dims[0]; r++)
+        for (int64_t to = 0; to < f->given; to++)
+            entries(f, wave, r / f->in, r % f->in, to, t.dtype, all,
+                    (uint64_t)(r * dims[1] + to * f->out));
     if (!k->status) k->status = vd_lower_constant(u->l, NULL, &matrix, all, &m);
     x = vd_make_2(k, "MatMul", vd_make_reshape(k, x, 2, flat), m);
     return vd_make_reshape(k, x, 3, result);
