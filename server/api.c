@@ -243,6 +243,15 @@ static void get_ready(sv_api *a, sv_exchange *x)
            busy ? "false" : "true", (unsigned long long)c.waiting);
 }
 
+static void get_openapi(sv_api *a, sv_exchange *x)
+{
+    vd_digest d;
+    (void)a;
+    sv_put_bytes(&x->reply.body, sv_openapi.bytes, sv_openapi.size);
+    vd_tagged_hash("verde/1 etag", sv_openapi.bytes, sv_openapi.size, d.b);
+    sv_etag(&x->reply, &d);
+}
+
 static void get_server(sv_api *a, sv_exchange *x)
 {
     sv_text *t = &x->reply.body;
@@ -726,6 +735,7 @@ static const sv_route routes[] = {
     {SV_GET, "/healthz", get_health, 0, 0, NULL, NULL, NULL},
     {SV_GET, "/readyz", get_ready, 0, 0, NULL, NULL, NULL},
     {SV_GET, "/metrics", get_metrics, 0, 0, NULL, NULL, NULL},
+    {SV_GET, "/openapi.json", get_openapi, 0, 0, NULL, NULL, NULL},
     {SV_GET, "/v1/server", get_server, 0, 0, NULL, NULL, NULL},
     {SV_POST, "/v1/accounts", post_account, SV_WRITES | SV_ONCE | SV_OPERATOR, JSON_MAX, JSON,
      NULL, account_again},

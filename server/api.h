@@ -37,6 +37,10 @@ typedef struct {
 } sv_route;
 extern const sv_route sv_routes_tasks[], sv_routes_files[]; /* their last has pattern NULL */
 
+/* A file that is built in: docs/openapi.json. */
+typedef struct { const unsigned char *bytes; size_t size; } sv_embedded;
+extern const sv_embedded sv_openapi;
+
 struct sv_api {
     sv_engine *engine;
     sv_catalog *reader;   /* of HTTP's thread */

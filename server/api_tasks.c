@@ -526,8 +526,8 @@ static ro_status put_dispute(void *ctx, const sv_dispute *d, ro_err *err)
     sv_put_digest(t, &d->roots[0]);
     sv_put(t, ", ");
     sv_put_digest(t, &d->roots[1]);
-    sv_put(t, "], \"verdict\": %s, \"openings\": \"%llu\", \"evidence\": ", d->verdict,
-           (unsigned long long)d->openings_size);
+    sv_put(t, "], \"ended\": %s, \"verdict\": %s, \"openings\": \"%llu\", \"evidence\": ",
+           d->ended ? "true" : "false", d->verdict, (unsigned long long)d->openings_size);
     if (d->evidence_size) sv_put(t, "\"%llu\"}", (unsigned long long)d->evidence_size);
     else sv_put(t, "null}");
     return RO_OK;

@@ -32,7 +32,8 @@ const char sv_catalog_schema[] =
     "CREATE INDEX task_status ON task(status, id);"
     "CREATE TABLE dispute(task BLOB NOT NULL, number INTEGER NOT NULL, level INTEGER NOT NULL,"
     " pair INTEGER NOT NULL, root BLOB NOT NULL, other BLOB NOT NULL, verdict TEXT NOT NULL,"
-    " openings BLOB NOT NULL, evidence BLOB NOT NULL, PRIMARY KEY(task, number)) STRICT;"
+    " openings BLOB NOT NULL, evidence BLOB NOT NULL, ended INTEGER NOT NULL,"
+    " PRIMARY KEY(task, number), UNIQUE(task, level, pair)) STRICT;"
     "CREATE TABLE auditor(key BLOB PRIMARY KEY CHECK(length(key) = 32), audits INTEGER NOT NULL)"
     " STRICT, WITHOUT ROWID;"
     /* what an owner sees of the transfers, without a look at those of others */
@@ -48,7 +49,8 @@ typedef enum {
     Q_CLIENT_NEW, Q_CLIENT_NAMED, Q_CLIENT, Q_TOKEN, Q_BIND, Q_BOUND, Q_KEYS, Q_TOTALS, Q_BALANCE,
     Q_TRANSFERS, Q_STATEMENT, Q_HEAD, Q_TASK_NEW, Q_TASK_END, Q_SEAT, Q_TASKS, Q_TASKS_STATUS,
     Q_TASKS_CLIENT, Q_TASKS_KEY, Q_TASK, Q_ORDER, Q_MESSAGES, Q_DISPUTES, Q_DISPUTE_NEW,
-    Q_DISPUTE_ALL, Q_DISPUTE, Q_AUDITOR_NEW, Q_AUDITORS, Q_AUDIT, Q_GIVEN, Q_GIVE, Q_FORGET,
+    Q_DISPUTE_END, Q_DISPUTE_ALL, Q_DISPUTE, Q_AUDITOR_NEW, Q_AUDITORS, Q_AUDIT, Q_GIVEN, Q_GIVE,
+    Q_FORGET,
     Q_COUNT
 } query;
 
@@ -94,13 +96,17 @@ static const char *const queries[Q_COUNT] = {
     [Q_ORDER] = "SELECT task, client, status, opened FROM task WHERE task = ?1",
     [Q_MESSAGES] = "SELECT position, stamp, task, number, kind, head, body FROM event "
                    "WHERE task = ?1 AND number >= 0 ORDER BY number",
-    [Q_DISPUTES] = "SELECT count(*) FROM dispute WHERE task = ?1",
+    [Q_DISPUTES] = "SELECT count(*), sum(level = ?2 AND pair = ?3) FROM dispute WHERE task = ?1",
     [Q_DISPUTE_NEW] = "INSERT INTO dispute(task, number, level, pair, root, other, verdict, "
-                      "openings, evidence) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                      "openings, evidence, ended) "
+                      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, 'null', x'', x'', 0)",
+    [Q_DISPUTE_END] = "UPDATE dispute SET verdict = ?4, openings = ?5, evidence = ?6, ended = 1 "
+                      "WHERE task = ?1 AND level = ?2 AND pair = ?3",
     [Q_DISPUTE_ALL] = "SELECT number, level, pair, root, other, verdict, length(openings), "
-                      "length(evidence), NULL, NULL FROM dispute WHERE task = ?1 ORDER BY number",
+                      "length(evidence), NULL, NULL, ended FROM dispute WHERE task = ?1 "
+                      "ORDER BY number",
     [Q_DISPUTE] = "SELECT number, level, pair, root, other, verdict, length(openings), "
-                  "length(evidence), openings, evidence FROM dispute WHERE task = ?1 "
+                  "length(evidence), openings, evidence, ended FROM dispute WHERE task = ?1 "
                   "AND number = ?2",
     [Q_AUDITOR_NEW] = "INSERT INTO auditor(key, audits) VALUES(?1, 0) ON CONFLICT DO NOTHING",
     [Q_AUDITORS] = "SELECT key, audits FROM auditor ORDER BY audits, key LIMIT 1024",
@@ -489,16 +495,29 @@ ro_status sv_catalog_messages(sv_catalog *c, const vd_digest *task, sv_event_row
 
 /* ---- disputes --------------------------------------------------------------------------- */
 
-ro_status sv_catalog_add_dispute(sv_catalog *c, const vd_digest *task, sv_dispute *d, ro_err *err)
+ro_status sv_catalog_begin_dispute(sv_catalog *c, const vd_digest *task, const sv_dispute *d,
+                                   uint32_t *count, ro_err *err)
 {
     sqlite3_stmt *s;
-    int row;
-    ONE_ROW(c, Q_DISPUTES, s, row, "d", task);
-    d->number = row ? (uint32_t)sqlite3_column_int64(s, 0) + 1 : 1;
-    if (row) sv_db_done(s);
-    CHANGE(c, Q_DISPUTE_NEW, "duuuddtbb", task, (uint64_t)d->number, (uint64_t)d->level,
-           (uint64_t)d->pair, &d->roots[0], &d->roots[1], d->verdict, d->openings,
-           d->openings_size, d->evidence, d->evidence_size);
+    int row, known = 0;
+    ONE_ROW(c, Q_DISPUTES, s, row, "duu", task, (uint64_t)d->level, (uint64_t)d->pair);
+    *count = row ? (uint32_t)sqlite3_column_int64(s, 0) : 0;
+    if (row) {
+        known = sqlite3_column_int64(s, 1) > 0;
+        sv_db_done(s);
+    }
+    if (known) return RO_OK;
+    ++*count;
+    CHANGE(c, Q_DISPUTE_NEW, "duuudd", task, (uint64_t)*count, (uint64_t)d->level,
+           (uint64_t)d->pair, &d->roots[0], &d->roots[1]);
+    return RO_OK;
+}
+
+ro_status sv_catalog_end_dispute(sv_catalog *c, const vd_digest *task, const sv_dispute *d,
+                                 ro_err *err)
+{
+    CHANGE(c, Q_DISPUTE_END, "duutbb", task, (uint64_t)d->level, (uint64_t)d->pair, d->verdict,
+           d->openings, d->openings_size, d->evidence, d->evidence_size);
     return RO_OK;
 }
 
@@ -523,6 +542,7 @@ ro_status sv_catalog_disputes(sv_catalog *c, const vd_digest *task, uint32_t num
         d.evidence_size = (uint64_t)sqlite3_column_int64(s, 7);
         d.openings = sqlite3_column_blob(s, 8);
         d.evidence = sqlite3_column_blob(s, 9);
+        d.ended = sqlite3_column_int(s, 10);
         ro_status st = row(ctx, &d, err);
         if (st) {
             sv_db_done(s);

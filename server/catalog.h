@@ -104,16 +104,19 @@ ro_status sv_catalog_messages(sv_catalog *c, const vd_digest *task, sv_event_row
 /* ---- disputes --------------------------------------------------------------------------- */
 
 typedef struct {
-    uint32_t number, level, pair; /* number: from 1, in the order in which pairs ended */
+    uint32_t number, level, pair; /* number: from 1, in the order of their first questions */
     vd_digest roots[2];
-    const char *verdict;          /* JSON */
+    int ended;
+    const char *verdict;          /* JSON; null: it has none, or none yet */
     const void *openings, *evidence;
     uint64_t openings_size, evidence_size; /* evidence: 0 none */
 } sv_dispute;
 typedef ro_status sv_dispute_row(void *ctx, const sv_dispute *d, ro_err *err);
-/* d->number is given here. */
-ro_status sv_catalog_add_dispute(sv_catalog *c, const vd_digest *task, sv_dispute *d, ro_err *err)
-    RO_CHECKED;
+/* Number a pair of a task, the first time; *count out: how many the task has. Then its end. */
+ro_status sv_catalog_begin_dispute(sv_catalog *c, const vd_digest *task, const sv_dispute *d,
+                                   uint32_t *count, ro_err *err) RO_CHECKED;
+ro_status sv_catalog_end_dispute(sv_catalog *c, const vd_digest *task, const sv_dispute *d,
+                                 ro_err *err) RO_CHECKED;
 /* number 0: all of a task, without openings and evidence but with their sizes. */
 ro_status sv_catalog_disputes(sv_catalog *c, const vd_digest *task, uint32_t number,
                               sv_dispute_row *row, void *ctx, ro_err *err) RO_CHECKED;

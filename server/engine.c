@@ -380,15 +380,27 @@ static ro_status take_verdict(sv_engine *e, sv_open *o, const sv_task_look *l, c
     else sv_put(&told, "null"); /* a side's last member fell by itself */
     if (st == RO_OK && told.failed) st = RO_FAIL(err, RO_ENOMEM, "no memory for a verdict");
     if (st == RO_OK) {
-        sv_dispute d = {0, x->level, x->pair, {x->roots[0], x->roots[1]}, told.text, openings,
+        sv_dispute d = {0, x->level, x->pair, {x->roots[0], x->roots[1]}, 1, told.text, openings,
                         evidence, openings_size, evidence_size};
-        st = sv_catalog_add_dispute(e->catalog, &l->task, &d, err);
-        o->disputes = d.number;
+        st = sv_catalog_begin_dispute(e->catalog, &l->task, &d, &o->disputes, err);
+        if (st == RO_OK) st = sv_catalog_end_dispute(e->catalog, &l->task, &d, err);
     }
     sv_text_free(&told);
     ro_free(openings);
     ro_free(evidence);
     return st;
+}
+
+/* A pair has its number from its first question on. */
+static ro_status begin_dispute(sv_engine *e, sv_open *o, const rf_effect *x, ro_err *err)
+{
+    sv_dispute d;
+    memset(&d, 0, sizeof d);
+    d.level = x->level;
+    d.pair = x->pair;
+    d.roots[0] = x->roots[0];
+    d.roots[1] = x->roots[1];
+    return sv_catalog_begin_dispute(e->catalog, &o->task, &d, &o->disputes, err);
 }
 
 static vd_digest key_of(const uint8_t key[32])
@@ -414,6 +426,7 @@ static ro_status take_effect(sv_engine *e, sv_open *o, const sv_task_look *l, co
         return sv_catalog_add_seat(e->catalog, &l->task, &key, err);
     case RF_DO_RELEASE:
     case RF_DO_SETTLE: *ledger = 1; return RO_OK;
+    case RF_DO_ASK: return begin_dispute(e, o, x, err);
     case RF_DO_VERDICT: return take_verdict(e, o, l, x, err);
     case RF_DO_STRIKE: e->counts.strikes++; return RO_OK;
     case RF_DO_ALARM: e->counts.alarms++; return RO_OK;
