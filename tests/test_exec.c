@@ -176,6 +176,9 @@ static void check_case(const machines *m, const node_case *c, rng *g)
 #define COST_MAX UINT64_C(100000000)
 #define COST_MAX_AT UINT64_C(20000000)
 
+/* Cases of a kind that are drawn beyond its count while all were too large. */
+#define REDRAWS 40
+
 /* 1: it was run; 0: it is too large. */
 static int check_one(const machines *m, node_case *c, ro_op op, case_dtypes *dtypes, rng *g)
 {
@@ -223,8 +226,8 @@ static void check_operator(ro_op op)
     case_dtypes dtypes = {{{0}}, {{0}}};
     machines_open(&m);
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-        int ran = 0;
-        for (int j = 0; j < kinds[k].count * factor; j++) {
+        int ran = 0, count = kinds[k].count * factor;
+        for (int j = 0; j < count || (!ran && j < count + REDRAWS); j++) {
             node_case c;
             memset(&c, 0, sizeof c);
             c.most = kinds[k].most;
