@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define JSON_MAX ((uint64_t)1 << 20)
+#define PREPARED_HERE 65536u /* a longer body is prepared by the clerk */
 
 /* An exchange on its way through the engine or the clerk. */
 typedef struct {
@@ -976,6 +977,14 @@ static void on_head(void *ctx, sv_exchange *x)
         r->head(a, x);
 }
 
+static void prepare_large(sv_api *a, sv_exchange *x)
+{
+    const sv_route *r = x->route;
+    r->head(a, x);
+    if (x->reply.status >= 400) sv_http_done(x);
+    else sv_api_write(a, x, r->handle);
+}
+
 static int on_whole(void *ctx, sv_exchange *x)
 {
     sv_api *a = ctx;
@@ -984,8 +993,14 @@ static int on_whole(void *ctx, sv_exchange *x)
         r->handle(a, x);
         return 1;
     }
+    const int small = x->request.body_size <= PREPARED_HERE;
+    if (r->flags & SV_PREPARED && small) {
+        r->head(a, x);
+        if (x->reply.status >= 400) return 1;
+    }
     sv_http_wait(x);
     if (r->flags & SV_HEAVY) to_clerk(a, x, r->handle);
+    else if (r->flags & SV_PREPARED && !small) to_clerk(a, x, prepare_large);
     else sv_api_write(a, x, r->handle);
     return 0;
 }

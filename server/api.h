@@ -23,7 +23,8 @@ enum {
     SV_OPERATOR = 4,  /* the operator alone                                         */
     SV_CLIENT = 8,    /* an account's token, or the operator's                      */
     SV_HEAVY = 16,    /* on the clerk's thread                                      */
-    SV_FILE = 32      /* its body goes to a file: `head` is called first            */
+    SV_FILE = 32,     /* its body goes to a file: `head` is called first            */
+    SV_PREPARED = 64  /* `head` is called with the body, before the engine's turn   */
 };
 typedef struct {
     sv_method method;
@@ -32,7 +33,7 @@ typedef struct {
     unsigned flags;
     uint64_t body_max;
     const char *type;    /* of its body; NULL: none                                 */
-    sv_handler *head;    /* SV_FILE                                                 */
+    sv_handler *head;    /* SV_FILE, SV_PREPARED                                    */
     sv_handler *again;   /* SV_ONCE: makes a reply anew that is not to be kept      */
 } sv_route;
 extern const sv_route sv_routes_tasks[], sv_routes_files[]; /* their last has pattern NULL */

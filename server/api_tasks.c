@@ -10,8 +10,6 @@
 #include "../verde/bytes.h"
 #include "api.h"
 
-#define MESSAGE_KEY_AT 148u /* after tag, version, referee, task and role: docs/FORMATS.md */
-
 /* ---- submitting ------------------------------------------------------------------------- */
 
 typedef struct { sv_mine mine; rf_params params; sv_fixed fixed; } submission;
@@ -404,20 +402,50 @@ static unsigned status_of(const rf_message *answer)
     return answer->type == RF_M_RECEIPT ? 200 : status[answer->claim.refusal.reason];
 }
 
-static void take_message(sv_api *a, sv_exchange *x)
+/* A message whose signature was checked before it waits for the engine. */
+typedef struct { sv_mine mine; sv_opened opened; } posted;
+
+static void posted_over(sv_api *a, sv_exchange *x)
+{
+    (void)a;
+    ro_free(x->mine);
+    x->mine = NULL;
+}
+
+static void open_message(sv_api *a, sv_exchange *x)
 {
     const uint8_t *bytes = x->request.body;
-    const size_t size = vd_get_u32(bytes), payload = x->request.body_size - 4 - size;
+    const size_t n = x->request.body_size;
+    const uint32_t size = n < 4 ? 0 : vd_get_u32(bytes);
+    (void)a;
+    if (n < 4 || size > n - 4 || size > RF_MESSAGE_MAX) {
+        sv_problem(&x->reply, 400, "body", "the body has %zu bytes; it is a size of 4 bytes, a "
+                   "message of that size, at most %u, and its payload", n, RF_MESSAGE_MAX);
+        return;
+    }
+    posted *p = ro_alloc_zero(sizeof *p);
+    if (!p) {
+        sv_problem(&x->reply, 503, "busy", "there is no memory for the message");
+        return;
+    }
+    p->mine.over = posted_over;
+    x->mine = p;
+    sv_message_open(bytes + 4, size, bytes + 4 + size, n - 4 - size, &p->opened);
+}
+
+static void post_message(sv_api *a, sv_exchange *x)
+{
+    const posted *p = x->mine;
     uint8_t answer[RF_MESSAGE_MAX];
     size_t answer_size;
-    vd_digest key = {{0}}, account;
+    vd_digest key, account;
     rf_message m;
     ro_err err = {RO_OK, {0}};
-    if (size >= MESSAGE_KEY_AT + VD_DIGEST) memcpy(key.b, bytes + 4 + MESSAGE_KEY_AT, VD_DIGEST);
+    memcpy(key.b, p->opened.message.key, VD_DIGEST); /* 0 where it was not opened */
     ro_status st = sv_catalog_account_of(sv_engine_catalog(a->engine), &key, &account, &err);
     if (!st)
-        st = sv_tasks_message(sv_engine_tasks(a->engine), bytes + 4, size, bytes + 4 + size,
-                              payload, &account, sv_now_ms(), answer, &answer_size, &err);
+        st = sv_tasks_opened(sv_engine_tasks(a->engine), &p->opened, &account, sv_now_ms(), answer,
+                             &answer_size, &err);
     if (!st) st = rf_message_decode(answer, answer_size, &m, &err);
     if (st) {
         sv_problem(&x->reply, 503, "busy", "%s", err.msg);
@@ -427,16 +455,6 @@ static void take_message(sv_api *a, sv_exchange *x)
     x->reply.status = status_of(&m);
     x->reply.type = "application/vnd.verde.message";
     x->reply.cache = "no-store";
-}
-
-static void post_message(sv_api *a, sv_exchange *x)
-{
-    const size_t n = x->request.body_size;
-    const uint32_t size = n < 4 ? 0 : vd_get_u32(x->request.body);
-    if (n < 4 || size > n - 4 || size > RF_MESSAGE_MAX)
-        sv_problem(&x->reply, 400, "body", "the body has %zu bytes; it is a size of 4 bytes, a "
-                   "message of that size, at most %u, and its payload", n, RF_MESSAGE_MAX);
-    else take_message(a, x);
 }
 
 /* ---- questions -------------------------------------------------------------------------- */
@@ -717,8 +735,8 @@ const sv_route sv_routes_tasks[] = {
      NULL},
     {SV_POST, "/v1/tasks/{id}/freeze", post_freeze, SV_WRITES | SV_ONCE | SV_OPERATOR, 0, NULL,
      NULL, NULL},
-    {SV_POST, "/v1/messages", post_message, SV_WRITES, 4 + RF_MESSAGE_MAX + RF_PAYLOAD_MAX, BYTES,
-     NULL, NULL},
+    {SV_POST, "/v1/messages", post_message, SV_WRITES | SV_PREPARED,
+     4 + RF_MESSAGE_MAX + RF_PAYLOAD_MAX, BYTES, open_message, NULL},
     {SV_GET, "/v1/questions", get_all_questions, 0, 0, NULL, NULL, NULL},
     {SV_GET, "/v1/events", get_events, 0, 0, NULL, NULL, NULL},
     {SV_GET, "/v1/tasks/{id}/events", get_task_events, 0, 0, NULL, NULL, NULL},

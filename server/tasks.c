@@ -700,9 +700,9 @@ static ro_status receipt(sv_tasks *s, const answering *a, const rf_message *of, 
 }
 
 /* What is refused before anything is logged: strangers cannot make the log grow. */
-static ro_status screen(sv_tasks *s, const rf_message *m, const void *payload, size_t n,
-                        entry **t, int *reason, ro_err *err)
+static ro_status screen(sv_tasks *s, const sv_opened *o, entry **t, int *reason, ro_err *err)
 {
+    const rf_message *m = &o->message;
     ro_err why = {RO_OK, {0}};
     *t = NULL;
     *reason = RF_R_CONTEXT;
@@ -712,7 +712,7 @@ static ro_status screen(sv_tasks *s, const rf_message *m, const void *payload, s
     if (st) return RO_FAIL(err, st, "%s", why.msg);
     *reason = RF_R_UNKNOWN;
     if (m->type != RF_M_WORK && rf_task_find((*t)->state, m->key) == RF_NONE) return RO_OK;
-    *reason = n > RF_PAYLOAD_MAX || rf_payload_check(m, payload, n, &why) ? RF_R_CONTENT : -1;
+    *reason = o->payload_fits ? -1 : RF_R_CONTENT;
     return RO_OK;
 }
 
@@ -749,31 +749,52 @@ static ro_status take_message(sv_tasks *s, entry *t, answering *a, const rf_even
     return st;
 }
 
-ro_status sv_tasks_message(sv_tasks *s, const void *bytes, size_t n, const void *payload,
-                           size_t payload_size, const vd_digest *account, uint64_t now_ms,
-                           uint8_t answer[RF_MESSAGE_MAX], size_t *answer_size, ro_err *err)
+void sv_message_open(const void *bytes, size_t n, const void *payload, size_t payload_size,
+                     sv_opened *out)
 {
-    rf_message m;
+    ro_err why = {RO_OK, {0}};
+    memset(out, 0, sizeof *out);
+    out->bytes = bytes;
+    out->size = n;
+    out->payload = payload;
+    out->payload_size = payload_size;
+    out->status = rf_message_open(bytes, n, &out->message, &out->why);
+    if (out->status == RO_OK)
+        out->payload_fits = payload_size <= RF_PAYLOAD_MAX &&
+                            !rf_payload_check(&out->message, payload, payload_size, &why);
+}
+
+ro_status sv_tasks_opened(sv_tasks *s, const sv_opened *o, const vd_digest *account,
+                          uint64_t now_ms, uint8_t answer[RF_MESSAGE_MAX], size_t *answer_size,
+                          ro_err *err)
+{
     rf_event e;
     entry *t;
     int reason;
-    ro_err why = {RO_OK, {0}};
-    answering a = {{{0}}, 0, stamp(s, now_ms), bytes, n, answer, answer_size};
-    ro_status st = rf_message_open(bytes, n, &m, &why);
-    if (st == RO_EFORMAT) return refuse(s, &a, RF_R_MALFORMED, NULL, err);
-    if (st == RO_ESIGNATURE) return refuse(s, &a, RF_R_SIGNATURE, NULL, err);
-    if (st) return RO_FAIL(err, st, "%s", why.msg);
-    a.task = m.task;
-    RO_TRY(screen(s, &m, payload, payload_size, &t, &reason, err));
+    answering a = {{{0}}, 0, stamp(s, now_ms), o->bytes, o->size, answer, answer_size};
+    if (o->status == RO_EFORMAT) return refuse(s, &a, RF_R_MALFORMED, NULL, err);
+    if (o->status == RO_ESIGNATURE) return refuse(s, &a, RF_R_SIGNATURE, NULL, err);
+    if (o->status) return RO_FAIL(err, o->status, "%s", o->why.msg);
+    a.task = o->message.task;
+    RO_TRY(screen(s, o, &t, &reason, err));
     if (t) a.position = rf_task_position(t->state);
     if (reason >= 0) return refuse(s, &a, (rf_refusal)reason, NULL, err);
     memset(&e, 0, sizeof e);
     e.kind = RF_EV_MESSAGE;
-    e.message = &m;
-    e.bytes = payload;
-    e.size = payload_size;
+    e.message = &o->message;
+    e.bytes = o->payload;
+    e.size = o->payload_size;
     e.account = *account;
     return take_message(s, t, &a, &e, err);
+}
+
+ro_status sv_tasks_message(sv_tasks *s, const void *bytes, size_t n, const void *payload,
+                           size_t payload_size, const vd_digest *account, uint64_t now_ms,
+                           uint8_t answer[RF_MESSAGE_MAX], size_t *answer_size, ro_err *err)
+{
+    sv_opened o;
+    sv_message_open(bytes, n, payload, payload_size, &o);
+    return sv_tasks_opened(s, &o, account, now_ms, answer, answer_size, err);
 }
 
 /* ---- time ------------------------------------------------------------------------------- */

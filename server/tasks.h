@@ -102,6 +102,22 @@ ro_status sv_event_message(const sv_event *row, rf_message *m, const void **payl
 ro_status sv_event_receipt(const vd_key *key, const sv_event *row, const rf_message *of,
                            uint8_t out[RF_MESSAGE_MAX], size_t *size, ro_err *err) RO_CHECKED;
 
+/* The same in two: what costs most, signatures and the payload's hash, by any thread; the rest.
+ * bytes and payload are kept. */
+typedef struct {
+    const void *bytes, *payload;
+    size_t size, payload_size;
+    ro_status status; /* what rf_message_open returned */
+    ro_err why;
+    rf_message message;
+    int payload_fits; /* it is the one that the message names */
+} sv_opened;
+void sv_message_open(const void *bytes, size_t n, const void *payload, size_t payload_size,
+                     sv_opened *out);
+ro_status sv_tasks_opened(sv_tasks *s, const sv_opened *o, const vd_digest *account,
+                          uint64_t now_ms, uint8_t answer[RF_MESSAGE_MAX], size_t *answer_size,
+                          ro_err *err) RO_CHECKED;
+
 /* When time alone will change something next; UINT64_MAX: never. */
 uint64_t sv_tasks_deadline(const sv_tasks *s);
 /* Tick all that are due. One that fails keeps no other from its tick: the first failure is
