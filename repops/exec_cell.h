@@ -5,8 +5,8 @@
  * applies the functions to whole pieces of a row.
  *
  * Invariants
- *   1. The weights are read as they lie, (H, G H): where rows are few, which is where the product
- *      waits for memory, gemm.h does not lay them out again for each step.
+ *   1. The weights are read as they lie, (H, G H), where steps are few; else the first of them in a
+ *      run lays them out for the others.
  *   2. float32 goes by arrays, float64 by the scalar functions that the bodies use. */
 
 enum { CELLS = 128 }; /* elements of a row at once: the gates of a piece stay in the first cache */
@@ -298,6 +298,16 @@ static int cell_fits(const ro_task *t)
            ro_type_elements(&t->reader.out[0]) != 0;
 }
 
+/* Of the weights: nothing where the product lays the state out instead. */
+static uint64_t cell_packed(const ro_task *t, uint32_t *input)
+{
+    if (!cell_fits(t)) return 0;
+    cell_job j = cell_of(t);
+    ro_gemm g = cell_product(&j);
+    *input = j.weights;
+    return ro_gemm_packs(cell_kernels(t), &g) == 'b' ? ro_gemm_pack_bytes(cell_kernels(t), &g) : 0;
+}
+
 static void cell_run(const ro_task *t)
 {
     cell_job j = cell_of(t);
@@ -308,6 +318,8 @@ static void cell_run(const ro_task *t)
     g.a = t->op == RO_OP_GRUState ? cell_at(t, data[2], j.size) : data[1];
     g.b = cell_at(t, data[j.weights], j.first * j.size);
     g.c = t->scratch;
+    if (t->packs) ro_gemm_pack(cell_kernels(t), &g, t->packed, t->pool);
+    g.packed = t->packed;
     ro_gemm_run(cell_kernels(t), &g, (char *)t->scratch + cell_sums_bytes(&j), t->pool);
     ro_parallel(t->pool, j.batch * j.size, RO_GRAIN / 32,
                 t->compute == RO_C_F32 ? cell_range_f32 : cell_range_f64, &j);

@@ -117,6 +117,7 @@ struct ro_plan {
     char *block;
     void **own;
     void *scratch;
+    char *packed;
     uint64_t peak_bytes;
     int stepped;
 };
@@ -286,11 +287,66 @@ static ro_status prepare(const ro_graph *g, const isa_level *level, ro_pool *poo
     return RO_OK;
 }
 
-static ro_status sum_bytes(const ro_layout *l, uint64_t scratch, uint64_t *sum, ro_err *err)
+/* ---- operands that tasks share ------------------------------------------------------------- */
+
+#define SHARERS 4u /* so many make up for what laying an operand out costs more than reading it */
+
+/* Tasks that share what the first of them, the leader, lays out; numbers are 1 more, 0: none. */
+typedef struct { uint32_t leader, before, count; } sharing;
+
+/* Whether what one lays out of an input serves the other, whose value there is the same. */
+static int alike(const ro_task *a, const ro_task *b, uint32_t input)
+{
+    int same = a->op == b->op;
+    for (uint32_t k = 0; same && k <= input; k++)
+        same = ro_type_equal(&a->reader.in[k], &b->reader.in[k]);
+    return same;
+}
+
+/* Find them, and where what they share lies in a block of *bytes: place[node] is 1 more, 0: it
+ * shares nothing. */
+static ro_status share(const ro_graph *g, const isa_level *level, ro_task *tasks,
+                       const ro_driver *const *drivers, ro_arena *a, uint64_t **place,
+                       uint64_t *bytes, ro_err *err)
+{
+    uint64_t (*const packed)(const ro_task *, uint32_t *) = level->patterns->packed;
+    uint32_t *last = ro_arena_alloc(a, (g->value_count + (size_t)1) * sizeof *last); /* leader */
+    sharing *of = ro_arena_alloc(a, (g->node_count + (size_t)1) * sizeof *of);
+    *place = ro_arena_alloc(a, (g->node_count + (size_t)1) * sizeof **place);
+    *bytes = 0;
+    if (!last || !of || !*place)
+        return RO_FAIL(err, RO_ENOMEM, "no memory to prepare %u nodes", g->node_count);
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        uint32_t input = 0;
+        if (!drivers[i] || tasks[i].wide || !packed(&tasks[i], &input)) continue;
+        uint32_t *known = &last[g->nodes[i].in[input]], l = *known;
+        while (l && !alike(&tasks[l - 1], &tasks[i], input)) l = of[l - 1].before;
+        if (!l) {
+            of[i].before = *known;
+            *known = l = i + 1;
+        }
+        of[i].leader = l;
+        of[l - 1].count++;
+    }
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        uint32_t l = of[i].leader, input;
+        if (!l || of[l - 1].count < SHARERS) continue;
+        (*place)[i] = (*place)[l - 1];
+        if (l != i + 1) continue;
+        tasks[i].packs = 1;
+        (*place)[i] = 1 + *bytes;
+        if (!ro_add_size(*bytes, packed(&tasks[i], &input), bytes))
+            return RO_FAIL(err, RO_ELIMIT, "a plan needs more bytes than 64 bits count");
+    }
+    return RO_OK;
+}
+
+static ro_status sum_bytes(const ro_layout *l, uint64_t scratch, uint64_t packed, uint64_t *sum,
+                           ro_err *err)
 {
     *sum = l->block_bytes;
     if (!ro_add_size(*sum, l->own_bytes, sum) || !ro_add_size(*sum, l->slot_bytes, sum) ||
-        !ro_add_size(*sum, scratch, sum))
+        !ro_add_size(*sum, scratch, sum) || !ro_add_size(*sum, packed, sum))
         return RO_FAIL(err, RO_ELIMIT, "a plan needs more bytes than 64 bits count");
     return RO_OK;
 }
@@ -302,14 +358,15 @@ ro_status ro_plan_bytes(const ro_graph *g, int keep_all, uint32_t threads, uint6
     ro_layout *layout;
     ro_task *tasks;
     const ro_driver **drivers;
-    uint64_t scratch;
+    uint64_t scratch, packed, *place;
     if (threads == 0) threads = ro_cores();
     RO_TRY(choose_level(&level, err));
     ro_arena *a = ro_arena_new();
     if (!a) return RO_FAIL(err, RO_ENOMEM, "no memory to plan a graph");
     ro_status st = ro_layout_new(g, keep_all, a, &layout, err);
     if (!st) st = prepare(g, level, NULL, threads, a, &tasks, &drivers, &scratch, err);
-    if (!st) st = sum_bytes(layout, scratch, bytes, err);
+    if (!st) st = share(g, level, tasks, drivers, a, &place, &packed, err);
+    if (!st) st = sum_bytes(layout, scratch, packed, bytes, err);
     ro_arena_free(a);
     return st;
 }
@@ -320,6 +377,7 @@ static void plan_free(ro_plan *p)
 {
     if (!p) return;
     for (uint32_t k = 0; p->own && k < p->layout->own_count; k++) ro_free(p->own[k]);
+    ro_free(p->packed);
     ro_free(p->scratch);
     ro_free(p->block);
     ro_arena_free(p->arena);
@@ -345,13 +403,14 @@ static ro_status check_leaves(const ro_graph *g, const ro_state *s, const ro_pla
     return RO_OK;
 }
 
-static ro_status allocate(ro_plan *p, uint64_t scratch, ro_err *err)
+static ro_status allocate(ro_plan *p, uint64_t scratch, uint64_t packed, ro_err *err)
 {
     const ro_layout *l = p->layout;
     p->own = ro_arena_alloc(p->arena, (l->own_count + (size_t)1) * sizeof *p->own);
     if (p->own) p->block = ro_alloc(l->block_bytes);
     if (p->block) p->scratch = ro_alloc(scratch);
-    int ok = p->own && p->block && p->scratch;
+    if (p->scratch) p->packed = ro_alloc(packed);
+    int ok = p->own && p->block && p->scratch && p->packed;
     for (uint32_t k = 0; ok && k < l->own_count; k++) {
         p->own[k] = ro_alloc_zero(l->own[k]);
         ok = p->own[k] != NULL;
@@ -365,20 +424,25 @@ static ro_status allocate(ro_plan *p, uint64_t scratch, ro_err *err)
 static ro_status fill_plan(ro_plan *p, ro_err *err)
 {
     const ro_graph *g = p->graph;
-    uint64_t scratch;
+    uint64_t scratch, packed, *place;
     p->arena = ro_arena_new();
     if (!p->arena) return RO_FAIL(err, RO_ENOMEM, "no memory for a plan");
     RO_TRY(check_leaves(g, p->state, &p->options, err));
     RO_TRY(ro_layout_new(g, p->options.keep_all, p->arena, &p->layout, err));
     RO_TRY(prepare(g, p->device->level, p->device->pool, ro_pool_threads(p->device->pool), p->arena,
                    &p->tasks, &p->drivers, &scratch, err));
-    RO_TRY(sum_bytes(p->layout, scratch, &p->peak_bytes, err));
+    RO_TRY(share(g, p->device->level, p->tasks, p->drivers, p->arena, &place, &packed,
+                 err));
+    RO_TRY(sum_bytes(p->layout, scratch, packed, &p->peak_bytes, err));
     if (p->options.byte_cap && p->peak_bytes > p->options.byte_cap)
         return RO_FAIL(err, RO_ELIMIT, "a plan needs %llu bytes; %llu are allowed",
                        (unsigned long long)p->peak_bytes,
                        (unsigned long long)p->options.byte_cap);
-    RO_TRY(allocate(p, scratch, err));
-    for (uint32_t i = 0; i < g->node_count; i++) p->tasks[i].scratch = p->scratch;
+    RO_TRY(allocate(p, scratch, packed, err));
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        p->tasks[i].scratch = p->scratch;
+        if (place[i]) p->tasks[i].packed = p->packed + place[i] - 1;
+    }
     return RO_OK;
 }
 

@@ -28,6 +28,8 @@ struct ro_task {
     void *scratch;
     ro_pool *pool;
     const ro_kernel_set *kernels;
+    void *packed;  /* an operand as gemm.h lays it out, which several tasks share; NULL: not so */
+    int packs;     /* the first of them in a step: lays it out */
     ro_task *wide; /* of 16-bit floats: the same in float32, and its driver */
     const ro_driver *wide_driver;
 };
@@ -45,6 +47,9 @@ typedef void ro_elements_fn(const ro_reader *r, const void *attrs, uint32_t out,
 typedef struct {
     ro_elements_fn *(*elements)(ro_op op, ro_compute c);
     const ro_driver *(*driver)(const ro_task *t); /* NULL: none knows this case */
+    /* Bytes of the input that its driver would lay out each time, which tasks of this operator with
+     * such inputs can share where it is one value; 0: none. */
+    uint64_t (*packed)(const ro_task *t, uint32_t *input);
 } ro_patterns;
 
 extern const ro_patterns ro_patterns_base;

@@ -204,4 +204,5 @@ static const ro_driver *find_driver(const ro_task *t)
 
 #define LEVEL_(level) ro_patterns_##level
 #define LEVEL(level) LEVEL_(level)
-const ro_patterns LEVEL(RO_ISA) = {.elements = find_elements, .driver = find_driver};
+const ro_patterns LEVEL(RO_ISA) = {.elements = find_elements, .driver = find_driver,
+                                  .packed = cell_packed};

@@ -250,6 +250,90 @@ static void check_operator(ro_op op)
 #include "../repops/ops.def"
 #undef RO_OP
 
+/* ---- an operand that nodes share ------------------------------------------------------------ */
+
+/* Cells that take one value as their weights lay it out once a step: of what it is in that step. */
+static void run_cells(const char *isa, ro_dtype dtype, uint32_t seed, void *got[2])
+{
+    enum { H = 33, B = 3, T = 6 };
+    ro_arena *arena = ro_arena_new();
+    ro_graph *graph;
+    ro_state *s;
+    ro_plan *p;
+    ro_device *d;
+    rng g = {seed};
+    const ro_type types[4] = {ro_type_of(RO_I64, 0, NULL),
+                              ro_type_of(dtype, 2, (int64_t[]){H, 3 * H}),
+                              ro_type_of(dtype, 3, (int64_t[]){T, B, 3 * H}),
+                              ro_type_of(dtype, 3, (int64_t[]){1, B, H})};
+    const ro_type lengths = ro_type_of(RO_I64, 1, (int64_t[]){B});
+    const int64_t ends[B] = {T, 2, 0};
+    const void *constants[1] = {ends};
+    ro_value v[4], y = 0, n;
+    setenv("VERDE_ISA", isa, 1);
+    OK(ro_cpu()->open(NULL, &d, &err));
+    unsetenv("VERDE_ISA");
+    OK(ro_graph_new(arena, &graph, &err));
+    for (uint32_t k = 0; k < 4; k++) OK(ro_graph_slot(graph, k, &types[k], &v[k], &err));
+    OK(ro_graph_constant(graph, 0, &lengths, &n, &err));
+    ro_value h = v[3];
+    for (int64_t t = 0; t < T; t++) { /* each pair of two kinds of cells; some with lengths */
+        const ro_GRUCell_attrs cell = {.step = t, .g = 1};
+        const ro_GRUGates_attrs gates = {.step = t};
+        const ro_GRUState_attrs state = {.step = t, .g = 1};
+        const ro_value in[5] = {v[2], h, v[1], RO_NO_VALUE, n};
+        OK(ro_graph_node(graph, RO_OP_GRUCell, &cell, in, t < 3 ? 3 : 5, 1, &y, &err));
+        const ro_value second[3] = {v[2], y, v[1]};
+        OK(ro_graph_node(graph, RO_OP_GRUGates, &gates, second, 3, 1, &h, &err));
+        const ro_value third[5] = {v[2], y, h, v[1], n};
+        OK(ro_graph_node(graph, RO_OP_GRUState, &state, third, t < 3 ? 4 : 5, 1, &h, &err));
+    }
+    OK(ro_graph_add_output(graph, h, &err));
+    OK(ro_cpu()->state_new(d, types, 4, &s, &err));
+    const ro_plan_options o = {.constants = constants, .constant_count = 1};
+    OK(ro_cpu()->plan(d, s, graph, &o, &p, &err));
+    for (int step = 0; step < 2; step++) {
+        for (uint32_t k = 1; k < 4; k++) {
+            void *data = some_data(&types[k], -1, 1, 0, &g);
+            OK(ro_cpu()->put(s, k, data, &err));
+            ro_free(data);
+        }
+        OK(ro_cpu()->step(p, NULL, &err));
+        got[step] = ro_alloc(ro_type_bytes(&types[3]));
+        OK(ro_cpu()->value(p, h, got[step], &err));
+    }
+    uint64_t bytes;
+    OK(ro_plan_bytes(graph, 0, 1, &bytes, &err));
+    if (!strcmp(isa, ro_cpu_isa())) cr_assert_eq(bytes, ro_cpu()->peak_bytes(p));
+    ro_cpu()->plan_free(p);
+    ro_cpu()->state_free(s);
+    ro_cpu()->close(d);
+    ro_arena_free(arena);
+}
+
+Test(exec, cells_share_their_weights)
+{
+    static const char *const levels[] = {"base", "avx2", "avx512"};
+    static const ro_dtype dtypes[] = {RO_F32, RO_F64, RO_BF16};
+    for (size_t d = 0; d < 3; d++) {
+        void *want[2], *got[2];
+        const uint64_t bytes = 3 * 33 * ro_dtypes[dtypes[d]].size;
+        run_cells("scalar", dtypes[d], 7, want);
+        cr_assert_neq(memcmp(want[0], want[1], bytes), 0);
+        for (size_t k = 0; k < sizeof levels / sizeof *levels; k++) {
+            if (!ro_cpu_runs(levels[k])) continue;
+            run_cells(levels[k], dtypes[d], 7, got);
+            for (int step = 0; step < 2; step++) {
+                cr_assert_eq(memcmp(got[step], want[step], bytes), 0, "%s, step %d", levels[k],
+                             step);
+                ro_free(got[step]);
+            }
+        }
+        ro_free(want[0]);
+        ro_free(want[1]);
+    }
+}
+
 /* ---- random graphs against an interpreter of scalar bodies --------------------------------- */
 
 /* A step program over f32 (4, 6): slots, constants, and nodes that compute, move or only rename. */
