@@ -89,7 +89,7 @@ _verde() {
   case $command in
   job)
     if [[ ${COMP_WORDS[2]} == new ]]; then options='--template --model --out' files=
-    else options='--json --record --max-dispute --threads --input' files='.json .onnx'; fi
+    else options='--json --record --max-dispute --threads --input --out' files='.json .onnx'; fi
     ;;
   run)
     options='--trace --store --record --keep --threads --steps --out --key --expect --progress

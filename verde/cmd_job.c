@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "files.h"
 #include "sha256_lanes.h"
 
 /* ---- job new ----------------------------------------------------------------------------- */
@@ -100,12 +101,21 @@ static void check_text(const vd_job *j, const vd_cost *c)
     printf("%s of evidence\n", cli_bytes(c->evidence_bytes, t));
 }
 
+static ro_status write_canonical(const cli_job *j, const char *path, ro_err *err)
+{
+    uint8_t *bytes;
+    uint64_t size;
+    RO_TRY(vd_job_encode(j->job, j->arena, &bytes, &size, err));
+    return vd_fs_replace(path, bytes, size, err);
+}
+
 ro_status cmd_job_check(int argc, char **argv, int *exit_code, ro_err *err)
 {
     cli_option options[] = {{.name = "--json"}, {.name = "--record", .has_value = 1},
                             {.name = "--threads", .has_value = 1},
                             {.name = "--input", .has_value = 1, .many = 1},
-                            {.name = "--max-dispute", .has_value = 1}, {0}};
+                            {.name = "--max-dispute", .has_value = 1},
+                            {.name = "--out", .has_value = 1}, {0}};
     cli_args a = {.options = options};
     cli_job j;
     vd_cost c;
@@ -122,6 +132,7 @@ ro_status cmd_job_check(int argc, char **argv, int *exit_code, ro_err *err)
         else check_text(j.job, &c);
         st = vd_job_admit(j.job, &c, bytes, flops, err);
     }
+    if (!st && cli_value(&a, "--out")) st = write_canonical(&j, cli_value(&a, "--out"), err);
     cli_job_free(&j);
     return st;
 }

@@ -26,10 +26,12 @@ static const command commands[] = {
      "Examples\n  verde job new --template cnn --out cnn.json\n"
      "  verde job new --template onnx --model model.onnx --out job.json\n"},
     {"job", "check", cmd_job_check, "what a job is and costs, without running it",
-     "verde job check JOB [--json] [--record LEVEL] [--max-dispute BYTES] [--threads N]\n\n"
+     "verde job check JOB [--json] [--record LEVEL] [--max-dispute BYTES] [--threads N]\n"
+     "          [--out FILE]\n\n"
      "Prints the job's digest, its steps, operations and peak memory, and the node whose single\n"
      "element is dearest to judge in a dispute. A job whose dearest element reads over 256 MiB or\n"
-     "takes over 1 GFLOP is refused (exit 3) unless --max-dispute says more.\n\n"
+     "takes over 1 GFLOP is refused (exit 3) unless --max-dispute says more. --out writes the\n"
+     "canonical job, which every command takes in the place of JOB.\n\n"
      "Example\n  verde job check cnn.json --json\n"},
     {"run", NULL, cmd_run, "run a job and record its trace",
      "verde run JOB --trace F [--store DIR] [--record full|checkpoint:K] [--keep S]\n"
