@@ -12,6 +12,7 @@
 #define SV_API_H
 #include "clerk.h"
 #include "engine.h"
+#include "fields.h"
 #include "http.h"
 
 typedef struct sv_api sv_api;
@@ -62,17 +63,9 @@ vd_digest sv_token_hash(const char *token);
 
 /* ---- for handlers ----------------------------------------------------------------------- */
 
-/* The fields of a JSON object that has strings alone: values[k] is names[k]'s, NULL where it is
- * missing. RO_EFORMAT with a sentence. text is borrowed; values lie in room (SV_FIELDS_ROOM). */
-#define SV_FIELDS_ROOM 2048u
-ro_status sv_fields(const uint8_t *text, size_t size, const char *const *names,
-                    const char **values, uint32_t count, char room[SV_FIELDS_ROOM], ro_err *err)
-    RO_CHECKED;
-/* The same of an exchange's body; 0: the reply says why not. */
+/* sv_fields of an exchange's body; 0: the reply says why not. */
 int sv_body_fields(sv_exchange *x, const char *const *names, const char **values, uint32_t count,
                    char room[SV_FIELDS_ROOM]);
-int sv_parse_hex(const char *text, uint8_t *bytes, size_t n); /* exactly 2 n lower-case digits */
-int sv_parse_u64(const char *text, uint64_t *value); /* decimal digits alone */
 /* A failure of ours or the world's as a reply: RO_ENOMEM, RO_EIO: 503, and so on. */
 void sv_reply_failed(sv_reply *r, ro_status st, const ro_err *err);
 /* ?limit= and ?cursor=: 0 with a reply when they are not what they may be. */

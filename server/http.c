@@ -44,6 +44,7 @@ struct sv_exchange_state {
     uint8_t *memory;
     size_t room;
     int spill;              /* a file without a name, or -1 */
+    uint64_t spilled;       /* bytes that it counts for */
     void *map;
     /* of a stream */
     struct sv_exchange_state *next_stream, **stream_link;
@@ -65,6 +66,7 @@ struct sv_http {
     pthread_t watch;
     int watching, closing;
     uint32_t waiting;       /* exchanges that are owed an sv_http_done */
+    uint64_t spilled;       /* bytes of bodies in files without a name */
     connection *connections;
     struct sv_exchange_state *streams;
     sv_change *changes;     /* a ring */
@@ -338,14 +340,26 @@ static int write_all(int fd, const void *bytes, size_t n, uint64_t at)
     return vd_fs_write(fd, bytes, n, at, "a body", &err) == RO_OK;
 }
 
+/* Room for n more bytes of bodies on the disk: all of them together are bounded. */
+static int spill_more(struct sv_exchange_state *s, uint64_t n)
+{
+    sv_http *h = s->http;
+    pthread_mutex_lock(&h->lock);
+    const int fits = n <= SV_SPILL_MAX - h->spilled;
+    if (fits) h->spilled += n;
+    pthread_mutex_unlock(&h->lock);
+    if (fits) s->spilled += n;
+    return fits;
+}
+
 /* Keep a piece of a body: in memory, then in a file. */
 static int keep_piece(struct sv_exchange_state *s, const char *bytes, size_t n, uint64_t at)
 {
-    if (s->spill >= 0) return write_all(s->spill, bytes, n, at);
+    if (s->spill >= 0) return spill_more(s, n) && write_all(s->spill, bytes, n, at);
     if (at + n > SV_MEMORY_BODY_MAX) {
         s->spill = open_spill(s->http);
-        return s->spill >= 0 && write_all(s->spill, s->memory, (size_t)at, 0) &&
-               write_all(s->spill, bytes, n, at);
+        return s->spill >= 0 && spill_more(s, at + n) &&
+               write_all(s->spill, s->memory, (size_t)at, 0) && write_all(s->spill, bytes, n, at);
     }
     if (at + n > s->room) {
         size_t room = s->room ? s->room : 1024;
@@ -775,6 +789,9 @@ static void on_over(void *ctx, struct MHD_Connection *at, void **mine,
     if (s->begun) h->call.over(h->call.ctx, x);
     if (s->map) (void)munmap(s->map, x->request.body_size);
     if (s->spill >= 0) close(s->spill);
+    pthread_mutex_lock(&h->lock);
+    h->spilled -= s->spilled;
+    pthread_mutex_unlock(&h->lock);
     if (x->reply.file >= 0) close(x->reply.file);
     ro_free(s->memory);
     sv_text_free(&s->out);

@@ -18,6 +18,7 @@
 #define SV_URL_MAX 1024u
 #define SV_HEAD_MAX 8192u            /* request line and headers                                */
 #define SV_MEMORY_BODY_MAX 65536u    /* a longer body goes to a file that has no name            */
+#define SV_SPILL_MAX (UINT64_C(1) << 30) /* of all such files together                           */
 #define SV_STREAMS_MAX 256u
 #define SV_CHANGES_MAX 1024u         /* that a stream may come back after                        */
 #define SV_CHANGE_TEXT_MAX 120u

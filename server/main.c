@@ -373,6 +373,7 @@ static ro_status serve(int argc, char **argv, ro_err *err)
     sigaddset(&stop, SIGINT);
     pthread_sigmask(SIG_BLOCK, &stop, NULL); /* threads begin with it */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like any other */
     ro_status st = read_settings(argc, argv, &v.s, err);
     if (st == RO_OK) st = open_service(&v, err);
     if (st == RO_OK) {
