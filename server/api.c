@@ -646,9 +646,9 @@ static int matches(const char *pattern, const char *path, sv_request *r)
     return *path == 0;
 }
 
-static const sv_route *find_route(sv_exchange *x)
+static const sv_route *find_route(sv_api *a, sv_exchange *x)
 {
-    const sv_route *const tables[] = {routes, sv_routes_tasks, sv_routes_files};
+    const sv_route *const tables[] = {routes, sv_routes_tasks, sv_routes_files, sv_routes_pages};
     int other = 0;
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
         for (const sv_route *r = tables[t]; r->pattern; r++) {
@@ -658,7 +658,8 @@ static const sv_route *find_route(sv_exchange *x)
         }
     }
     if (other) sv_problem(&x->reply, 405, "method", "the path does not take this method");
-    else sv_problem(&x->reply, 404, "not-found", "there is nothing at %.200s", x->request.path);
+    else if (!sv_page_not_found(a, x))
+        sv_problem(&x->reply, 404, "not-found", "there is nothing at %.200s", x->request.path);
     return NULL;
 }
 
@@ -798,7 +799,7 @@ static void run_errand(sv_errand *e)
     run(a, x); /* ends with sv_http_done, or sv_api_write */
 }
 
-static void to_clerk(sv_api *a, sv_exchange *x, sv_handler *run)
+void sv_api_heavy(sv_api *a, sv_exchange *x, sv_handler *run)
 {
     errand *w = ro_alloc_zero(sizeof *w);
     if (!w || sv_clerk_waiting(a->clerk) > 256) {
@@ -823,7 +824,7 @@ static int type_is(const char *type, const char *wanted)
 static void on_head(void *ctx, sv_exchange *x)
 {
     sv_api *a = ctx;
-    const sv_route *r = x->route = find_route(x);
+    const sv_route *r = x->route = find_route(a, x);
     if (!r) return;
     find_who(a, x);
     if (x->reply.status >= 400 || !may(r, x)) return;
@@ -863,8 +864,8 @@ static int on_whole(void *ctx, sv_exchange *x)
         if (x->reply.status >= 400) return 1;
     }
     sv_http_wait(x);
-    if (r->flags & SV_HEAVY) to_clerk(a, x, r->handle);
-    else if (r->flags & SV_PREPARED && !small) to_clerk(a, x, prepare_large);
+    if (r->flags & SV_HEAVY) sv_api_heavy(a, x, r->handle);
+    else if (r->flags & SV_PREPARED && !small) sv_api_heavy(a, x, prepare_large);
     else sv_api_write(a, x, r->handle);
     return 0;
 }

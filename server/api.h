@@ -37,7 +37,8 @@ typedef struct {
     sv_handler *head;    /* SV_FILE, SV_PREPARED                                    */
     sv_handler *again;   /* SV_ONCE: makes a reply anew that is not to be kept      */
 } sv_route;
-extern const sv_route sv_routes_tasks[], sv_routes_files[]; /* their last has pattern NULL */
+/* Their last has pattern NULL. */
+extern const sv_route sv_routes_tasks[], sv_routes_files[], sv_routes_pages[];
 
 /* A file that is built in: docs/openapi.json. */
 typedef struct { const unsigned char *bytes; size_t size; } sv_embedded;
@@ -54,6 +55,7 @@ struct sv_api {
     vd_digest operator_token;
     int folder;           /* of the data */
     uint64_t started_ms;
+    char address[160];    /* "http://127.0.0.1:8321": for commands on pages */
     struct sv_upload *uploads; /* under way; api_files.c */
 };
 
@@ -77,6 +79,11 @@ typedef struct { sv_text *t; uint32_t left; int64_t last; } sv_listing;
 void sv_api_write(sv_api *a, sv_exchange *x, sv_handler *run);
 void sv_fresh(uint8_t *bytes, size_t n); /* chance, from the system */
 void sv_etag(sv_reply *r, const vd_digest *d);
+/* The page that says that there is nothing, where HTML is asked for (pages.c); 0: it is not. */
+int sv_page_not_found(sv_api *a, sv_exchange *x);
+/* Post what is heavy to the clerk, from any thread; `run` ends with sv_http_done. The exchange must
+ * be waiting. */
+void sv_api_heavy(sv_api *a, sv_exchange *x, sv_handler *run);
 
 /* What a handler keeps of an exchange begins with this: x->mine. */
 typedef struct { void (*over)(sv_api *a, sv_exchange *x); } sv_mine;

@@ -31,9 +31,17 @@ const char sv_catalog_schema[] =
     "CREATE INDEX task_client ON task(client, id);"
     "CREATE INDEX task_status ON task(status, id);"
     "CREATE TABLE dispute(task BLOB NOT NULL, number INTEGER NOT NULL, level INTEGER NOT NULL,"
-    " pair INTEGER NOT NULL, root BLOB NOT NULL, other BLOB NOT NULL, verdict TEXT NOT NULL,"
-    " openings BLOB NOT NULL, evidence BLOB NOT NULL, ended INTEGER NOT NULL,"
+    " pair INTEGER NOT NULL, root BLOB NOT NULL, other BLOB NOT NULL, begun INTEGER NOT NULL,"
+    " ended INTEGER NOT NULL, decided INTEGER NOT NULL, recomputed INTEGER NOT NULL,"
+    " verdict TEXT NOT NULL, openings BLOB NOT NULL, evidence BLOB NOT NULL,"
     " PRIMARY KEY(task, number), UNIQUE(task, level, pair)) STRICT;"
+    "CREATE INDEX dispute_counts ON dispute(ended, decided, recomputed);"
+    "CREATE TABLE entered(task BLOB NOT NULL, state INTEGER NOT NULL, at INTEGER NOT NULL,"
+    " PRIMARY KEY(task, state)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX entered_at ON entered(state, at);"
+    "CREATE TABLE provider(key BLOB PRIMARY KEY CHECK(length(key) = 32), tasks INTEGER NOT NULL,"
+    " slashed INTEGER NOT NULL, seen INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX provider_seen ON provider(seen);"
     "CREATE TABLE auditor(key BLOB PRIMARY KEY CHECK(length(key) = 32), audits INTEGER NOT NULL)"
     " STRICT, WITHOUT ROWID;"
     /* what an owner sees of the transfers, without a look at those of others */
@@ -49,8 +57,9 @@ typedef enum {
     Q_CLIENT_NEW, Q_CLIENT_NAMED, Q_CLIENT, Q_TOKEN, Q_BIND, Q_BOUND, Q_KEYS, Q_TOTALS, Q_BALANCE,
     Q_TRANSFERS, Q_STATEMENT, Q_HEAD, Q_TASK_NEW, Q_TASK_END, Q_SEAT, Q_TASKS, Q_TASKS_STATUS,
     Q_TASKS_CLIENT, Q_TASKS_KEY, Q_TASK, Q_ORDER, Q_MESSAGES, Q_DISPUTES, Q_DISPUTE_NEW,
-    Q_DISPUTE_END, Q_DISPUTE_ALL, Q_DISPUTE, Q_AUDITOR_NEW, Q_AUDITORS, Q_AUDIT, Q_GIVEN, Q_GIVE,
-    Q_FORGET,
+    Q_DISPUTE_END, Q_DISPUTE_ALL, Q_DISPUTE, Q_DISPUTE_LAST, Q_DISPUTE_TOTALS, Q_SCOPE, Q_HOLDERS,
+    Q_ENTER, Q_ENTERED, Q_DAYS, Q_COUNTS, Q_CLAIMED, Q_STRUCK, Q_PROVIDERS, Q_PROVIDER,
+    Q_AUDITOR_NEW, Q_AUDITORS, Q_AUDIT, Q_GIVEN, Q_GIVE, Q_FORGET,
     Q_COUNT
 } query;
 
@@ -60,6 +69,13 @@ typedef enum {
 #define TRANSFER_JOINS                                                                         \
     "JOIN account a ON a.id = t.debit JOIN account b ON b.id = t.credit "                      \
     "LEFT JOIN event e ON e.position = t.event "
+#define DISPUTE_COLUMNS                                                                        \
+    "SELECT number, level, pair, root, other, verdict, length(openings), length(evidence), "
+#define DISPUTE_MORE ", task, begun, ended, decided, recomputed FROM dispute "
+#define PROVIDER_COLUMNS "SELECT key, tasks, slashed, seen FROM provider "
+#define HOLDERS(kind)                                                                          \
+    "SELECT owner, 0 FROM (SELECT owner FROM account WHERE kind = '" kind "' "                 \
+    "AND balance <> 0 ORDER BY owner LIMIT ?1)"
 #define TASK_COLUMNS                                                                           \
     "SELECT t.id, t.task, t.client, t.status, o.made, o.full, o.brief FROM "
 static const char *const queries[Q_COUNT] = {
@@ -98,16 +114,31 @@ static const char *const queries[Q_COUNT] = {
                    "WHERE task = ?1 AND number >= 0 ORDER BY number",
     [Q_DISPUTES] = "SELECT count(*), sum(level = ?2 AND pair = ?3) FROM dispute WHERE task = ?1",
     [Q_DISPUTE_NEW] = "INSERT INTO dispute(task, number, level, pair, root, other, verdict, "
-                      "openings, evidence, ended) "
-                      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, 'null', x'', x'', 0)",
-    [Q_DISPUTE_END] = "UPDATE dispute SET verdict = ?4, openings = ?5, evidence = ?6, ended = 1 "
+                      "openings, evidence, begun, ended, decided, recomputed) "
+                      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, 'null', x'', x'', ?7, 0, 0, 0)",
+    [Q_DISPUTE_END] = "UPDATE dispute SET verdict = ?4, openings = ?5, evidence = ?6, ended = ?7, "
+                      "decided = ?8, recomputed = ?9 "
                       "WHERE task = ?1 AND level = ?2 AND pair = ?3",
-    [Q_DISPUTE_ALL] = "SELECT number, level, pair, root, other, verdict, length(openings), "
-                      "length(evidence), NULL, NULL, ended FROM dispute WHERE task = ?1 "
-                      "ORDER BY number",
-    [Q_DISPUTE] = "SELECT number, level, pair, root, other, verdict, length(openings), "
-                  "length(evidence), openings, evidence, ended FROM dispute WHERE task = ?1 "
+    [Q_DISPUTE_ALL] = DISPUTE_COLUMNS "NULL, NULL" DISPUTE_MORE "WHERE task = ?1 ORDER BY number",
+    [Q_DISPUTE] = DISPUTE_COLUMNS "openings, evidence" DISPUTE_MORE "WHERE task = ?1 "
                   "AND number = ?2",
+    [Q_DISPUTE_LAST] = DISPUTE_COLUMNS "NULL, NULL" DISPUTE_MORE "ORDER BY rowid DESC LIMIT ?1",
+    [Q_DISPUTE_TOTALS] = "SELECT count(*), coalesce(sum(ended > 0), 0), coalesce(sum(decided), 0), "
+                         "coalesce(sum(recomputed), 0) FROM dispute",
+    [Q_SCOPE] = TRANSFER_COLUMNS "transfer t " TRANSFER_JOINS
+                "WHERE t.scope = ?1 ORDER BY t.id LIMIT ?2",
+    [Q_HOLDERS] = HOLDERS("free") " UNION " HOLDERS("held") " LIMIT ?1",
+    [Q_ENTER] = "INSERT OR IGNORE INTO entered(task, state, at) VALUES(?1, ?2, ?3)",
+    [Q_ENTERED] = "SELECT state, at FROM entered WHERE task = ?1",
+    [Q_DAYS] = "SELECT at / 86400000, count(*) FROM entered WHERE state = ?1 AND at >= ?2 "
+               "GROUP BY 1",
+    [Q_COUNTS] = "SELECT coalesce((SELECT max(id) FROM task), 0), "
+                 "coalesce((SELECT max(id) FROM transfer), 0)",
+    [Q_CLAIMED] = "INSERT INTO provider(key, tasks, slashed, seen) VALUES(?1, 1, 0, ?2) "
+                  "ON CONFLICT DO UPDATE SET tasks = tasks + 1, seen = excluded.seen",
+    [Q_STRUCK] = "UPDATE provider SET slashed = slashed + ?2 WHERE key = ?1",
+    [Q_PROVIDERS] = PROVIDER_COLUMNS "ORDER BY seen DESC LIMIT ?1",
+    [Q_PROVIDER] = PROVIDER_COLUMNS "WHERE key = ?1",
     [Q_AUDITOR_NEW] = "INSERT INTO auditor(key, audits) VALUES(?1, 0) ON CONFLICT DO NOTHING",
     [Q_AUDITORS] = "SELECT key, audits FROM auditor ORDER BY audits, key LIMIT 1024",
     [Q_AUDIT] = "UPDATE auditor SET audits = audits + 1 WHERE key = ?1",
@@ -166,6 +197,18 @@ void sv_catalog_close(sv_catalog *c)
     sv_db_finalize(&c->s);
     if (c->owned) sqlite3_close(c->s.db);
     ro_free(c);
+}
+
+ro_status sv_catalog_freeze(sv_catalog *c, ro_err *err)
+{
+    RO_ASSERT(c->owned);
+    return sv_db_run(c->s.db, "BEGIN", err);
+}
+
+void sv_catalog_thaw(sv_catalog *c)
+{
+    ro_err none = {RO_OK, {0}};
+    (void)!sv_db_run(c->s.db, "END", &none); /* nothing was written: there is nothing to fail */
 }
 
 /* Ask for at most one row. 0: there is none, and nothing is to be reset. */
@@ -337,15 +380,11 @@ static void account_columns(sqlite3_stmt *s, int n, sv_account *a)
     sv_db_column(s, n + 2, a->task.b, VD_DIGEST);
 }
 
-ro_status sv_catalog_transfers(sv_catalog *c, const vd_digest *owner, int64_t before,
-                               uint32_t limit, sv_booked_row *row, void *ctx, ro_err *err)
+static ro_status booked_rows(sv_catalog *c, sqlite3_stmt *s, sv_booked_row *row, void *ctx,
+                             ro_err *err)
 {
-    sqlite3_stmt *s;
     sv_booked b;
     int there;
-    if (owner)
-        RO_TRY(sv_db_ask(&c->s, Q_STATEMENT, &s, err, "iud", before, (uint64_t)limit, owner));
-    else RO_TRY(sv_db_ask(&c->s, Q_TRANSFERS, &s, err, "iu", before, (uint64_t)limit));
     for (;;) {
         RO_TRY(sv_db_step(&c->s, s, &there, err));
         if (!there) return RO_OK;
@@ -362,6 +401,32 @@ ro_status sv_catalog_transfers(sv_catalog *c, const vd_digest *owner, int64_t be
             return st;
         }
     }
+}
+
+ro_status sv_catalog_transfers(sv_catalog *c, const vd_digest *owner, int64_t before,
+                               uint32_t limit, sv_booked_row *row, void *ctx, ro_err *err)
+{
+    sqlite3_stmt *s;
+    if (owner)
+        RO_TRY(sv_db_ask(&c->s, Q_STATEMENT, &s, err, "iud", before, (uint64_t)limit, owner));
+    else RO_TRY(sv_db_ask(&c->s, Q_TRANSFERS, &s, err, "iu", before, (uint64_t)limit));
+    return booked_rows(c, s, row, ctx, err);
+}
+
+ro_status sv_catalog_scope(sv_catalog *c, const vd_digest *scope, uint32_t limit,
+                           sv_booked_row *row, void *ctx, ro_err *err)
+{
+    sqlite3_stmt *s;
+    RO_TRY(sv_db_ask(&c->s, Q_SCOPE, &s, err, "du", scope, (uint64_t)limit));
+    return booked_rows(c, s, row, ctx, err);
+}
+
+ro_status sv_catalog_holders(sv_catalog *c, uint32_t limit, sv_digest_row *row, void *ctx,
+                             ro_err *err)
+{
+    sqlite3_stmt *s;
+    RO_TRY(sv_db_ask(&c->s, Q_HOLDERS, &s, err, "u", (uint64_t)limit));
+    return digests(c, s, row, ctx, err);
 }
 
 ro_status sv_catalog_head(sv_catalog *c, uint64_t *position, vd_digest *head, ro_err *err)
@@ -508,27 +573,25 @@ ro_status sv_catalog_begin_dispute(sv_catalog *c, const vd_digest *task, const s
     }
     if (known) return RO_OK;
     ++*count;
-    CHANGE(c, Q_DISPUTE_NEW, "duuudd", task, (uint64_t)*count, (uint64_t)d->level,
-           (uint64_t)d->pair, &d->roots[0], &d->roots[1]);
+    CHANGE(c, Q_DISPUTE_NEW, "duuuddu", task, (uint64_t)*count, (uint64_t)d->level,
+           (uint64_t)d->pair, &d->roots[0], &d->roots[1], d->begun_ms);
     return RO_OK;
 }
 
 ro_status sv_catalog_end_dispute(sv_catalog *c, const vd_digest *task, const sv_dispute *d,
                                  ro_err *err)
 {
-    CHANGE(c, Q_DISPUTE_END, "duutbb", task, (uint64_t)d->level, (uint64_t)d->pair, d->verdict,
-           d->openings, d->openings_size, d->evidence, d->evidence_size);
+    CHANGE(c, Q_DISPUTE_END, "duutbbuuu", task, (uint64_t)d->level, (uint64_t)d->pair, d->verdict,
+           d->openings, d->openings_size, d->evidence, d->evidence_size, d->ended_ms,
+           (uint64_t)d->decided, d->recomputed);
     return RO_OK;
 }
 
-ro_status sv_catalog_disputes(sv_catalog *c, const vd_digest *task, uint32_t number,
-                              sv_dispute_row *row, void *ctx, ro_err *err)
+static ro_status dispute_rows(sv_catalog *c, sqlite3_stmt *s, sv_dispute_row *row, void *ctx,
+                              ro_err *err)
 {
-    sqlite3_stmt *s;
     sv_dispute d;
     int there;
-    if (number) RO_TRY(sv_db_ask(&c->s, Q_DISPUTE, &s, err, "du", task, (uint64_t)number));
-    else RO_TRY(sv_db_ask(&c->s, Q_DISPUTE_ALL, &s, err, "d", task));
     for (;;) {
         RO_TRY(sv_db_step(&c->s, s, &there, err));
         if (!there) return RO_OK;
@@ -542,8 +605,151 @@ ro_status sv_catalog_disputes(sv_catalog *c, const vd_digest *task, uint32_t num
         d.evidence_size = (uint64_t)sqlite3_column_int64(s, 7);
         d.openings = sqlite3_column_blob(s, 8);
         d.evidence = sqlite3_column_blob(s, 9);
-        d.ended = sqlite3_column_int(s, 10);
+        sv_db_column(s, 10, d.task.b, VD_DIGEST);
+        d.begun_ms = (uint64_t)sqlite3_column_int64(s, 11);
+        d.ended_ms = (uint64_t)sqlite3_column_int64(s, 12);
+        d.ended = d.ended_ms > 0;
+        d.decided = sqlite3_column_int64(s, 13) != 0;
+        d.recomputed = (uint64_t)sqlite3_column_int64(s, 14);
         ro_status st = row(ctx, &d, err);
+        if (st) {
+            sv_db_done(s);
+            return st;
+        }
+    }
+}
+
+ro_status sv_catalog_disputes(sv_catalog *c, const vd_digest *task, uint32_t number,
+                              sv_dispute_row *row, void *ctx, ro_err *err)
+{
+    sqlite3_stmt *s;
+    if (number) RO_TRY(sv_db_ask(&c->s, Q_DISPUTE, &s, err, "du", task, (uint64_t)number));
+    else RO_TRY(sv_db_ask(&c->s, Q_DISPUTE_ALL, &s, err, "d", task));
+    return dispute_rows(c, s, row, ctx, err);
+}
+
+ro_status sv_catalog_last_disputes(sv_catalog *c, uint32_t limit, sv_dispute_row *row, void *ctx,
+                                   ro_err *err)
+{
+    sqlite3_stmt *s;
+    RO_TRY(sv_db_ask(&c->s, Q_DISPUTE_LAST, &s, err, "u", (uint64_t)limit));
+    return dispute_rows(c, s, row, ctx, err);
+}
+
+ro_status sv_catalog_dispute_totals(sv_catalog *c, sv_dispute_totals *t, ro_err *err)
+{
+    sqlite3_stmt *s;
+    int row;
+    ONE_ROW(c, Q_DISPUTE_TOTALS, s, row, "");
+    RO_ASSERT(row);
+    t->all = (uint64_t)sqlite3_column_int64(s, 0);
+    t->ended = (uint64_t)sqlite3_column_int64(s, 1);
+    t->decided = (uint64_t)sqlite3_column_int64(s, 2);
+    t->recomputed = (uint64_t)sqlite3_column_int64(s, 3);
+    sv_db_done(s);
+    return RO_OK;
+}
+
+/* ---- when tasks moved on ----------------------------------------------------------------- */
+
+ro_status sv_catalog_enter(sv_catalog *c, const vd_digest *task, uint32_t state, uint64_t now_ms,
+                           ro_err *err)
+{
+    CHANGE(c, Q_ENTER, "duu", task, (uint64_t)state, now_ms);
+    return RO_OK;
+}
+
+ro_status sv_catalog_entered(sv_catalog *c, const vd_digest *task, uint64_t *at_ms, uint32_t states,
+                             ro_err *err)
+{
+    sqlite3_stmt *s;
+    int there;
+    memset(at_ms, 0, states * sizeof *at_ms);
+    RO_TRY(sv_db_ask(&c->s, Q_ENTERED, &s, err, "d", task));
+    for (;;) {
+        RO_TRY(sv_db_step(&c->s, s, &there, err));
+        if (!there) return RO_OK;
+        const uint64_t state = (uint64_t)sqlite3_column_int64(s, 0);
+        if (state < states) at_ms[state] = (uint64_t)sqlite3_column_int64(s, 1);
+    }
+}
+
+#define DAY_MS UINT64_C(86400000)
+
+ro_status sv_catalog_days(sv_catalog *c, uint32_t state, uint64_t now_ms, uint32_t *days,
+                          uint32_t count, ro_err *err)
+{
+    sqlite3_stmt *s;
+    int there;
+    const uint64_t today = now_ms / DAY_MS, first = today < count ? 0 : today - count + 1;
+    memset(days, 0, count * sizeof *days);
+    RO_TRY(sv_db_ask(&c->s, Q_DAYS, &s, err, "uu", (uint64_t)state, first * DAY_MS));
+    for (;;) {
+        RO_TRY(sv_db_step(&c->s, s, &there, err));
+        if (!there) return RO_OK;
+        const uint64_t day = (uint64_t)sqlite3_column_int64(s, 0);
+        if (day <= today && today - day < count)
+            days[count - 1 - (today - day)] = (uint32_t)sqlite3_column_int64(s, 1);
+    }
+}
+
+ro_status sv_catalog_counts(sv_catalog *c, uint64_t *tasks, uint64_t *transfers, ro_err *err)
+{
+    sqlite3_stmt *s;
+    int row;
+    ONE_ROW(c, Q_COUNTS, s, row, "");
+    RO_ASSERT(row);
+    *tasks = (uint64_t)sqlite3_column_int64(s, 0);
+    *transfers = (uint64_t)sqlite3_column_int64(s, 1);
+    sv_db_done(s);
+    return RO_OK;
+}
+
+/* ---- providers --------------------------------------------------------------------------- */
+
+ro_status sv_catalog_claimed(sv_catalog *c, const vd_digest *key, uint64_t now_ms, ro_err *err)
+{
+    CHANGE(c, Q_CLAIMED, "du", key, now_ms);
+    return RO_OK;
+}
+
+ro_status sv_catalog_struck(sv_catalog *c, const vd_digest *key, int by, ro_err *err)
+{
+    CHANGE(c, Q_STRUCK, "di", key, (int64_t)by);
+    return RO_OK;
+}
+
+static void provider_columns(sqlite3_stmt *s, sv_provider *p)
+{
+    sv_db_column(s, 0, p->key.b, VD_DIGEST);
+    p->tasks = (uint32_t)sqlite3_column_int64(s, 1);
+    p->slashed = (uint32_t)sqlite3_column_int64(s, 2);
+    p->seen_ms = (uint64_t)sqlite3_column_int64(s, 3);
+}
+
+ro_status sv_catalog_provider(sv_catalog *c, const vd_digest *key, sv_provider *p, ro_err *err)
+{
+    sqlite3_stmt *s;
+    int row;
+    ONE_ROW(c, Q_PROVIDER, s, row, "d", key);
+    if (!row) return RO_FAIL(err, RO_ENOTFOUND, "the key has never claimed a slot");
+    provider_columns(s, p);
+    sv_db_done(s);
+    return RO_OK;
+}
+
+ro_status sv_catalog_providers(sv_catalog *c, uint32_t limit, sv_provider_row *row, void *ctx,
+                               ro_err *err)
+{
+    sqlite3_stmt *s;
+    sv_provider p;
+    int there;
+    RO_TRY(sv_db_ask(&c->s, Q_PROVIDERS, &s, err, "u", (uint64_t)limit));
+    for (;;) {
+        RO_TRY(sv_db_step(&c->s, s, &there, err));
+        if (!there) return RO_OK;
+        provider_columns(s, &p);
+        ro_status st = row(ctx, &p, err);
         if (st) {
             sv_db_done(s);
             return st;

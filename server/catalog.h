@@ -22,6 +22,9 @@ ro_status sv_catalog_open(sv_ledger *l, sv_catalog **out, ro_err *err) RO_CHECKE
 /* To read what is durable, by a connection of its own: one thread at a time, no transaction. */
 ro_status sv_catalog_read(const char *dir, sv_catalog **out, ro_err *err) RO_CHECKED;
 void sv_catalog_close(sv_catalog *c);
+/* What a reader gives from here to there is of one instant. */
+ro_status sv_catalog_freeze(sv_catalog *c, ro_err *err) RO_CHECKED;
+void sv_catalog_thaw(sv_catalog *c);
 
 /* ---- accounts --------------------------------------------------------------------------- */
 
@@ -67,6 +70,12 @@ typedef ro_status sv_booked_row(void *ctx, const sv_booked *b, ro_err *err);
 ro_status sv_catalog_transfers(sv_catalog *c, const vd_digest *owner, int64_t before,
                                uint32_t limit, sv_booked_row *row, void *ctx, ro_err *err)
     RO_CHECKED;
+/* Those of a scope (a task, or what asked for a deposit), in order. */
+ro_status sv_catalog_scope(sv_catalog *c, const vd_digest *scope, uint32_t limit,
+                           sv_booked_row *row, void *ctx, ro_err *err) RO_CHECKED;
+/* Owners who have something free or held, at most `limit`. */
+ro_status sv_catalog_holders(sv_catalog *c, uint32_t limit, sv_digest_row *row, void *ctx,
+                             ro_err *err) RO_CHECKED;
 /* The log's end, as it is durable. */
 ro_status sv_catalog_head(sv_catalog *c, uint64_t *position, vd_digest *head, ro_err *err)
     RO_CHECKED;
@@ -88,6 +97,17 @@ ro_status sv_catalog_end_task(sv_catalog *c, const vd_digest *task, const char *
                               const char *brief, ro_err *err) RO_CHECKED;
 ro_status sv_catalog_add_seat(sv_catalog *c, const vd_digest *task, const vd_digest *key,
                               ro_err *err) RO_CHECKED;
+/* A task has entered a state; when it entered each, 0: it has not. */
+ro_status sv_catalog_enter(sv_catalog *c, const vd_digest *task, uint32_t state, uint64_t now_ms,
+                           ro_err *err) RO_CHECKED;
+ro_status sv_catalog_entered(sv_catalog *c, const vd_digest *task, uint64_t *at_ms, uint32_t states,
+                             ro_err *err) RO_CHECKED;
+/* How many tasks entered a state on each of so many days (UTC), of which the last is today. */
+ro_status sv_catalog_days(sv_catalog *c, uint32_t state, uint64_t now_ms, uint32_t *days,
+                          uint32_t count, ro_err *err) RO_CHECKED;
+/* How many tasks and transfers there ever were. */
+ro_status sv_catalog_counts(sv_catalog *c, uint64_t *tasks, uint64_t *transfers, ro_err *err)
+    RO_CHECKED;
 /* Newest first, below number `before`; at most one of the filter's fields is set (asserted). */
 ro_status sv_catalog_tasks(sv_catalog *c, const sv_filter *f, int64_t before, uint32_t limit,
                            sv_listed_row *row, void *ctx, ro_err *err) RO_CHECKED;
@@ -104,7 +124,11 @@ ro_status sv_catalog_messages(sv_catalog *c, const vd_digest *task, sv_event_row
 /* ---- disputes --------------------------------------------------------------------------- */
 
 typedef struct {
+    vd_digest task;               /* as it is read */
     uint32_t number, level, pair; /* number: from 1, in the order of their first questions */
+    uint64_t begun_ms, ended_ms;  /* its first question, its end; ended 0: it is judged still */
+    uint64_t recomputed;          /* elements */
+    int decided;                  /* somebody is guilty */
     vd_digest roots[2];
     int ended;
     const char *verdict;          /* JSON; null: it has none, or none yet */
@@ -120,6 +144,27 @@ ro_status sv_catalog_end_dispute(sv_catalog *c, const vd_digest *task, const sv_
 /* number 0: all of a task, without openings and evidence but with their sizes. */
 ro_status sv_catalog_disputes(sv_catalog *c, const vd_digest *task, uint32_t number,
                               sv_dispute_row *row, void *ctx, ro_err *err) RO_CHECKED;
+
+/* The last of all tasks, newest first, without openings and evidence. */
+ro_status sv_catalog_last_disputes(sv_catalog *c, uint32_t limit, sv_dispute_row *row, void *ctx,
+                                   ro_err *err) RO_CHECKED;
+typedef struct { uint64_t all, ended, decided, recomputed; } sv_dispute_totals;
+ro_status sv_catalog_dispute_totals(sv_catalog *c, sv_dispute_totals *t, ro_err *err) RO_CHECKED;
+
+/* ---- providers: keys that ever claimed a slot --------------------------------------------- */
+
+typedef struct { vd_digest key; uint32_t tasks, slashed; uint64_t seen_ms; } sv_provider;
+ro_status sv_catalog_claimed(sv_catalog *c, const vd_digest *key, uint64_t now_ms, ro_err *err)
+    RO_CHECKED;
+/* by: 1, or -1 where a stake came back. */
+ro_status sv_catalog_struck(sv_catalog *c, const vd_digest *key, int by, ro_err *err) RO_CHECKED;
+/* RO_ENOTFOUND. */
+ro_status sv_catalog_provider(sv_catalog *c, const vd_digest *key, sv_provider *p, ro_err *err)
+    RO_CHECKED;
+typedef ro_status sv_provider_row(void *ctx, const sv_provider *p, ro_err *err);
+/* Those who claimed a slot last come first. */
+ro_status sv_catalog_providers(sv_catalog *c, uint32_t limit, sv_provider_row *row, void *ctx,
+                               ro_err *err) RO_CHECKED;
 
 /* ---- auditors --------------------------------------------------------------------------- */
 

@@ -458,6 +458,18 @@ static uint64_t chunks_in(const sv_opening *o)
     return in.bad ? 0 : all;
 }
 
+/* Operations of one element of the output that differs. */
+static uint64_t element_flops(const drawing *d)
+{
+    const ro_node *n = &d->graph->nodes[d->p->nodes.leaf];
+    ro_type in[RO_INPUTS_MAX];
+    memset(in, 0, sizeof in);
+    if (!ro_ops[n->op].flops || n->inputs > RO_INPUTS_MAX) return 0;
+    for (uint32_t k = 0; k < n->inputs; k++)
+        if (n->in[k] != RO_NO_VALUE) in[k] = d->graph->values[n->in[k]].type;
+    return ro_ops[n->op].flops(n->attrs, in, n->inputs, &d->p->type);
+}
+
 /* What the verdict has of values: those of the part, where a part decided. */
 static void draw_values(drawing *d)
 {
@@ -469,6 +481,7 @@ static void draw_values(drawing *d)
             p->reads = chunks_in(&d->c->list[k]);
     if (!v || !v->has_value) return;
     p->is_part = v->method == RF_BY_PARTIAL;
+    if (!p->is_part && p->chunks.found) p->element_flops = element_flops(d);
     p->has_recomputed = p->has_values = 1;
     p->recomputed = v->recomputed;
     for (int k = 0; k < 2; k++) p->values[k] = v->claimed[k];

@@ -380,8 +380,13 @@ static ro_status take_verdict(sv_engine *e, sv_open *o, const sv_task_look *l, c
     else sv_put(&told, "null"); /* a side's last member fell by itself */
     if (st == RO_OK && told.failed) st = RO_FAIL(err, RO_ENOMEM, "no memory for a verdict");
     if (st == RO_OK) {
-        sv_dispute d = {0, x->level, x->pair, {x->roots[0], x->roots[1]}, 1, told.text, openings,
-                        evidence, openings_size, evidence_size};
+        sv_dispute d = {.level = x->level, .pair = x->pair, .roots = {x->roots[0], x->roots[1]},
+                        .begun_ms = sv_ledger_stamp(e->ledger),
+                        .ended_ms = sv_ledger_stamp(e->ledger), .verdict = told.text,
+                        .openings = openings, .openings_size = openings_size,
+                        .evidence = evidence, .evidence_size = evidence_size};
+        d.recomputed = x->verdict ? x->verdict->elements_recomputed : 0;
+        d.decided = x->verdict && x->verdict->guilty_count > 0;
         st = sv_catalog_begin_dispute(e->catalog, &l->task, &d, &o->disputes, err);
         if (st == RO_OK) st = sv_catalog_end_dispute(e->catalog, &l->task, &d, err);
     }
@@ -400,6 +405,7 @@ static ro_status begin_dispute(sv_engine *e, sv_open *o, const rf_effect *x, ro_
     d.pair = x->pair;
     d.roots[0] = x->roots[0];
     d.roots[1] = x->roots[1];
+    d.begun_ms = sv_ledger_stamp(e->ledger);
     return sv_catalog_begin_dispute(e->catalog, &o->task, &d, &o->disputes, err);
 }
 
@@ -410,12 +416,24 @@ static vd_digest key_of(const uint8_t key[32])
     return d;
 }
 
+static ro_status count_slash(sv_engine *e, const sv_task_look *l, uint32_t member, int by,
+                             ro_err *err)
+{
+    rf_task_member m;
+    rf_task_get_member(l->state, member, &m);
+    const vd_digest key = key_of(m.key);
+    return m.role == RF_PROVIDER ? sv_catalog_struck(e->catalog, &key, by, err) : RO_OK;
+}
+
 static ro_status take_effect(sv_engine *e, sv_open *o, const sv_task_look *l, const rf_event *ev,
                              const rf_effect *x, int *ledger, ro_err *err)
 {
     vd_digest key;
     switch (x->kind) {
-    case RF_DO_STATE: e->counts.states[x->state]++; return RO_OK;
+    case RF_DO_STATE:
+        e->counts.states[x->state]++;
+        return sv_catalog_enter(e->catalog, &l->task, (uint32_t)x->state,
+                                sv_ledger_stamp(e->ledger), err);
     case RF_DO_ACCEPT:
         if (x->duplicate) return RO_OK;
         if (ev->kind == RF_EV_AUDITOR) key = key_of(ev->key);
@@ -423,12 +441,15 @@ static ro_status take_effect(sv_engine *e, sv_open *o, const sv_task_look *l, co
             key = key_of(ev->message->key);
         else return RO_OK;
         *ledger |= ev->kind == RF_EV_MESSAGE;
+        if (ev->kind == RF_EV_MESSAGE)
+            RO_TRY(sv_catalog_claimed(e->catalog, &key, sv_ledger_stamp(e->ledger), err));
         return sv_catalog_add_seat(e->catalog, &l->task, &key, err);
     case RF_DO_RELEASE:
     case RF_DO_SETTLE: *ledger = 1; return RO_OK;
     case RF_DO_ASK: return begin_dispute(e, o, x, err);
     case RF_DO_VERDICT: return take_verdict(e, o, l, x, err);
-    case RF_DO_STRIKE: e->counts.strikes++; return RO_OK;
+    case RF_DO_STRIKE: e->counts.strikes++; return count_slash(e, l, x->member, 1, err);
+    case RF_DO_RETURN: return count_slash(e, l, x->member, -1, err);
     case RF_DO_ALARM: e->counts.alarms++; return RO_OK;
     case RF_DO_AUDIT: o->audits = 1; return RO_OK;
     default: return RO_OK;
@@ -462,6 +483,7 @@ static ro_status watch(void *ctx, const sv_task_look *l, const rf_event *ev, ro_
         f.made_ms = now;
         RO_TRY(new_open(e, l, &f, &o, err));
         RO_TRY(sv_catalog_add_task(e->catalog, &l->task, now, err));
+        RO_TRY(sv_catalog_enter(e->catalog, &l->task, RF_T_OPEN, now, err));
     }
     RO_ASSERT(o);
     vd_digest head;

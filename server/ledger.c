@@ -17,7 +17,7 @@
 #include "database.h"
 
 #define APPLICATION_ID 0x56455244 /* "VERD" */
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 #define HEADS_NAME "heads"
 /* Position, head, signature, zeros. Two slots, written in turn: a torn write leaves the other. */
 #define SLOT_BYTES 128u
@@ -65,7 +65,7 @@ static const char schema[] =
     " task BLOB NOT NULL CHECK(length(task) = 32), kind BLOB NOT NULL CHECK(length(kind) = 16),"
     " body BLOB NOT NULL) STRICT;"
     "PRAGMA application_id = 0x56455244;"
-    "PRAGMA user_version = 2;";
+    "PRAGMA user_version = 3;";
 
 typedef enum {
     Q_BEGIN, Q_COMMIT, Q_ROLLBACK, Q_SAVE, Q_RELEASE, Q_UNDO, Q_HEAD, Q_HEAD_PUT, Q_SIGNER,

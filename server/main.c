@@ -281,6 +281,16 @@ static ro_status read_pem(settings *s, const char *path, const char **text, ro_e
     return RO_OK;
 }
 
+/* What commands and pages are told: with the port that it got, where any was asked for. */
+static void set_address(service *v, unsigned port)
+{
+    const char *colon = strrchr(v->s.listen, ':'), *scheme = v->s.key ? "https" : "http";
+    if (port && colon)
+        (void)snprintf(v->api.address, sizeof v->api.address, "%s://%.*s:%u", scheme,
+                       (int)(colon - v->s.listen), v->s.listen, port);
+    else (void)snprintf(v->api.address, sizeof v->api.address, "%s://%s", scheme, v->s.listen);
+}
+
 static ro_status listen_on(service *v, ro_err *err)
 {
     path_text spill;
@@ -317,7 +327,10 @@ static ro_status open_service(service *v, ro_err *err)
     RO_TRY(sv_clerk_open(&v->api.clerk, err));
     v->api.rules = s->rules;
     v->api.started_ms = sv_now_ms();
-    return listen_on(v, err);
+    set_address(v, 0);
+    RO_TRY(listen_on(v, err));
+    set_address(v, sv_http_port(v->api.http));
+    return RO_OK;
 }
 
 static void close_service(service *v)
@@ -339,22 +352,17 @@ static void say_hello(const service *v)
 {
     char hex[65];
     sv_engine_counts c;
-    const char *colon = strrchr(v->s.listen, ':');
-    const int host = (int)(colon - v->s.listen);
-    const char *scheme = v->s.key ? "https" : "http";
-    const unsigned port = sv_http_port(v->api.http);
+    const char *at = v->api.address, *data = v->s.data;
     vd_digest_hex(sv_engine_referee(v->api.engine), hex);
     sv_engine_count(v->api.engine, &c);
-    printf("verded listens on %s://%.*s:%u\nreferee %s\n", scheme, host, v->s.listen, port, hex);
+    printf("verded listens on %s\nreferee %s\n", at, hex);
     if (c.position <= 1)
         printf("\nNobody has an account yet. A client, money for it and a task:\n"
-               "  verde account new alice --server %s://%.*s:%u --token %s/operator.token "
+               "  verde account new alice --server %s --token %s/operator.token "
                "--out alice.token\n"
-               "  verde account deposit alice 1000000 --server %s://%.*s:%u "
-               "--token %s/operator.token\n"
-               "  verde submit docs/examples/mlp.json --server %s://%.*s:%u --token alice.token\n",
-               scheme, host, v->s.listen, port, v->s.data, scheme, host, v->s.listen, port,
-               v->s.data, scheme, host, v->s.listen, port);
+               "  verde account deposit alice 1000000 --server %s --token %s/operator.token\n"
+               "  verde submit docs/examples/mlp.json --server %s --token alice.token\n",
+               at, data, at, data, at);
     fflush(stdout);
 }
 

@@ -168,7 +168,7 @@ Test(page, the_overview_in_its_three_states)
     LACKS(text, "role=\"alert\"");
     cr_assert_eq(times(text, "data-live"), 8);
     text = index_text(&nothing, &f);
-    HAS(text, "verde submit job.json --server http://127.0.0.1:8321 --watch");
+    HAS(text, "verde submit docs/examples/mlp.json --server http://127.0.0.1:8321");
     HAS(text, "verde provide --server http://127.0.0.1:8321 --key provider.key");
     f.trouble = "Not taking new work: <disk>.";
     f.trouble_why = "No space.";

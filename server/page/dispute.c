@@ -177,8 +177,8 @@ static void rough(sv_html *h, uint64_t n)
 static void figures(sv_html *h, const sv_page_frame *f, const sv_page_dispute *p)
 {
     sv_mark(h, "<dl class=\"facts\" id=\"figures\" data-live>\n"
-               "<div><dt>Comparisons of digests</dt><dd>%u<small>%u steps, %u nodes, %u chunks"
-               "</small></dd></div>\n<div><dt>Numbers recomputed</dt><dd>", comparisons(p),
+               "<div><dt>Comparisons of digests</dt><dd>%u<small>%u of steps, %u of nodes, %u of "
+               "chunks</small></dd></div>\n<div><dt>Numbers recomputed</dt><dd>", comparisons(p),
             p->segments.count + p->steps.count, p->nodes.count, p->chunks.count);
     sv_mark_count(h, p->recomputed_count);
     sv_mark(h, "<small>");
@@ -213,13 +213,19 @@ static void begin_stage(sv_html *h, const char *more, const sv_span *from)
     if (from) sv_svg_beam(h, *from);
 }
 
-static void digests_of(sv_html *h, const sv_descent *d)
+/* Before anybody is guilty the letters alone tell the claims apart. */
+static int is_dashed(const sv_page_dispute *p, int side)
+{
+    return is_decided(p) ? p->guilty[side] : side == 1;
+}
+
+static void digests_of(sv_html *h, const sv_page_dispute *p, const sv_descent *d)
 {
     if (!d->found) return;
     sv_mark(h, "<p>");
     for (int k = 0; k < 2; k++) {
         sv_mark(h, "%s<span class=\"nw\">", k ? " " : "");
-        sv_mark_claim(h, (uint32_t)k);
+        sv_mark_claim(h, (uint32_t)k, is_dashed(p, k));
         sv_mark(h, " ");
         sv_mark_short(h, &d->digest[k]);
         sv_mark(h, "</span>");
@@ -227,7 +233,8 @@ static void digests_of(sv_html *h, const sv_descent *d)
     sv_mark(h, "</p>");
 }
 
-static void found_what(sv_html *h, const char *title, const sv_descent *d, const char *name)
+static void found_what(sv_html *h, const sv_page_dispute *p, const char *title,
+                       const sv_descent *d, const char *name)
 {
     sv_mark(h, "<div class=\"what\"><h3>%s <b>", title);
     if (d->found) sv_mark(h, "%llu", (big)(d->first + d->leaf));
@@ -236,13 +243,13 @@ static void found_what(sv_html *h, const char *title, const sv_descent *d, const
     sv_mark(h, "</b></h3><p>of ");
     sv_mark_count(h, d->n);
     sv_mark(h, "; %u comparison%s</p>", d->count, sv_plural(d->count));
-    digests_of(h, d);
+    digests_of(h, p, d);
 }
 
 static void not_yet(sv_html *h, const sv_page_dispute *p, const char *title, const sv_span *from)
 {
     begin_stage(h, "", from);
-    sv_mark(h, "<div class=\"what\"><h3>%s <b>\xe2\x80\x93</b></h3></div>\n", title);
+    sv_mark(h, "<div class=\"what\"><h3>%s</h3></div>\n", title);
     sv_svg_not_yet(h, p->state == SV_DISPUTE_OPEN ? "not yet" : "not reached");
     sv_mark(h, "</div>\n");
 }
@@ -258,7 +265,7 @@ static int trees(sv_html *h, const sv_page_dispute *p, sv_span *at)
         const sv_descent *d = list[k];
         if (d->n == 0) continue;
         begin_stage(h, "", some ? at : NULL);
-        found_what(h, k ? "Step" : "Segment", d, "");
+        found_what(h, p, k ? "Step" : "Segment", d, "");
         if (!some)
             sv_mark(h, "<p>Each row compares one digest a side: that of the left half of what "
                        "remains.</p>");
@@ -277,7 +284,7 @@ static int node_stage(sv_html *h, const sv_page_dispute *p, sv_span *at)
                              p->use_count, p->use_total};
     if (!p->nodes.found) return 0;
     begin_stage(h, "", at);
-    found_what(h, "Node", &p->nodes, p->op);
+    found_what(h, p, "Node", &p->nodes, p->op);
     sv_mark(h, "</div>\n");
     *at = sv_svg_nodes(h, &s);
     sv_mark(h, "</div>\n");
@@ -288,7 +295,7 @@ static int element_stages(sv_html *h, const sv_page_dispute *p, sv_span *at)
 {
     if (!p->chunks.found) return 0;
     begin_stage(h, "", at);
-    found_what(h, "Chunk", &p->chunks, "");
+    found_what(h, p, "Chunk", &p->chunks, "");
     sv_mark(h, "</div>\n");
     *at = sv_svg_chunks(h, &p->chunks, ro_type_bytes(&p->type));
     sv_mark(h, "</div>\n");
@@ -313,7 +320,8 @@ static const char *claimant(const sv_page_dispute *p, int row)
 static void word(sv_html *h, const sv_page_dispute *p, int row, const sv_span *from)
 {
     char text[40];
-    const int last = row == (p->has_recomputed ? 2 : 1), wrong = row < 2 && p->guilty[row];
+    const int last = row == (p->has_recomputed ? 2 : 1);
+    const int wrong = row < 2 && p->values[row] != p->recomputed;
     const uint64_t bits = row == 2 ? p->recomputed : p->values[row];
     const sv_word w = {p->value_type, bits, p->values[0] ^ p->values[1],
                        row == 2 ? SV_RECOMPUTED : !p->has_recomputed ? SV_CLAIMED
@@ -322,7 +330,7 @@ static void word(sv_html *h, const sv_page_dispute *p, int row, const sv_span *f
     begin_stage(h, row == 2 ? " value last" : " value", from);
     sv_mark(h, "<div class=\"what%s\"><p>", row == 0 ? " first" : "");
     if (row == 2) sv_mark_recomputed(h);
-    else sv_mark_claim(h, (uint32_t)row);
+    else sv_mark_claim(h, (uint32_t)row, is_dashed(p, row));
     sv_mark(h, " <b>");
     if (row == 2) sv_mark(h, "recomputed");
     else mark_side(h, p, row);
@@ -363,7 +371,7 @@ static void key(sv_html *h, const sv_page_dispute *p)
     }
     for (int k = 0; k < 2; k++) {
         sv_mark(h, "<span>");
-        sv_mark_claim(h, (uint32_t)k);
+        sv_mark_claim(h, (uint32_t)k, is_dashed(p, k));
         sv_mark(h, " ");
         mark_side(h, p, k);
         sv_mark(h, "</span>\n");
@@ -383,8 +391,7 @@ static void differences(sv_html *h, const sv_page_dispute *p)
     sv_mark(h, "<div class=\"says scroll\" tabindex=\"0\" role=\"region\" "
                "aria-label=\"What the claims say of the node\">\n<table class=\"tight\">\n"
                "<caption>What the claims say of "
-               "node "
-               "%llu. %llu number%s recomputed: none is needed.</caption>\n<thead><tr>"
+               "node %llu. %llu number%s recomputed: none is needed.</caption>\n<thead><tr>"
                "<th scope=\"col\">Field</th><th scope=\"col\">Claim A</th>"
                "<th scope=\"col\">Claim B</th><th "
                "scope=\"col\">Compared</th></tr></thead>\n<tbody>\n",
@@ -429,6 +436,9 @@ static void why_tree(sv_html *h, const sv_descent *d)
     if (d->leaf == 0)
         sv_mark(h, "<li>The digests of %s %llu, the first, differ already.</li>\n", d->what,
                 (big)d->first);
+    else if (d->leaf == 1)
+        sv_mark(h, "<li>The digests of %s %llu are equal in both claims; those of %s %llu are not."
+                   "</li>\n", d->what, (big)d->first, d->what, (big)d->first + 1);
     else
         sv_mark(h, "<li>The digests of %ss %llu to %llu are equal in both claims; those of %s %llu "
                    "are not.</li>\n", d->what, (big)d->first, (big)(d->first + d->leaf - 1),
@@ -438,8 +448,7 @@ static void why_tree(sv_html *h, const sv_descent *d)
 static void why_element(sv_html *h, const sv_page_dispute *p)
 {
     sv_mark(h, "<li>Structure: both describe node %llu as the job does, %s version %u with the "
-               "same "
-               "attributes and wiring.</li>\n<li>Inputs: both read the same.</li>\n",
+               "same attributes and wiring.</li>\n<li>Inputs: both read the same.</li>\n",
             (big)p->nodes.leaf, p->op, p->op_version);
     if (!p->chunks.found) return;
     sv_mark(h, "<li>Outputs: of the %llu chunk%s of the result, chunk %llu is the first to differ",
@@ -449,10 +458,14 @@ static void why_element(sv_html *h, const sv_page_dispute *p)
                 p->element, p->index);
     sv_mark(h, ".</li>\n");
     if (!p->has_recomputed) return;
-    sv_mark(h, "<li>The referee was given the %llu chunk%s that %s depends on, each with its path "
-               "to "
-               "a digest on which both agree, and computed it.</li>\n<li>The result ",
-            (big)p->reads, sv_plural(p->reads), p->is_part ? "this part" : "this element");
+    if (p->reads == 0)
+        sv_mark(h, "<li>The referee computed %s from what both agree on; no chunk of an input is "
+                   "needed for it.</li>\n<li>The result ",
+                p->is_part ? "this part of the element" : "this element");
+    else
+        sv_mark(h, "<li>The referee was given the %llu chunk%s that %s depends on, each with its "
+                   "path to a digest on which both agree, and computed it.</li>\n<li>The result ",
+                (big)p->reads, sv_plural(p->reads), p->is_part ? "this part" : "this element");
     if (wrong_side(p) < 0) sv_mark(h, "equals neither claim: both are wrong.</li>\n");
     else {
         sv_mark(h, "equals claim %c and not claim %c.</li>\n", wrong_side(p) ? 'A' : 'B',
@@ -467,8 +480,7 @@ static void why(sv_html *h, const sv_page_frame *f, const sv_page_dispute *p)
             is_decided(p) ? "Why that decides it" : "What is known so far");
     sv_mark_short(h, &p->job);
     sv_mark(h, ", start from the same state, and do not say the same of the run. So there is a "
-               "first "
-               "difference.</li>\n<li>");
+               "first difference.</li>\n<li>");
     mark_side(h, p, 0);
     sv_mark(h, " revealed root ");
     sv_mark_short(h, &p->roots[0]);
@@ -511,8 +523,7 @@ static void check(sv_html *h, const sv_page_frame *f, const sv_page_dispute *p)
         vd_digest_hex(&p->task, hex);
         hex[8] = 0;
         sv_mark(h, "<p>The evidence is one file. Re-deriving the verdict from it needs no network, "
-                   "no "
-                   "account and none of the job\xe2\x80\x99s data.</p>\n");
+                   "no account and none of the job\xe2\x80\x99s data.</p>\n");
         sv_mark(&in, "curl -o %s-%u.evidence \\\n  %s%s\nverde-verdict %s-%u.evidence", hex,
                 p->number, f->server, p->evidence, hex, p->number);
         sv_mark_command(h, "Commands to check the evidence", &in, &out);

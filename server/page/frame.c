@@ -49,9 +49,9 @@ void sv_mark_crowd(sv_html *h, const sv_page_crowd *c, int links)
     if (shown < c->count) sv_mark(h, " and %u more", c->count - shown);
 }
 
-void sv_mark_claim(sv_html *h, uint32_t claim)
+void sv_mark_claim(sv_html *h, uint32_t claim, int wrong)
 {
-    sv_mark(h, "<span class=\"tag %s\">", claim == 0 ? "a" : "b");
+    sv_mark(h, "<span class=\"tag %s\">", wrong ? "b" : "a");
     if (claim < 26) sv_mark(h, "%c</span>", (int)('A' + claim));
     else sv_mark(h, "%u</span>", claim + 1);
 }
@@ -91,17 +91,21 @@ const char *sv_loss_words(rf_loss l)
 
 void sv_mark_files(sv_html *h, const sv_page_files *f, const char *caption)
 {
+    int digests = 0;
+    for (uint32_t k = 0; k < f->count; k++) digests |= f->list[k].has_digest;
     sv_mark(h, "<table class=\"tight\">\n<caption>%s</caption>\n<thead><tr>"
-               "<th scope=\"col\">File</th><th scope=\"col\" class=\"num\">Bytes</th>"
-               "<th scope=\"col\" class=\"w\">Digest</th></tr></thead>\n<tbody>\n", caption);
+               "<th scope=\"col\">File</th><th scope=\"col\" class=\"num\">Bytes</th>", caption);
+    if (digests) sv_mark(h, "<th scope=\"col\" class=\"w\">Digest</th>");
+    sv_mark(h, "</tr></thead>\n<tbody>\n");
     for (uint32_t k = 0; k < f->count; k++) {
         const sv_page_file *x = &f->list[k];
         sv_mark(h, "<tr><th scope=\"row\"><a href=\"%s\">%s</a><small>%s</small></th>"
                    "<td class=\"num\">", x->href, x->name, x->note);
         sv_mark_count(h, x->size);
-        sv_mark(h, "</td><td class=\"w\">");
+        sv_mark(h, "</td>");
+        if (digests) sv_mark(h, "<td class=\"w\">");
         if (x->has_digest) sv_mark_digest(h, &x->digest, 16);
-        sv_mark(h, "</td></tr>\n");
+        sv_mark(h, digests ? "</td></tr>\n" : "</tr>\n");
     }
     sv_mark(h, "</tbody>\n</table>\n");
 }
@@ -211,8 +215,8 @@ void sv_page_write_missing(sv_html *h, const sv_page_frame *f, const sv_page_mis
     sv_mark(h, "<p class=\"crumb\"><a href=\"/\">Overview</a></p>\n"
                "<h1>There is no %s of this name</h1>\n"
                "<p class=\"lede\">Nothing here is called <code class=\"long\">%s</code>. Every "
-               "task, "
-               "dispute and provider that this service knows is linked from <a href=\"/\">the "
+               "task, dispute and provider that this service knows is linked from <a "
+               "href=\"/\">the "
                "overview</a>. Programs get the same answer as "
                "<code>application/problem+json</code>, status 404.</p>\n", p->what, p->id);
     sv_page_end(h, f);

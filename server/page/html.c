@@ -231,6 +231,7 @@ void sv_mark_duration(sv_html *h, uint64_t ms)
     else if (minutes < 60 && s % 60 == 0) snprintf(text, sizeof text, "%" PRIu64 " min", minutes);
     else if (minutes < 60)
         snprintf(text, sizeof text, "%" PRIu64 " min %" PRIu64 " s", minutes, s % 60);
+    else if (hours < 48 && minutes % 60 == 0) snprintf(text, sizeof text, "%" PRIu64 " h", hours);
     else if (hours < 48)
         snprintf(text, sizeof text, "%" PRIu64 " h %" PRIu64 " min", hours, minutes % 60);
     else snprintf(text, sizeof text, "%" PRIu64 " d %" PRIu64 " h", hours / 24, hours % 24);
@@ -241,6 +242,8 @@ void sv_mark_duration(sv_html *h, uint64_t ms)
 
 static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+#define SOON_MS UINT64_C(864000000) /* ten days: a deadline, of which the hour counts */
 
 /* 0: a time that has no date of four digits. */
 static int date_of(uint64_t ms, struct tm *out)
@@ -263,6 +266,9 @@ void sv_mark_time(sv_html *h, uint64_t ms, uint64_t now_ms)
     put_plain(h, text);
     if (t.tm_year == now.tm_year && t.tm_yday == now.tm_yday)
         snprintf(text, sizeof text, "%02d:%02d:%02d</time>", t.tm_hour, t.tm_min, t.tm_sec);
+    else if (ms > now_ms && ms - now_ms < SOON_MS)
+        snprintf(text, sizeof text, "%d %s, %02d:%02d</time>", t.tm_mday, months[t.tm_mon],
+                 t.tm_hour, t.tm_min);
     else if (t.tm_year == now.tm_year)
         snprintf(text, sizeof text, "%d %s</time>", t.tm_mday, months[t.tm_mon]);
     else

@@ -37,7 +37,8 @@ void sv_mark_micro(sv_html *h, int64_t micro); /* six places, the last four smal
 void sv_mark_signed(sv_html *h, int64_t micro);/* +1.50                                       */
 void sv_mark_bytes(sv_html *h, uint64_t n);    /* 4.00 KiB                                    */
 void sv_mark_duration(sv_html *h, uint64_t ms);/* 38 ms, 9 min 9 s, 2 d 3 h                   */
-/* A time of day; of another day than now_ms the day, and its year where that differs. 0: a dash. */
+/* A time of day; of another day than now_ms the day, with its time where it is to come, with its
+ * year where that differs. 0: a dash. */
 void sv_mark_time(sv_html *h, uint64_t ms, uint64_t now_ms);
 /* The first n hex digits of a digest, all in its title. */
 void sv_mark_digest(sv_html *h, const vd_digest *d, uint32_t digits);

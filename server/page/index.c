@@ -82,10 +82,11 @@ static void next_words(sv_html *h, const sv_page_task_line *t, uint64_t now_ms)
 
 static void outcome(sv_html *h, const sv_page_task_line *t)
 {
-    if (t->dispute && t->outcome) {
+    if (t->dispute && (t->outcome || t->state == RF_T_DISPUTED)) {
         sv_mark(h, "<a href=\"");
         sv_mark_dispute_path(h, &t->id, t->dispute);
-        sv_mark(h, "\"><bdi>%s</bdi></a>", t->outcome);
+        if (t->outcome) sv_mark(h, "\"><bdi>%s</bdi></a>", t->outcome);
+        else sv_mark(h, "\">%u different results</a>", t->roots);
         return;
     }
     switch (t->state) {
@@ -102,10 +103,7 @@ static void task_row(sv_html *h, const sv_page_task_line *t, uint64_t now_ms)
 {
     sv_mark(h, "<tr><th scope=\"row\"><a href=\"");
     sv_mark_task_path(h, &t->id);
-    sv_mark(h, "\"><bdi>%s</bdi></a><small><span class=\"w\">%s \xc2\xb7 </span>", t->name,
-            t->what);
-    sv_mark_short(h, &t->id);
-    sv_mark(h, "</small></th>\n<td>");
+    sv_mark(h, "\"><bdi>%s</bdi></a><small>%s</small></th>\n<td>", t->name, t->what);
     sv_mark_state(h, t->state, t->disputed);
     next_words(h, t, now_ms);
     sv_mark(h, "<small class=\"n\">");
@@ -131,15 +129,19 @@ static void tasks(sv_html *h, const sv_page_frame *f, const sv_page_index *p)
 {
     sv_mark(h, "<section aria-labelledby=\"h-tasks\">\n<h2 id=\"h-tasks\">Tasks</h2>\n"
                "<table id=\"tasks\" data-live>\n<caption>Work in progress first, then newest. "
-               "Times "
-               "are UTC, amounts are credits.</caption>\n<thead><tr><th scope=\"col\">Task</th>"
+               "Times are UTC, amounts are credits.</caption>\n<thead><tr><th "
+               "scope=\"col\">Task</th>"
                "<th scope=\"col\">State</th><th scope=\"col\" class=\"w\">Providers</th>"
                "<th scope=\"col\" class=\"w\">Outcome</th><th scope=\"col\" class=\"num\">Cost</th>"
                "<th scope=\"col\" class=\"num w\">Changed</th></tr></thead>\n<tbody>\n");
     for (uint32_t k = 0; k < p->task_count; k++) task_row(h, &p->tasks[k], f->now_ms);
     if (p->task_count == 0) {
-        empty_row(h, 6, "No task has been submitted yet.", "Submit one from a terminal:");
-        sv_mark(h, "<pre>verde submit job.json --server %s --watch</pre></td></tr>\n", f->server);
+        empty_row(h, 6, "No task has been submitted yet.",
+                  "An account, money for it and a task, from a terminal:");
+        sv_mark(h, "<pre>verde account new alice --server %s --token DIR/operator.token --out "
+                   "alice.token\nverde account deposit alice 1000000 --server %s --token "
+                   "DIR/operator.token\nverde submit docs/examples/mlp.json --server %s --token "
+                   "alice.token</pre></td></tr>\n", f->server, f->server, f->server);
     }
     sv_mark(h, "</tbody>\n</table>\n");
     if (p->task_count) {
@@ -160,14 +162,12 @@ static void dispute_row(sv_html *h, const sv_page_dispute_line *d, uint64_t now_
 {
     sv_mark(h, "<tr><th scope=\"row\"><a href=\"");
     sv_mark_dispute_path(h, &d->task, d->number);
-    sv_mark(h, "\"><bdi>%s</bdi></a><small>", d->name);
-    sv_mark_short(h, &d->task);
-    sv_mark(h, ", no. %u \xc2\xb7 ", d->number);
+    sv_mark(h, "\"><bdi>%s</bdi></a><small>no. %u \xc2\xb7 ", d->name, d->number);
     sv_mark_time(h, d->at_ms, now_ms);
     sv_mark(h, "</small></th>\n<td class=\"w\">");
     for (uint32_t k = 0; k < 2; k++) {
         if (k) sv_mark(h, "<br>");
-        sv_mark_claim(h, k);
+        sv_mark_claim(h, k, d->state == SV_DISPUTE_DECIDED ? d->guilty[k] : k == 1);
         sv_mark(h, " ");
         sv_mark_crowd(h, &d->sides[k], 0);
     }
@@ -277,8 +277,7 @@ static void intro(sv_html *h)
                "every step before it can see the others\xe2\x80\x99. Traces that agree are "
                "accepted. "
                "Where two differ, a referee finds the first step, operator and number at which "
-               "they "
-               "part, recomputes that one number, and the provider who had it wrong loses its "
+               "they part, recomputes that one number, and the provider who had it wrong loses its "
                "stake.</p>\n</div>\n<figure class=\"fig\">\n");
     sv_svg_traces(h);
     sv_mark(h, "<figcaption class=\"sr\">An example: three traces of one training job.</figcaption>"

@@ -175,8 +175,8 @@ void sv_page_write_ledger(sv_html *h, const sv_page_frame *f, const sv_page_ledg
     sv_mark(&title, "Ledger: Verde");
     sv_page_begin(h, f, &title, SV_NAV_LEDGER, "/v1/ledger/events");
     sv_mark(h, "<h1>Ledger</h1>\n<p class=\"lede\">It sums: every credit that came in is in "
-               "exactly "
-               "one account. That is checked inside each transaction, again for this page, and by "
+               "exactly one account. That is checked inside each transaction, again for this "
+               "page, and by "
                "separate code that only reads.</p>\n");
     conservation(h, f, p);
     balances(h, p);

@@ -66,6 +66,7 @@ typedef struct {
     uint32_t number;       /* from 1 */
     uint64_t at_ms;
     sv_page_crowd sides[2];
+    int guilty[2];
     sv_page_dispute_state state;
     const char *verdict;   /* "cedar wrong", "open" */
     const char *where;     /* "outputs: step 412, node 37 Conv, element [14, 3, 1, 2]" */
@@ -225,7 +226,7 @@ void sv_page_write_provider(sv_html *h, const sv_page_frame *f, const sv_page_pr
 
 /* ---- /ledger ---------------------------------------------------------------------------- */
 
-typedef struct { sv_page_who who; int64_t places[SV_PLACES]; } sv_page_balance;
+typedef struct { sv_page_who who; vd_digest account; int64_t places[SV_PLACES]; } sv_page_balance;
 typedef struct {
     uint64_t number;
     const char *from, *to, *purpose;

@@ -22,8 +22,8 @@ void sv_mark_who(sv_html *h, const sv_page_who *w);
 void sv_mark_name(sv_html *h, const char *name);
 /* "alder", "alder and birch", "alder, birch and 3 more". */
 void sv_mark_crowd(sv_html *h, const sv_page_crowd *c, int links);
-/* The letter of a claim: 0 is A; 2 and more are set as B is. */
-void sv_mark_claim(sv_html *h, uint32_t claim);
+/* The letter of a claim, 0 is A: dashed where it is, or may be, the wrong one. */
+void sv_mark_claim(sv_html *h, uint32_t claim, int wrong);
 void sv_mark_recomputed(sv_html *h);
 void sv_mark_state(sv_html *h, rf_task_state s, int disputed);
 const char *sv_state_word(rf_task_state s); /* "OPEN" */

@@ -17,10 +17,11 @@ static void first_sentence(sv_html *h, const sv_page_frame *f, const sv_page_pro
         sv_mark_time(h, s->at_ms, f->now_ms);
         sv_mark(h, ").");
     }
-    if (p->stake > 0 && more)
-        sv_mark(h, " Its free stake covers %llu more task%s like its last.",
-                (unsigned long long)more, sv_plural((uint64_t)more));
-    else if (p->stake > 0) sv_mark(h, " Its free stake covers no further task like its last.");
+    if (p->stake > 0 && more) {
+        sv_mark(h, " Its free stake covers ");
+        sv_mark_count(h, (uint64_t)more);
+        sv_mark(h, " more task%s like its last.", sv_plural((uint64_t)more));
+    } else if (p->stake > 0) sv_mark(h, " Its free stake covers no further task like its last.");
     sv_mark(h, "</p>\n");
 }
 
@@ -96,10 +97,7 @@ static void task_rows(sv_html *h, const sv_page_frame *f, const sv_page_provider
         const sv_page_provider_task *t = &p->tasks[k];
         sv_mark(h, "<tr><th scope=\"row\"><a href=\"");
         sv_mark_task_path(h, &t->task);
-        sv_mark(h, "\"><bdi>%s</bdi></a><small><span class=\"w\">%s \xc2\xb7 </span>", t->name,
-                t->what);
-        sv_mark_short(h, &t->task);
-        sv_mark(h, "</small></th><td>");
+        sv_mark(h, "\"><bdi>%s</bdi></a><small>%s</small></th><td>", t->name, t->what);
         if (t->lost) sv_mark(h, "<span class=\"bad\">%s</span>", sv_loss_words(t->lost));
         else if (t->state == RF_T_SETTLED) sv_mark(h, "<span class=\"good\">paid</span>");
         else sv_mark(h, "%s", sv_state_word(t->state));
@@ -127,7 +125,8 @@ void sv_page_write_provider(sv_html *h, const sv_page_frame *f, const sv_page_pr
     figures(h, p);
     if (p->history.point_count) {
         sv_mark(h, "<section aria-labelledby=\"h-hist\">\n<h2 id=\"h-hist\">Stake over time</h2>\n"
-                   "<figure class=\"fig axis\">\n");
+                   "<figure class=\"fig axis%s\">\n",
+                sv_svg_history_is_wide(&p->history) ? " far" : "");
         sv_svg_history(h, &p->history);
         sv_mark(h, "<figcaption>Free and held together, in credits. Each vertical mark is a slash."
                    "</figcaption>\n</figure>\n</section>\n");

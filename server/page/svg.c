@@ -207,6 +207,36 @@ static sv_x place_of(const sv_history *s, uint64_t ms)
     return (sv_x)((double)SV_WIDE * (double)(ms - s->from_ms) / (double)(s->to_ms - s->from_ms));
 }
 
+/* "150", "0.0005", "1,500 m": of a tick, so few digits count. */
+static void mark_tick(sv_html *h, int64_t v)
+{
+    if (v >= INT64_C(1000000000000)) {
+        sv_mark_count(h, (uint64_t)v / UINT64_C(1000000000000));
+        sv_mark(h, " m");
+        return;
+    }
+    sv_mark_money(h, v);
+    size_t n = h->size;
+    while (n && h->text[n - 1] == '0') n--;
+    if (n && h->text[n - 1] == '.') n--;
+    if (h->size) h->text[n] = 0;
+    h->size = n;
+}
+
+static int64_t most_of(const sv_history *s)
+{
+    int64_t most = 1;
+    for (uint32_t k = 0; k < s->point_count; k++)
+        most = s->points[k].amount > most ? s->points[k].amount : most;
+    return most;
+}
+
+int sv_svg_history_is_wide(const sv_history *s)
+{
+    const int64_t most = most_of(s); /* credits of 4 digits, or less than a hundredth */
+    return most >= INT64_C(1000000000) || most < 100000;
+}
+
 static void history_scale(sv_html *b, int64_t top, int64_t tick)
 {
     for (int64_t v = 0;; v += tick) {
@@ -214,12 +244,31 @@ static void history_scale(sv_html *b, int64_t top, int64_t tick)
         const int y = height_of(v, top);
         sv_line(b, "lg", 0, y, SV_WIDE, y);
         sv_html_init(&text);
-        sv_mark_money(&text, v);
-        if (text.size > 3 && strcmp(text.text + text.size - 3, ".00") == 0)
-            text.text[text.size - 3] = 0;
-        sv_label(b, "end", 0, y + 4, -10, text.size ? text.text : "");
+        mark_tick(&text, v);
+        sv_label(b, "end", 0, y + 4, -10, text.size ? text.text : "0");
         sv_html_release(&text);
         if (v > top - tick) return;
+    }
+}
+
+/* A line at each slash, and its amount where there is room: the newest first. */
+static void history_marks(sv_html *b, const sv_history *s)
+{
+    sv_x taken = 2 * SV_WIDE;
+    for (uint32_t k = s->mark_count; k-- > 0;) {
+        const sv_x x = place_of(s, s->marks[k].ms);
+        sv_html text;
+        sv_html_init(&text);
+        sv_mark_money(&text, s->marks[k].amount);
+        const sv_x wide = 2600 * (sv_x)text.size; /* on a phone */
+        const sv_x end = x > 80000 ? x : x < 10000 ? x + wide : x + wide / 2;
+        sv_line(b, "ldd", x, HISTORY_TOP - 14, x, HISTORY_BOTTOM);
+        if (end < taken) {
+            sv_label(b, x > 80000 ? "d end" : x < 10000 ? "d" : "d mid", x, HISTORY_TOP - 20, 0,
+                     text.size ? text.text : "");
+            taken = end - wide;
+        }
+        sv_html_release(&text);
     }
 }
 
@@ -243,11 +292,10 @@ static void history_days(sv_html *b, const sv_history *s)
 void sv_svg_history(sv_html *h, const sv_history *s)
 {
     sv_html b, label;
-    int64_t most = 1, top;
+    const int64_t most = most_of(s);
+    int64_t top;
     sv_html_init(&b);
     sv_html_init(&label);
-    for (uint32_t k = 0; k < s->point_count; k++)
-        most = s->points[k].amount > most ? s->points[k].amount : most;
     const int64_t tick = tick_of(most, 4);
     top = most > INT64_MAX - tick ? INT64_MAX : (most + tick - 1) / tick * tick;
     history_scale(&b, top, tick);
@@ -256,16 +304,7 @@ void sv_svg_history(sv_html *h, const sv_history *s)
     sv_mark(&label, " at first, ");
     sv_mark_money(&label, s->point_count ? s->points[s->point_count - 1].amount : 0);
     sv_mark(&label, " now, %u slash%s.", s->mark_count, s->mark_count == 1 ? "" : "es");
-    for (uint32_t k = 0; k < s->mark_count; k++) {
-        const sv_x x = place_of(s, s->marks[k].ms);
-        sv_html text;
-        sv_html_init(&text);
-        sv_mark_money(&text, s->marks[k].amount);
-        sv_line(&b, "ldd", x, HISTORY_TOP - 14, x, HISTORY_BOTTOM);
-        sv_label(&b, x > 80000 ? "d end" : x < 10000 ? "d" : "d mid", x, HISTORY_TOP - 20, 0,
-                 text.size ? text.text : "");
-        sv_html_release(&text);
-    }
+    history_marks(&b, s);
     for (uint32_t k = 0; k < s->point_count; k++) {
         const int last = k + 1 == s->point_count;
         const sv_x x = place_of(s, s->points[k].ms);

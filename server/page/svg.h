@@ -91,6 +91,8 @@ typedef struct {
     uint64_t from_ms, to_ms;
 } sv_history;
 void sv_svg_history(sv_html *h, const sv_history *s);
+/* Whether amounts beside it are long and need room. */
+int sv_svg_history_is_wide(const sv_history *s);
 
 #define SV_PLACES 5u /* free, held, escrow, treasury, burn */
 extern const char *const sv_place_class[SV_PLACES];

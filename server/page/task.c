@@ -64,9 +64,8 @@ static void before_verdict(sv_html *h, const sv_page_frame *f, const sv_page_tas
         break;
     case RF_T_AGREED:
         sv_mark(h, "Nobody disagrees: %u provider%s revealed one and the same trace root. Before "
-                   "it "
-                   "counts, questions about what they computed, and an audit where one is due, are "
-                   "answered.", t->revealed, sv_plural(t->revealed));
+                   "it counts, questions about what they computed, and an audit where one is due, "
+                   "are answered.", t->revealed, sv_plural(t->revealed));
         break;
     default:
         RO_ASSERT(t->state == RF_T_DISPUTED);
@@ -168,7 +167,7 @@ static void root_cells(sv_html *h, const sv_page_member *m)
 {
     const vd_digest *d = m->has_root ? &m->root : &m->commitment;
     sv_mark(h, "<td>");
-    if (m->has_root) sv_mark_claim(h, m->claim);
+    if (m->has_root) sv_mark_claim(h, m->claim, m->lost != RF_LOST_NOTHING || m->claim > 0);
     else sv_mark(h, "<span class=\"dim\">sealed</span>");
     sv_mark(h, "</td><td>");
     if (m->has_root || m->has_commitment) {
@@ -226,8 +225,7 @@ static void disputes(sv_html *h, const sv_page_task *p)
 {
     sv_mark(h, "<section aria-labelledby=\"h-disp\">\n<h2 id=\"h-disp\">Disputes</h2>\n"
                "<table class=\"tight\" id=\"disputes\" data-live>\n<caption>A page for each pair "
-               "of "
-               "claims, in the order judged.</caption>\n<thead><tr>"
+               "of claims, in the order judged.</caption>\n<thead><tr>"
                "<th scope=\"col\">Dispute</th><th scope=\"col\">Verdict</th>"
                "<th scope=\"col\">Where</th></tr></thead>\n<tbody>\n");
     for (uint32_t k = 0; k < p->dispute_count; k++) {
