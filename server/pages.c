@@ -55,14 +55,19 @@ const char *sv_paging_text(sv_paging *p, const char *format, ...)
     return kept ? kept : "";
 }
 
+const char *sv_paging_keep(sv_paging *p, sv_html *h)
+{
+    const char *text = sv_paging_text(p, "%s", h->size ? h->text : "");
+    sv_html_release(h);
+    return text;
+}
+
 const char *sv_paging_duration(sv_paging *p, uint64_t ms)
 {
     sv_html h;
     sv_html_init(&h);
     sv_mark_duration(&h, ms);
-    const char *text = sv_paging_text(p, "%s", h.size ? h.text : "");
-    sv_html_release(&h);
-    return text;
+    return sv_paging_keep(p, &h);
 }
 
 static const char *short_hex(sv_paging *p, const vd_digest *d)
@@ -108,7 +113,6 @@ sv_page_frame sv_paging_frame(sv_paging *p)
     f.trouble = "Not taking new work: the ledger cannot be written.";
     f.trouble_why = sv_paging_text(p, "%s. What was acknowledged before is safe; reading works, "
                                    "and shows the last durable state.", n.why);
-    f.trouble_ms = p->now_ms;
     return f;
 }
 

@@ -24,6 +24,8 @@ typedef struct {
 void *sv_paging_room(sv_paging *p, size_t size);
 /* A text of the request, never NULL. */
 const char *sv_paging_text(sv_paging *p, const char *format, ...) RO_PRINTF(2, 3);
+/* What was marked, as a text of the request; h is released. */
+const char *sv_paging_keep(sv_paging *p, sv_html *h);
 /* "8 min", "24 h" */
 const char *sv_paging_duration(sv_paging *p, uint64_t ms);
 /* 0, and noted, unless st is RO_OK. */

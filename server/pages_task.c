@@ -181,12 +181,18 @@ static int is_purpose(const sv_booked *b, rf_purpose purpose)
     return b->key >> 56 == (uint64_t)purpose;
 }
 
-static int64_t returned_of(const moves *m)
+static ro_status add_returned(void *ctx, const sv_booked *b, ro_err *err)
+{
+    (void)err;
+    if (b->from.kind == SV_ESCROW && is_purpose(b, RF_FOR_REFUND)) *(int64_t *)ctx += b->amount;
+    return RO_OK;
+}
+
+/* What of a task's escrow went back. */
+static int64_t returned_of(sv_paging *p, const vd_digest *task)
 {
     int64_t sum = 0;
-    for (uint32_t k = 0; k < m->count; k++)
-        if (m->list[k].from.kind == SV_ESCROW && is_purpose(&m->list[k], RF_FOR_REFUND))
-            sum += m->list[k].amount;
+    (void)sv_paging_ok(p, sv_catalog_scope(p->c, task, UINT32_MAX, add_returned, &sum, &p->err));
     return sum;
 }
 
@@ -262,10 +268,7 @@ sv_page_task_line sv_paging_line(sv_paging *p, const sv_told *t)
     line.escrow = line.paid = t->escrow;
     count_members(t, &line);
     if (t->disputes) add_outcome(p, t, &line);
-    if (t->state >= RF_T_SETTLED) {
-        const moves m = moves_of(p, &t->id);
-        line.paid = t->escrow - returned_of(&m);
-    }
+    if (t->state >= RF_T_SETTLED) line.paid = t->escrow - returned_of(p, &t->id);
     return line;
 }
 
@@ -388,7 +391,7 @@ static void costs(sv_paging *p, const moves *m, sv_page_task *page)
         list[page->cost_count++].amount = b->amount;
     }
     page->costs = list;
-    page->returned = returned_of(m);
+    page->returned = page->line.escrow - page->line.paid;
 }
 
 static const char *hex_of(sv_paging *p, const vd_digest *d)
@@ -403,19 +406,21 @@ static const char *count_text(sv_paging *p, uint64_t n)
     sv_html h;
     sv_html_init(&h);
     sv_mark_count(&h, n);
-    const char *text = sv_paging_text(p, "%s", h.size ? h.text : "");
-    sv_html_release(&h);
-    return text;
+    return sv_paging_keep(p, &h);
+}
+
+static const char *money_text(sv_paging *p, int64_t micro)
+{
+    sv_html h;
+    sv_html_init(&h);
+    sv_mark_money(&h, micro);
+    return sv_paging_keep(p, &h);
 }
 
 static void job(sv_paging *p, const sv_told *t, sv_page_task *page)
 {
-    sv_html money[2];
     sv_page_property *list = sv_paging_room(p, 6 * sizeof *list);
     if (!list) return;
-    for (int k = 0; k < 2; k++) sv_html_init(&money[k]);
-    sv_mark_money(&money[0], t->reward);
-    sv_mark_money(&money[1], t->stake);
     list[0] = (sv_page_property){"Job digest", hex_of(p, &t->job), 1};
     list[1] = (sv_page_property){
         "Size", sv_paging_text(p, "%llu step%s, at most %llu nodes in one; %s operations",
@@ -424,15 +429,12 @@ static void job(sv_paging *p, const sv_told *t, sv_page_task *page)
     list[2] = (sv_page_property){"Recording", t->record, 1};
     list[3] = (sv_page_property){
         "Terms", sv_paging_text(p, "%u provider%s, reward %s each, stake %s each, %s to object",
-                                t->slots, t->slots == 1 ? "" : "s",
-                                money[0].size ? money[0].text : "",
-                                money[1].size ? money[1].text : "",
-                                sv_paging_duration(p, t->finality_ms)), 0};
+                                t->slots, t->slots == 1 ? "" : "s", money_text(p, t->reward),
+                                money_text(p, t->stake), sv_paging_duration(p, t->finality_ms)), 0};
     list[4] = (sv_page_property){"Client", page->client.name, 0};
     list[5] = (sv_page_property){"Result", sv_paging_text(p, "verde fetch %s --server %s",
                                                           hex_of(p, &t->id), p->api->address), 1};
     page->job = (sv_page_properties){list, t->state >= RF_T_FINAL ? 6 : 5};
-    for (int k = 0; k < 2; k++) sv_html_release(&money[k]);
 }
 
 /* The job as it was submitted, and the evidence of each pair that has one. */

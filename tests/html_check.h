@@ -80,6 +80,13 @@ static inline void hc_place(html_check *c, const char *name, const char *value)
 
 typedef struct { int role, label, hidden, scope, caption, src, href; double x, width; } hc_seen;
 
+static inline void hc_keep(html_check *c, char list[HC_IDS][48], int *count, const char *id)
+{
+    const size_t n = strlen(id);
+    if (n == 0 || n > 47 || *count == HC_IDS) hc_fail(c, "an id of %zu characters, or too many", n);
+    else memcpy(list[(*count)++], id, n + 1);
+}
+
 static inline void hc_attribute(html_check *c, const char *tag, const char *name, const char *value,
                                 hc_seen *seen)
 {
@@ -88,10 +95,10 @@ static inline void hc_attribute(html_check *c, const char *tag, const char *name
     if (strcmp(name, "id") == 0) {
         for (int k = 0; k < c->id_count; k++)
             if (strcmp(c->ids[k], value) == 0) hc_fail(c, "the id %s is there twice", value);
-        if (c->id_count < HC_IDS) snprintf(c->ids[c->id_count++], 48, "%s", value);
+        hc_keep(c, c->ids, &c->id_count, value);
     }
     if (strcmp(name, "aria-labelledby") == 0 || strcmp(name, "aria-describedby") == 0)
-        if (c->named_count < HC_IDS) snprintf(c->named[c->named_count++], 48, "%s", value);
+        hc_keep(c, c->named, &c->named_count, value);
     if ((strcmp(name, "href") == 0 || strcmp(name, "src") == 0) && value[0] != '/' &&
         value[0] != '#')
         hc_fail(c, "%s=\"%.60s\" leads elsewhere", name, value);

@@ -157,11 +157,13 @@ static void nav(sv_html *h, sv_nav here)
 
 static void readiness(sv_html *h, const sv_page_frame *f)
 {
+    const uint64_t since = f->trouble ? f->trouble_ms : 0;
     sv_mark(h, "<p class=\"now\"><span id=\"asof\" class=\"%s\" data-live>"
                "<svg width=\"9\" height=\"9\" aria-hidden=\"true\">"
                "<circle cx=\"4.5\" cy=\"4.5\" r=\"4.5\"/></svg>%s",
-            f->trouble ? "bad" : "fine", f->trouble ? "Not ready since " : "Ready at ");
-    sv_mark_time(h, f->trouble ? f->trouble_ms : f->now_ms, f->now_ms);
+            f->trouble ? "bad" : "fine",
+            !f->trouble ? "Ready at " : since ? "Not ready since " : "Not ready at ");
+    sv_mark_time(h, since ? since : f->now_ms, f->now_ms);
     sv_mark(h, " UTC</span> <span id=\"live\" role=\"status\"></span></p>\n");
 }
 

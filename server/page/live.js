@@ -12,7 +12,9 @@ async function refresh() {
     const fresh = next.getElementById(old.id);
     if (!fresh || fresh.innerHTML === old.innerHTML) continue;
     const at = old.contains(document.activeElement) && document.activeElement.getAttribute('href');
+    const open = [...old.querySelectorAll('details')].map(d => d.open);
     old.replaceWith(document.adoptNode(fresh));
+    fresh.querySelectorAll('details').forEach((d, i) => { d.open = open[i]; });
     if (at) fresh.querySelector(`[href="${CSS.escape(at)}"]`)?.focus();
   }
 }

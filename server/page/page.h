@@ -23,7 +23,7 @@ typedef struct {
     vd_digest head;
     const char *trouble;    /* NULL: ready. "Not taking new work: the disk is full."           */
     const char *trouble_why;/* with trouble: what happened, in sentences                       */
-    uint64_t trouble_ms;
+    uint64_t trouble_ms;    /* since when; 0: not known                                        */
 } sv_page_frame;
 
 /* Who takes part. key: 0s where there is no page of it (an account that is no provider). */
