@@ -26,6 +26,16 @@ static uint64_t attention_bytes(const attention *a, uint64_t elements)
     return (elements * a->kernels->size + 63) / 64 * 64;
 }
 
+/* Scratch of either product for a block of so many rows. */
+static uint64_t attention_products(const attention *a, uint64_t rows)
+{
+    ro_gemm score = a->score, value = a->value;
+    score.m = value.m = rows;
+    uint64_t one = ro_gemm_scratch(a->kernels, &score, 1);
+    uint64_t two = ro_gemm_scratch(a->kernels, &value, 1);
+    return one > two ? one : two;
+}
+
 static attention attention_of(const ro_task *t, uint32_t threads)
 {
     const ro_type *q = &t->reader.in[0], *v = &t->reader.in[2];
@@ -50,10 +60,10 @@ static attention attention_of(const ro_task *t, uint32_t threads)
                         .beta = 1, .a_row = (int64_t)w.keys, .a_col = 1,
                         .b_row = (int64_t)w.width, .b_col = 1, .c_row = (int64_t)w.width,
                         .c_col = 1};
-    uint64_t one = ro_gemm_scratch(a.kernels, &a.score, 1);
-    uint64_t two = ro_gemm_scratch(a.kernels, &a.value, 1);
+    const uint64_t last = rows - (a.blocks - 1) * a.rows; /* of fewer rows, laid out in its own way */
+    uint64_t inner = attention_products(&a, a.rows), other = attention_products(&a, last);
     a.scratch = attention_bytes(&a, a.scores) + attention_bytes(&a, a.queries) +
-                ((one > two ? one : two) + 63) / 64 * 64;
+                ((inner > other ? inner : other) + 63) / 64 * 64;
     return a;
 }
 

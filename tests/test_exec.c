@@ -221,7 +221,7 @@ static void check_operator(ro_op op)
         {4, 0, 1, 40}, {12, 0, 0, 20}, {33, 0, 0, 8}, {4, 1, 0, 12}, {100, 0, 0, 3}};
     const char *times = getenv("VERDE_EXEC_CASES");
     int factor = times ? (int)strtol(times, NULL, 10) : 1;
-    rng g = {UINT64_C(0x5eed) + (uint64_t)op};
+    rng g = rng_of(op);
     machines m;
     case_dtypes dtypes = {{{0}}, {{0}}};
     machines_open(&m);

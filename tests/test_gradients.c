@@ -320,7 +320,7 @@ Test(gradients, every_differentiable_operator)
 {
     int operators = 0;
     for (int op = 0; op < RO_OP_COUNT; op++) {
-        rng g = {(uint64_t)op};
+        rng g = rng_of((ro_op)op);
         uint64_t compared = 0;
         if (!ro_ops[op].grad || ro_ops[op].signature[0] == '-') continue; /* no grad, no inputs */
         for (int k = 0; k < 25; k++) {
