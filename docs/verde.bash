@@ -41,7 +41,8 @@ _verde_value() {
   --model) _verde_files .safetensors .onnx ;;
   --onnxruntime-model) _verde_files .onnx ;;
   --onnxruntime) _verde_files '' ;;
-  --store | --dir) _verde_folders ;;
+  --device) _verde_words cpu ;;
+  --store | --dir | --data) _verde_folders ;;
   --job) _verde_files .json .trace ;;
   --out)
     case ${COMP_WORDS[1]-} in
@@ -53,7 +54,8 @@ _verde_value() {
   --evidence) _verde_files .evidence ;;
   --svg) _verde_files .svg ;;
   --transcript) _verde_files .jsonl ;;
-  --server | --limit | --slots | --quorum | --reward | --set | --max-escrow | --task | --state)
+  --server | --limit | --slots | --quorum | --reward | --set | --max-escrow | --task | --tasks | --state | \
+    --memory | --flops | --stake | --check | --poll)
     COMPREPLY=()
     ;;
   --threads | --step | --steps | --keep | --sample | --expect | --inject | --max-dispute | --party | --runs | \
@@ -70,7 +72,7 @@ _verde() {
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
     _verde_words 'job run open replay inspect verify diff check eval keygen bench conformance vectors dispute verdict
-      account submit status help --help --version'
+      account submit status fetch provide help --help --version'
     return
   fi
   if ((COMP_CWORD == 2)); then
@@ -82,7 +84,7 @@ _verde() {
   case $command in
   dispute) _verde_dispute && return ;;
   verdict) _verde_verdict && return ;;
-  account | submit | status) _verde_agent "$command" 2 && return ;;
+  account | submit | status | fetch | provide) _verde_agent "$command" 2 && return ;;
   esac
   _verde_value "$prev" && return
   local options files
@@ -154,6 +156,11 @@ _verde_agent() {
     files='.json .onnx .verde'
     ;;
   status) options='--server --state --key --limit --json' ;;
+  fetch) options='--server --token --out --progress --json' ;;
+  provide)
+    options='--server --key --data --tasks --memory --flops --device --reward --stake --check --keep --threads --poll
+      --files --once --inject --json'
+    ;;
   esac
   if [[ $cur == -* ]]; then _verde_words "$options --help"
   elif [[ $files ]]; then _verde_files $files; fi
@@ -162,6 +169,8 @@ _verde_agent() {
 _verde_account() { _verde_agent account 1; }
 _verde_submit() { _verde_agent submit 1; }
 _verde_status() { _verde_agent status 1; }
+_verde_fetch() { _verde_agent fetch 1; }
+_verde_provide() { _verde_agent provide 1; }
 
 _verded() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
@@ -178,4 +187,6 @@ complete -F _verde_verdict verde-verdict
 complete -F _verde_account verde-account
 complete -F _verde_submit verde-submit
 complete -F _verde_status verde-status
+complete -F _verde_fetch verde-fetch
+complete -F _verde_provide verde-provide
 complete -F _verded verded

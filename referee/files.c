@@ -51,7 +51,8 @@ int rf_files_own_claim(const rf_files *f, uint32_t claim)
 static ro_status give(rf_files *f, rf_game *g, const rf_question *q, const void *bytes, size_t n,
                       int *accepted, ro_err *err)
 {
-    RO_TRY(rf_game_answer(g, q, RF_NONE, bytes, n, accepted, err));
+    if (rf_is_window(q->kind)) RO_TRY(rf_game_admits(g, q, NULL, bytes, n, accepted, err));
+    else RO_TRY(rf_game_answer(g, q, RF_NONE, bytes, n, accepted, err));
     if (f->heard) f->heard(f->heard_ctx, f->from, bytes, n, *accepted);
     return RO_OK;
 }
@@ -784,6 +785,30 @@ ro_status rf_files_game(rf_files *f, const uint32_t *party, uint32_t count, rf_g
     return RO_OK;
 }
 
+ro_status rf_files_pair(rf_files *f, const vd_digest *task, const rf_party parties[2],
+                        const void *openings, size_t n, rf_game **g, rf_question open[RF_OPEN_MAX],
+                        uint32_t *count, ro_err *err)
+{
+    rf_setup s;
+    const vd_digest *own = vd_trace_get_root(f->traces[0]);
+    if (!vd_digest_equal(own, &parties[0].root) && !vd_digest_equal(own, &parties[1].root))
+        return RO_FAIL(err, RO_EUSAGE, "%.160s is no side of this pair",
+                       vd_trace_path(f->traces[0]));
+    forget_tensors(f);
+    memset(&s, 0, sizeof s);
+    f->party[0] = f->party[1] = 0; /* whichever side is asked is asked of this trace */
+    f->party_count = s.party_count = 2;
+    f->filed_count = 0;
+    s.job = f->job;
+    s.parties = parties;
+    s.online = 1;
+    s.task = *task;
+    RO_TRY(rf_game_new(&s, g, err));
+    ro_status st = rf_game_replay(*g, openings, n, open, count, err);
+    if (st) rf_game_free(*g);
+    return st;
+}
+
 /* ---- explanations ----------------------------------------------------------------------- */
 
 /* A store's explanations/<64 hex>: "VERDEEXP", version u32, levels u32, count u64 of each, then the
@@ -1058,7 +1083,7 @@ static ro_status answer_tree(rf_files *f, rf_game *g, const rf_question *q, ro_e
     ro_status st = RO_OK;
     uint8_t *room = ro_alloc(ROOM_BYTES);
     if (!room) return RO_FAIL(err, RO_ENOMEM, "no memory to answer");
-    if (q->claim != RF_NONE)
+    if (q->claim != RF_NONE && q->claim < f->filed_count)
         st = answer_from(f, f->claims[f->filed[q->claim]], g, q, room, &accepted, err);
     for (uint32_t k = 0; !st && !accepted && q->claim != RF_NONE && k < f->claim_count; k++)
         st = answer_from(f, f->claims[k], g, q, room, &accepted, err);
@@ -1159,12 +1184,12 @@ ro_status rf_files_answer(rf_files *f, rf_game *g, const rf_question *q, ro_err 
     case RF_Q_STATE: RO_TRY(answer_state(f, g, q, err)); break;
     case RF_Q_HEADER: RO_TRY(answer_tensor(f, g, q, err)); break;
     case RF_Q_OPERANDS: RO_TRY(answer_operands(f, g, q, err)); break;
-    case RF_Q_PARTS: RO_TRY(answer_parts(f, g, q, err)); break;
+    case RF_Q_PARTS:
+    case RF_Q_EXPLANATIONS: RO_TRY(answer_parts(f, g, q, err)); break;
     case RF_Q_OPERATOR:
     case RF_Q_KERNEL: RO_TRY(answer_operator(f, g, q, err)); break;
     case RF_Q_RERUN: RO_TRY(answer_rerun(f, g, q, err)); break;
-    case RF_Q_SEGMENTS:
-    case RF_Q_EXPLANATIONS: break; /* nobody files anything offline */
+    case RF_Q_SEGMENTS: break; /* nobody files anything offline; a provider's are its own affair */
     }
     RO_TRY(rf_files_readable(f, err)); /* what a cut file had to say is not an absent answer */
     rf_game_cannot(g, q, RF_NONE); /* no effect on a question that was answered */

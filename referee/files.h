@@ -1,5 +1,5 @@
 /* files.h - answers from trace files, segment claims and stores, and what the host computes.
- * Private to verde-dispute. */
+ * Private to verde-dispute and, for what a provider says, to verde-provide. */
 #ifndef RF_FILES_H
 #define RF_FILES_H
 #include "child.h"
@@ -63,9 +63,18 @@ ro_status rf_files_cost(rf_files *f, const vd_cost **c, ro_err *err) RO_CHECKED;
  *   returns   what rf_game_new returns; RO_EUSAGE also: a claim of none of all traces, too many */
 ro_status rf_files_game(rf_files *f, const uint32_t *party, uint32_t count, rf_game **g,
                         ro_err *err) RO_CHECKED;
+/* The game of a pair that a task plays, as far as its openings go; the first trace is one side.
+ * f is kept. Its bodies run in this process.
+ *   openings  as rf_game_replay takes them; borrowed
+ *   open      out: what is asked then
+ *   returns   what rf_game_new and rf_game_replay return; RO_EUSAGE the trace has neither root   */
+ro_status rf_files_pair(rf_files *f, const vd_digest *task, const rf_party parties[2],
+                        const void *openings, size_t n, rf_game **g, rf_question open[RF_OPEN_MAX],
+                        uint32_t *count, ro_err *err) RO_CHECKED;
 /* RO_EIO with a sentence, once a trace or claim could not be read any more: it was cut. */
 ro_status rf_files_readable(const rf_files *f, ro_err *err) RO_CHECKED;
 /* Answer an open question, or say that nobody can. RO_OK either way; RO_EIO as above; RO_ENOMEM.
+ * In a window an explanation is told to whoever listens when the game admits it; the window stays.
  * What the host has to compute runs in a child (child.h). Its fault, or two implementations that
  * differ, stops the dispute: the game goes on to its end, and its verdict is not the verdict. */
 ro_status rf_files_answer(rf_files *f, rf_game *g, const rf_question *q, ro_err *err) RO_CHECKED;

@@ -63,6 +63,7 @@ allowed() { # folder file include
     server:../verde/bytes.h | server:../verde/files.h) return 0 ;;
     server:../referee/child.h) [[ $2 == server/work.c ]] ;;
     server:../referee/money.h | server:../referee/message.h | server:../referee/task.h) return 0 ;;
+    server:../referee/agent.h | server:../referee/files.h) [[ $2 =~ ^server/(provide|party)\.[ch]$ ]] ;;
     referee:../verde/files.h) [[ $2 =~ ^referee/(files|agent)\.c$ ]] ;;
     referee:../verde/cli.h) [[ $2 =~ ^referee/(main|tell|transcript)\.c$ ]] ;;
     server:../verde/cli.h) [[ $2 =~ ^server/(.*main\.c|commands\.h)$ ]] ;;
