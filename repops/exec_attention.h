@@ -60,7 +60,7 @@ static attention attention_of(const ro_task *t, uint32_t threads)
                         .beta = 1, .a_row = (int64_t)w.keys, .a_col = 1,
                         .b_row = (int64_t)w.width, .b_col = 1, .c_row = (int64_t)w.width,
                         .c_col = 1};
-    const uint64_t last = rows - (a.blocks - 1) * a.rows; /* of fewer rows, laid out in its own way */
+    const uint64_t last = rows - (a.blocks - 1) * a.rows; /* its layout may be another */
     uint64_t inner = attention_products(&a, a.rows), other = attention_products(&a, last);
     a.scratch = attention_bytes(&a, a.scores) + attention_bytes(&a, a.queries) +
                 ((inner > other ? inner : other) + 63) / 64 * 64;
