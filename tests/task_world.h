@@ -13,6 +13,7 @@
 #define TW_STEPS_MAX 8
 #define TW_NODES_MAX 8
 #define TW_LEAF_MAX 384
+static const char *tw_backend = "cpu test"; /* that members say they ran on */
 
 typedef struct {
     ro_type type;
@@ -801,7 +802,7 @@ static inline rf_message tw_reveal(const tw *w, uint32_t k, const tw_side *side)
     rf_message m = tw_message(w, k, RF_M_REVEAL);
     m.claim.reveal.root = side->party.root;
     m.claim.reveal.salt = w->member[k].salt;
-    strcpy(m.claim.reveal.backend, "cpu test");
+    strcpy(m.claim.reveal.backend, tw_backend);
     memcpy(m.claim.reveal.body, side->party.body, sizeof m.claim.reveal.body);
     return m;
 }
@@ -836,7 +837,7 @@ static inline int tw_send_segment(tw *w, uint32_t k, const vd_digest *asked, uin
     m.slot.root = w->member[k].side->party.root;
     m.slot.segment = segment;
     m.claim.segment.body = tw_claim(w->truth, w->member[k].side, steps, segment);
-    strcpy(m.claim.segment.backend, "cpu test");
+    strcpy(m.claim.segment.backend, tw_backend);
     vd_job_segment(w->truth->job, segment, &first, &count);
     return tw_send(w, k, &m, steps->step[first], count * VD_STEP_LEAF_BYTES);
 }
