@@ -6,7 +6,8 @@
  * such a page goes from the clerk to the engine and back.
  *
  * Invariants
- *   1. A pair that has ended is drawn once; its page is kept as long as there is room for it. */
+ *   1. A pair of a task that is over is drawn once, and its page kept as long as there is room:
+ *      before that a verdict may be provisional, and what it took may go back. */
 #include <cjson/cJSON.h>
 #include <string.h>
 
@@ -280,7 +281,7 @@ static void send_pair(sv_paging *p, sv_exchange *e, const sv_page_frame *f, cons
         if (p->err.code == RO_OK) sv_page_write_dispute(&h, f, &page);
     }
     sv_paging_send(p, e, &h, 200);
-    if (p->err.code == RO_OK && x->pair->ended_ms) {
+    if (p->err.code == RO_OK && x->pair->ended_ms && t->state >= RF_T_SETTLED) {
         etag_of_body(e);
         keep(e);
     } else sv_paging_etag(p, e, f);

@@ -165,6 +165,7 @@ static void journal(sv_html *h, const sv_page_frame *f, const sv_page_ledger *p)
     sv_mark_count(h, p->transfers);
     sv_mark(h, " transfer%s.", sv_plural(p->transfers));
     if (p->older) sv_mark(h, " <a href=\"%s\">Older</a>", p->older);
+    if (p->older) sv_mark(h, " \xc2\xb7");
     sv_mark(h, " <a href=\"/v1/ledger/transfers\">The journal as JSON</a></p>\n</section>\n");
 }
 
