@@ -443,19 +443,51 @@ static ro_status draw_element(drawing *d, ro_err *err)
     return o[0] && o[1] ? draw_chunk(d, o, err) : RO_OK;
 }
 
-/* How many chunks an answer of operands has: its lists say. */
-static uint64_t chunks_in(const sv_opening *o)
+/* Hashes in the proof of some leaves of n, ascending: docs/FORMATS.md, "Operands". at is used
+ * up. */
+static uint64_t proof_hashes(uint64_t n, uint64_t *at, uint64_t count)
+{
+    uint64_t hashes = 0;
+    for (; n > 1; n = (n + 1) / 2) {
+        uint64_t parents = 0;
+        for (uint64_t k = 0; k < count; k++) {
+            const int pair = k + 1 < count && at[k + 1] == (at[k] ^ 1);
+            hashes += !pair && (at[k] ^ 1) < n;
+            at[parents++] = at[k] / 2;
+            k += (uint64_t)pair;
+        }
+        count = parents;
+    }
+    return hashes;
+}
+
+/* Behind the chunks of one input and their proof. Returns how many there are. */
+static uint64_t pass_input(const drawing *d, const ro_node *n, vd_in *in)
+{
+    const uint32_t input = vd_in_u32(in);
+    const uint64_t count = vd_in_u32(in);
+    const uint8_t *places = vd_in_bytes(in, count * 8);
+    if (in->bad || input >= n->inputs || n->in[input] == RO_NO_VALUE) return 0;
+    const ro_type *t = &d->graph->values[n->in[input]].type;
+    uint64_t *at = ro_arena_alloc(d->a, (size_t)count * sizeof *at);
+    if (!at) return 0;
+    for (uint64_t k = 0; k < count; k++) {
+        at[k] = vd_get_u64(places + 8 * k);
+        (void)vd_in_bytes(in, vd_tensor_chunk_bytes(t, at[k]));
+    }
+    (void)vd_in_bytes(in, proof_hashes(vd_tensor_chunks(t), at, count) * VD_DIGEST);
+    return count;
+}
+
+/* How many chunks an answer of operands has; 0: it cannot be told. */
+static uint64_t chunks_in(const drawing *d, const sv_opening *o)
 {
     vd_in in = {o->bytes, o->size, 0, 0};
     uint64_t all = 0;
+    const ro_node *n = &d->graph->nodes[o->q.node];
     const uint32_t inputs = vd_in_u32(&in);
-    for (uint32_t k = 0; k < inputs && !in.bad; k++) {
-        (void)vd_in_u32(&in);
-        const uint32_t count = vd_in_u32(&in);
-        (void)vd_in_bytes(&in, (uint64_t)count * 8);
-        all += count;
-    }
-    return in.bad ? 0 : all;
+    for (uint32_t k = 0; k < inputs && !in.bad; k++) all += pass_input(d, n, &in);
+    return in.bad || vd_in_left(&in) ? 0 : all;
 }
 
 /* Operations of one element of the output that differs. */
@@ -476,9 +508,11 @@ static void draw_values(drawing *d)
     static const ro_dtype of[RO_C_COUNT] = {RO_F32, RO_F64, RO_I64, RO_U64};
     const rf_verdict *v = d->p->verdict;
     sv_page_dispute *p = d->p;
-    for (uint32_t k = 0; k < d->c->count; k++)
-        if (d->c->list[k].bytes && d->c->list[k].q.kind == RF_Q_OPERANDS)
-            p->reads = chunks_in(&d->c->list[k]);
+    for (uint32_t k = 0; k < d->c->count && d->graph; k++) {
+        const sv_opening *o = &d->c->list[k];
+        if (o->bytes && o->q.kind == RF_Q_OPERANDS && o->q.node < d->graph->node_count)
+            p->reads = chunks_in(d, o);
+    }
     if (!v || !v->has_value) return;
     p->is_part = v->method == RF_BY_PARTIAL;
     if (!p->is_part && p->chunks.found) p->element_flops = element_flops(d);

@@ -320,25 +320,15 @@ static ro_status note_message(void *ctx, const sv_event *row, ro_err *err)
     return RO_OK;
 }
 
-/* The letter of a root: A is the accepted one, where there is one; else by the order of members. */
-static uint32_t letter_of(const sv_told *t, uint32_t member)
+/* The letters of roots: those of the first pair are A and B, as on its page, the others follow. */
+typedef struct { const vd_digest **roots; uint32_t count; } letters;
+
+static uint32_t letter_of(letters *l, const vd_digest *root)
 {
-    uint32_t letter = 0;
-    const vd_digest *own = &t->members[member].root, *first = NULL;
-    for (uint32_t k = 0; k < t->member_count && !first; k++)
-        if (t->members[k].stands) first = &t->members[k].root;
-    if (first && vd_digest_equal(first, own)) return 0;
-    letter = first != NULL;
-    for (uint32_t k = 0; k < t->member_count; k++) {
-        int seen = first && vd_digest_equal(first, &t->members[k].root);
-        if (!t->members[k].has_root) continue;
-        if (vd_digest_equal(own, &t->members[k].root)) return letter;
-        for (uint32_t i = 0; i < k && !seen; i++)
-            seen = t->members[i].has_root && vd_digest_equal(&t->members[i].root,
-                                                             &t->members[k].root);
-        letter += !seen;
-    }
-    return letter;
+    uint32_t k = 0;
+    while (k < l->count && !vd_digest_equal(l->roots[k], root)) k++;
+    if (k == l->count) l->roots[l->count++] = root;
+    return k;
 }
 
 /* What came to an account in a task beside its own stake. */
@@ -355,11 +345,14 @@ static int64_t received_of(const moves *m, const sv_told_member *who)
     return sum;
 }
 
-static void members(sv_paging *p, const sv_told *t, const moves *m, sv_page_task *page)
+static void members(sv_paging *p, const sv_told *t, const moves *m, const sv_pair *pairs,
+                    uint32_t count, sv_page_task *page)
 {
     sv_page_member *list = sv_paging_room(p, (t->member_count + 1u) * sizeof *list);
+    letters l = {sv_paging_room(p, (t->member_count + 2u * count + 1u) * sizeof *l.roots), 0};
     saying s = {p, t, list};
-    if (!list) return;
+    if (!list || !l.roots) return;
+    for (uint32_t k = 0; k < 2 * count; k++) (void)letter_of(&l, &pairs[k / 2].roots[k % 2]);
     for (uint32_t k = 0; k < t->member_count; k++) {
         const sv_told_member *x = &t->members[k];
         list[k].who = sv_paging_who(p, &x->key);
@@ -369,7 +362,7 @@ static void members(sv_paging *p, const sv_told *t, const moves *m, sv_page_task
         list[k].provisional = x->provisional;
         list[k].has_root = x->has_root;
         list[k].root = x->root;
-        list[k].claim = letter_of(t, k);
+        if (x->has_root) list[k].claim = letter_of(&l, &x->root);
         list[k].stake = x->role == RF_PROVIDER ? t->stake : 0;
         list[k].received = received_of(m, x);
     }
@@ -482,7 +475,7 @@ static void fill_task(sv_paging *p, const sv_told *t, sv_page_task *page)
     const moves m = moves_of(p, &t->id);
     for (uint32_t k = 0; k < m.count; k++) page->transfers += m.list[k].key >> 63 == 0;
     moments(p, t, &page->line, page->transfers, page);
-    members(p, t, &m, page);
+    members(p, t, &m, pairs, count, page);
     costs(p, &m, page);
     job(p, t, page);
     files(p, t, pairs, count, page);

@@ -459,8 +459,8 @@ static void why_element(sv_html *h, const sv_page_dispute *p)
     sv_mark(h, ".</li>\n");
     if (!p->has_recomputed) return;
     if (p->reads == 0)
-        sv_mark(h, "<li>The referee computed %s from what both agree on; no chunk of an input is "
-                   "needed for it.</li>\n<li>The result ",
+        sv_mark(h, "<li>The referee was given what %s depends on, each with its path to a digest "
+                   "on which both agree, and computed it.</li>\n<li>The result ",
                 p->is_part ? "this part of the element" : "this element");
     else
         sv_mark(h, "<li>The referee was given the %llu chunk%s that %s depends on, each with its "

@@ -1,4 +1,6 @@
 /* index.c - the overview: what this is, what is in progress, who takes part, is all well. */
+#include <string.h>
+
 #include "parts.h"
 
 static void empty_row(sv_html *h, uint32_t columns, const char *first, const char *then)
@@ -203,8 +205,11 @@ static void provider_row(sv_html *h, const sv_page_provider_line *r, int64_t lar
 {
     sv_mark(h, "<tr><th scope=\"row\">");
     sv_mark_who(h, &r->who);
+    char hex[65];
+    vd_digest_hex(&r->who.key, hex);
     sv_mark(h, "<small>");
-    sv_mark_short(h, &r->who.key);
+    hex[8] = 0;
+    if (strcmp(hex, r->who.name) != 0) sv_mark_short(h, &r->who.key); /* else it is its name */
     if (r->note[0]) sv_mark(h, " <span class=\"w\">\xc2\xb7 <bdi>%s</bdi></span>", r->note);
     sv_mark(h, "</small></th>\n<td class=\"w bar-cell\">");
     sv_svg_stake(h, r->free_amount, r->held, largest);

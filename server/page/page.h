@@ -178,7 +178,8 @@ typedef struct {
     int has_values, has_recomputed, is_part;
     ro_dtype value_type;
     uint64_t values[2], recomputed;
-    uint64_t bytes_read, recomputed_count, questions, reads; /* reads: chunks of inputs        */
+    uint64_t bytes_read, recomputed_count, questions;
+    uint64_t reads;              /* chunks of inputs that the value follows from; 0: not known */
     uint64_t job_flops, element_flops;     /* 0: not known                                     */
     uint64_t opened_ms, ended_ms;
     int64_t stake;               /* lost by each on a guilty side                              */

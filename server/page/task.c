@@ -163,11 +163,14 @@ static void stage_note(sv_html *h, const sv_page_member *m)
     else if (m->stage == RF_STAGE_WITHDRAWN) sv_mark(h, "<small>withdrew</small>");
 }
 
-static void root_cells(sv_html *h, const sv_page_member *m)
+/* Dashed: its root fell, or, before that is known, is not the first. */
+static void root_cells(sv_html *h, const sv_page_task *p, const sv_page_member *m)
 {
+    const int over = p->line.state >= RF_T_RESOLVED;
+    const int dashed = m->lost != RF_LOST_NOTHING || (!over && m->claim > 0);
     const vd_digest *d = m->has_root ? &m->root : &m->commitment;
     sv_mark(h, "<td>");
-    if (m->has_root) sv_mark_claim(h, m->claim, m->lost != RF_LOST_NOTHING || m->claim > 0);
+    if (m->has_root) sv_mark_claim(h, m->claim, dashed);
     else sv_mark(h, "<span class=\"dim\">sealed</span>");
     sv_mark(h, "</td><td>");
     if (m->has_root || m->has_commitment) {
@@ -188,7 +191,7 @@ static void member_row(sv_html *h, const sv_page_frame *f, const sv_page_task *p
     sv_mark_who(h, &m->who);
     stage_note(h, m);
     sv_mark(h, "</th>");
-    root_cells(h, m);
+    root_cells(h, p, m);
     sv_mark(h, "<td class=\"w\">");
     sv_mark_time(h, m->committed_ms, f->now_ms);
     sv_mark(h, "</td><td class=\"w\">");
