@@ -14,10 +14,10 @@ build-tests: ## build the tests too
 	@$(MAKE) --no-print-directory all
 	@cmake --build $(BUILD) -j$(JOBS) --target build-tests
 
-demo: ## three providers train a real model, one cheats, the referee recomputes one number
+demo: ## a service, three providers, one of whom cheats; KEEP=1 leaves it running
 	@scripts/need --install demo
 	@$(MAKE) --no-print-directory all
-	@scripts/demo
+	@KEEP=$(KEEP) scripts/demo
 
 test: ## all that takes under 20 minutes on 2 cores; some parts: tests/run PART...
 	@scripts/need --install build test

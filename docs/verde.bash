@@ -54,7 +54,7 @@ _verde_value() {
   --evidence) _verde_files .evidence ;;
   --svg) _verde_files .svg ;;
   --transcript) _verde_files .jsonl ;;
-  --server | --limit | --slots | --quorum | --reward | --set | --max-escrow | --task | --tasks | --state | \
+  --server | --limit | --dispute | --slots | --quorum | --reward | --set | --max-escrow | --task | --tasks | --state | \
     --memory | --flops | --stake | --check | --poll)
     COMPREPLY=()
     ;;
@@ -148,14 +148,14 @@ _verde_agent() {
   case $1 in
   account)
     options='--server --token --key --out --limit --json'
-    if ((COMP_CWORD == $2)); then _verde_words 'new deposit show statement bind --help' && return; fi
+    if ((COMP_CWORD == $2)); then _verde_words 'new deposit show statement bind ledger --help' && return; fi
     ;;
   submit)
     options='--server --token --slots --quorum --reward --set --quote --max-escrow --task --watch --store --record
       --input --threads --progress --json'
     files='.json .onnx .verde'
     ;;
-  status) options='--server --state --key --limit --json' ;;
+  status) options='--server --state --key --limit --evidence --dispute --json' ;;
   fetch) options='--server --token --out --progress --json' ;;
   provide)
     options='--server --key --data --tasks --memory --flops --device --reward --stake --check --keep --threads --poll

@@ -17,6 +17,7 @@ static const char usage_text[] =
     "       verde-account show [WHO] --server URL [--token FILE] [--json]\n"
     "       verde-account statement [WHO] [--limit N] --server URL [--token FILE] [--json]\n"
     "       verde-account bind --key KEY.pem [WHO] --server URL --token FILE [--json]\n"
+    "       verde-account ledger --server URL [--json]\n"
     "\n"
     "  new        make an account; its token is printed once, or written to the file of --out\n"
     "             (mode 0600: the token, then the account's id)\n"
@@ -24,6 +25,7 @@ static const char usage_text[] =
     "  show       what an account has: free, held as stakes, in escrow\n"
     "  statement  its transfers, newest first\n"
     "  bind       give a key to an account, which then pays its stakes; for good\n"
+    "  ledger     all money by kind of account, and its sum, which is 0\n"
     "\n"
     "  --server   as http://127.0.0.1:8321 (default: VERDE_SERVER)\n"
     "  --token    a file with the token, readable by its owner alone (default: VERDE_TOKEN, the\n"
@@ -319,6 +321,32 @@ static ro_status bind_key(const cli_args *a, sv_remote *r, ro_err *err)
     return RO_OK;
 }
 
+/* ---- the whole ledger -------------------------------------------------------------------- */
+
+/* What is where, and that it adds up: the mint has below 0 what everybody else has. */
+static ro_status show_ledger(const cli_args *a, sv_remote *r, ro_err *err)
+{
+    static const char *const names[] = {"free", "held", "escrow", "treasury", "burn", "mint"};
+    cJSON *o = NULL;
+    char text[40];
+    int64_t n, sum = 0;
+    RO_TRY(sv_get_json(r, "/v1/ledger", &o, err));
+    if (cli_value(a, "--json")) {
+        cli_json(o);
+        return RO_OK;
+    }
+    ro_status st = RO_OK;
+    for (size_t k = 0; !st && k < sizeof names / sizeof *names; k++) {
+        st = sv_field_i64(o, names[k], &n, err);
+        if (!st && __builtin_add_overflow(sum, n, &sum))
+            st = RO_FAIL(err, RO_EFORMAT, "the server's balances do not fit 64 bits");
+        if (!st) printf("%-8s %24s\n", names[k], sv_money(n, text));
+    }
+    cJSON_Delete(o);
+    if (!st) printf("%-8s %24s\n", "sum", sv_money(sum, text));
+    return st || sum == 0 ? st : RO_FAIL(err, RO_EDIFFER, "the ledger does not add up to 0");
+}
+
 /* ---- the command ------------------------------------------------------------------------- */
 
 static ro_status run(const cli_args *a, int *exit_code, ro_err *err)
@@ -332,7 +360,8 @@ static ro_status run(const cli_args *a, int *exit_code, ro_err *err)
                     {"deposit", 3, 3, 1, deposit},
                     {"show", 1, 2, 0, show_account},
                     {"statement", 1, 2, 0, statement},
-                    {"bind", 1, 2, 1, bind_key}};
+                    {"bind", 1, 2, 1, bind_key},
+                    {"ledger", 1, 1, 0, show_ledger}};
     sv_remote *r = NULL;
     (void)exit_code;
     for (size_t k = 0; k < sizeof commands / sizeof *commands; k++) {
