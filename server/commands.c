@@ -161,13 +161,10 @@ static int hear_change(void *ctx, const char *id, const char *data)
 {
     follower *f = ctx;
     char now[16];
-    cJSON *o = cJSON_Parse(data);
+    cJSON *o = sv_parse_reply(data, strlen(data));
     const char *what = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, "what"));
     snprintf(f->last, sizeof f->last, "%.31s", id);
-    fprintf(stderr, "%s  ", sv_clock(now));
-    for (const char *p = what ? what : "?"; *p; p++)
-        fputc((unsigned char)*p < ' ' || *p == 127 ? '?' : *p, stderr);
-    fputc('\n', stderr);
+    fprintf(stderr, "%s  %s\n", sv_clock(now), what ? what : "?");
     cJSON_Delete(o);
     f->changed = 1;
     return f->drain;

@@ -25,7 +25,8 @@
 #define TASKS_MAX 1024u
 #define FAILURES_MAX 3u        /* of computing, before a task is left */
 #define DECLINED_MAX 4096u
-#define TRANSCRIPT_MAX (UINT64_C(1) << 30)
+#define TRANSCRIPT_MAX (UINT64_C(1) << 28)
+#define ANSWERED_MAX 64u       /* questions of a task whose receipts are remembered */
 
 typedef struct {
     vd_digest id;
@@ -36,7 +37,8 @@ typedef struct {
     uint32_t failures;
     int done, left, revealed;  /* revealed: by this process, with a receipt                */
     sv_party *party;
-    uint64_t challenges_done[2]; /* bits: number below 128                                   */
+    vd_digest answered[ANSWERED_MAX]; /* questions with a receipt: a window stays open      */
+    uint32_t answered_count;
 } seat;
 
 typedef struct {
@@ -66,6 +68,8 @@ static void say(const provider *p, const vd_digest *task, const char *what, cons
     va_start(a, format);
     vsnprintf(text, sizeof text, format, a);
     va_end(a);
+    for (char *c = text; *c; c++) /* some of it is a server's word */
+        if (*c < ' ' || *c > '~') *c = '?';
     if (task) vd_digest_hex(task, hex);
     if (p->o->json) {
         cJSON *o = cJSON_CreateObject();
@@ -300,20 +304,22 @@ static int has_result(const provider *p, const vd_digest *id)
     return sv_task_files_of(p->o->data, id, &f, &why) == RO_OK && stat(f.result, &st) == 0;
 }
 
-static void compute(const provider *p, const seat *s)
+/* How it ended: a step run again gave something else; a server or a disk that may come back. */
+enum { DIFFERED = 1, AGAIN = 4 };
+
+static void compute(provider *p, const seat *s, pid_t parent)
 {
     sv_task_files f;
     sv_remote *r = NULL;
     ro_err err = {RO_OK, {0}};
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* whoever started this is who says what it found */
-    if (getppid() == 1) _exit(6);
+    if (getppid() != parent) _exit(6);
+    rf_agent_close(p->agent); /* its lock is the parent's alone */
     ro_status st = sv_task_files_of(p->o->data, &s->id, &f, &err);
     if (!st) st = sv_remote_open(p->o->server, NULL, p->o->stop, &r, &err);
     if (!st) st = sv_compute(p->o, r, p->key, &s->told, &f, &err);
-    if (st && !(p->o->stop && *p->o->stop)) {
-        say(p, &s->id, "trouble", "%s", err.msg);
-    }
-    _exit(st == RO_OK ? 0 : st == RO_EDIFFER ? 1 : 6);
+    if (st && !*p->o->stop) say(p, &s->id, "trouble", "%s", err.msg);
+    _exit(st == RO_OK ? 0 : st == RO_EDIFFER ? DIFFERED : st == RO_EIO ? AGAIN : 6);
 }
 
 static ro_status start_computing(provider *p, seat *s, ro_err *err)
@@ -322,9 +328,10 @@ static ro_status start_computing(provider *p, seat *s, ro_err *err)
         if (p->seats[k].child) return RO_OK; /* one after the other: each uses all cores */
     if (s->child || vd_seconds() < s->again) return RO_OK;
     fflush(stdout);
+    const pid_t parent = getpid();
     pid_t child = fork();
     if (child < 0) return RO_FAIL(err, RO_EDEVICE, "no process can be started to compute in");
-    if (child == 0) compute(p, s);
+    if (child == 0) compute(p, s, parent);
     s->child = child;
     say(p, &s->id, "computing", "%" PRIu64 " steps", s->told.steps);
     return RO_OK;
@@ -338,11 +345,33 @@ static void reap(provider *p)
         if (!s->child || waitpid(s->child, &status, WNOHANG) != s->child) continue;
         s->child = 0;
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0) continue;
-        s->failures++;
         s->again = vd_seconds() + (double)(1u << s->failures);
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 1) s->failures = FAILURES_MAX;
+        if (WIFEXITED(status) && WEXITSTATUS(status) == AGAIN) continue;
+        s->failures++;
+        if (WIFEXITED(status) && WEXITSTATUS(status) == DIFFERED) s->failures = FAILURES_MAX;
         if (s->failures >= FAILURES_MAX) s->left = 1;
     }
+}
+
+static int log_failed(provider *p)
+{
+    uint8_t bytes[RF_MESSAGE_MAX];
+    size_t n;
+    uint64_t cursor = 0;
+    ro_err why = {RO_OK, {0}};
+    return rf_agent_unanswered(p->agent, &cursor, bytes, &n, &why) != RO_OK;
+}
+
+/* What went wrong with one task keeps no other from its due: it is printed and tried again. But
+ * nothing can be said once the message log has failed, and without memory nothing is sure. */
+static ro_status in_trouble(provider *p, seat *s, const char *what, ro_status st,
+                            const ro_err *why, ro_err *err)
+{
+    if (*p->o->stop) return RO_OK;
+    if (st == RO_ENOMEM || log_failed(p)) return RO_FAIL(err, st, "%s", why->msg);
+    say(p, &s->id, "trouble", "%s: %s", what, why->msg);
+    s->again = vd_seconds() + 0.5;
+    return RO_OK;
 }
 
 /* ---- what is due ------------------------------------------------------------------------- */
@@ -475,7 +504,7 @@ static ro_status read_question(const cJSON *o, sv_pair_question *q, ro_err *err)
     return RO_OK;
 }
 
-static ro_status answer_pair(provider *p, seat *s, const cJSON *o, ro_err *err)
+static ro_status answer_pair(provider *p, seat *s, const cJSON *o, int *taken, ro_err *err)
 {
     sv_pair_question q;
     pair_bodies b;
@@ -483,7 +512,7 @@ static ro_status answer_pair(provider *p, seat *s, const cJSON *o, ro_err *err)
     char path[SV_PATH_MAX], hex[65];
     uint8_t *openings = NULL;
     size_t n = 0;
-    int has = 0, taken = 0;
+    int has = 0;
     RO_TRY(read_question(o, &q, err));
     memset(&b, 0, sizeof b);
     memcpy(b.roots, q.roots, sizeof b.roots);
@@ -502,18 +531,18 @@ static ro_status answer_pair(provider *p, seat *s, const cJSON *o, ro_err *err)
     m.slot = said.draft.slot;
     m.claim = said.draft.claim;
     m.question = said.draft.question;
-    st = deliver(p, s, &m, said.payload, said.size, &taken, err);
-    if (!st && taken)
+    st = deliver(p, s, &m, said.payload, said.size, taken, err);
+    if (!st && *taken)
         say(p, &s->id, "answered", "%s of %zu bytes", rf_message_type_name(m.type), said.size);
     ro_free(said.payload);
     return st;
 }
 
-static ro_status answer_challenge(provider *p, seat *s, const cJSON *o, ro_err *err)
+static ro_status answer_challenge(provider *p, seat *s, const cJSON *o, int *taken,
+                                  ro_err *err)
 {
     rf_message m;
     uint64_t step;
-    int taken = 0;
     draft_of(p, s, RF_M_CHALLENGE, &m);
     RO_TRY(sv_field_u64(o, "step", &step, err));
     RO_TRY(sv_field_u32(o, "number", &m.slot.challenge, err));
@@ -521,13 +550,10 @@ static ro_status answer_challenge(provider *p, seat *s, const cJSON *o, ro_err *
     RO_TRY(sv_field_u32(o, "output", &m.slot.output, err));
     RO_TRY(sv_field_digest(o, "asked", &m.question, NULL, err));
     m.slot.step = step;
-    const uint32_t number = m.slot.challenge & 127;
-    if (s->challenges_done[number / 64] >> (number % 64) & 1) return RO_OK;
     RO_TRY(sv_party_attention(s->party, &s->id, step, m.slot.node, m.slot.output,
                               &m.claim.challenge, err));
-    RO_TRY(deliver(p, s, &m, NULL, 0, &taken, err));
-    if (taken) s->challenges_done[number / 64] |= UINT64_C(1) << (number % 64);
-    if (taken) say(p, &s->id, "attention", "challenge %u answered", m.slot.challenge);
+    RO_TRY(deliver(p, s, &m, NULL, 0, taken, err));
+    if (*taken) say(p, &s->id, "attention", "challenge %u answered", m.slot.challenge);
     return RO_OK;
 }
 
@@ -577,24 +603,41 @@ static ro_status deliver_result(provider *p, seat *s, const cJSON *o, ro_err *er
     return status;
 }
 
-/* Of one question; what goes wrong with it is printed, and it is tried again at the next look. */
-static void answer_one(provider *p, const cJSON *o)
+/* What is asked, answered; *taken: a receipt says so. */
+static ro_status answer_by_kind(provider *p, seat *s, const cJSON *o, const char *what, int *taken,
+                                ro_err *err)
 {
-    vd_digest task;
+    RO_TRY(need_party(p, s, err));
+    if (strcmp(what, "question") == 0) return answer_pair(p, s, o, taken, err);
+    if (strcmp(what, "challenge") == 0) return answer_challenge(p, s, o, taken, err);
+    if (strcmp(what, "deliver") == 0) return deliver_result(p, s, o, err);
+    return RO_FAIL(err, RO_EFORMAT, "nobody knows how to answer that");
+}
+
+static int was_answered(const seat *s, const vd_digest *asked)
+{
+    uint32_t n = s->answered_count < ANSWERED_MAX ? s->answered_count : ANSWERED_MAX;
+    for (uint32_t k = 0; k < n; k++)
+        if (vd_digest_equal(&s->answered[k], asked)) return 1;
+    return 0;
+}
+
+/* One question; what goes wrong with it is printed, and it is tried again at the next look. */
+static ro_status answer_one(provider *p, const cJSON *o, ro_err *err)
+{
+    vd_digest task, asked;
     const char *what = "";
-    ro_err err = {RO_OK, {0}};
-    ro_status st = sv_field_digest(o, "task", &task, NULL, &err);
-    if (!st) st = sv_field_text(o, "what", &what, &err);
-    seat *s = st ? NULL : find_seat(p, &task);
-    if (!st && (!s || strcmp(what, "audit") == 0)) return; /* act() does what an audit needs */
-    if (!st && vd_seconds() < s->again) return;
-    if (!st) st = need_party(p, s, &err);
-    if (!st && strcmp(what, "question") == 0) st = answer_pair(p, s, o, &err);
-    else if (!st && strcmp(what, "challenge") == 0) st = answer_challenge(p, s, o, &err);
-    else if (!st && strcmp(what, "deliver") == 0) st = deliver_result(p, s, o, &err);
-    if (!st || (p->o->stop && *p->o->stop)) return;
-    say(p, s ? &s->id : NULL, "trouble", "%s: %s", what, err.msg);
-    if (s) s->again = vd_seconds() + 0.5;
+    int taken = 0;
+    ro_err why = {RO_OK, {0}}, none = {RO_OK, {0}};
+    RO_TRY(sv_field_digest(o, "task", &task, NULL, err));
+    RO_TRY(sv_field_text(o, "what", &what, err));
+    seat *s = find_seat(p, &task);
+    const int has_asked = sv_field_digest(o, "asked", &asked, NULL, &none) == RO_OK;
+    if (!s || strcmp(what, "audit") == 0) return RO_OK; /* act() does what an audit needs */
+    if (vd_seconds() < s->again || (has_asked && was_answered(s, &asked))) return RO_OK;
+    ro_status st = answer_by_kind(p, s, o, what, &taken, &why);
+    if (taken && has_asked) s->answered[s->answered_count++ % ANSWERED_MAX] = asked;
+    return st ? in_trouble(p, s, what, st, &why, err) : RO_OK;
 }
 
 static ro_status answer_all(provider *p, ro_err *err)
@@ -608,7 +651,8 @@ static ro_status answer_all(provider *p, ro_err *err)
     snprintf(path, sizeof path, "/v1/questions?key=%s", hex);
     RO_TRY(sv_get_json(p->r, path, &o, err));
     ro_status st = sv_field_list(o, "questions", &list, err);
-    cJSON_ArrayForEach(q, list) answer_one(p, q);
+    cJSON_ArrayForEach(q, list)
+        if (!st) st = answer_one(p, q, err);
     cJSON_Delete(o);
     return st;
 }
@@ -672,7 +716,9 @@ static ro_status look(provider *p, int first, ro_err *err)
         seat *s = &p->seats[k];
         RO_TRY(sv_get_task(p->r, &s->id, vd_key_public(p->key), &s->told, NULL, err));
         if (end_seat(p, s)) continue;
-        RO_TRY(act(p, s, err));
+        ro_err why = {RO_OK, {0}};
+        ro_status st = act(p, s, &why);
+        if (st) RO_TRY(in_trouble(p, s, s->told.state, st, &why, err));
         k++;
     }
     return RO_OK;
@@ -746,9 +792,7 @@ static ro_status serve(provider *p, ro_err *err)
         reap(p);
         ro_status st = look(p, first, &why);
         if (*p->o->stop) break;
-        /* A server that is away comes back; a message log that cannot be written does not. */
-        if (st && st != RO_EIO && st != RO_ENOTFOUND && st != RO_EFORMAT)
-            return RO_FAIL(err, st, "%s", why.msg);
+        if (st && (st == RO_ENOMEM || log_failed(p))) return RO_FAIL(err, st, "%s", why.msg);
         if (st && !p->away) say(p, NULL, "trouble", "%s", why.msg);
         p->away = st != RO_OK;
         if (!st) first = 0;

@@ -23,21 +23,51 @@ ro_status sv_random_hex(char hex[65], ro_err *err)
     return RO_OK;
 }
 
+/* The API's own text is ASCII. A tree is walked without recursion: who sent it chose its depth. */
+static void make_plain(cJSON *root)
+{
+    cJSON *at = root->child;
+    uint32_t depth = 0;
+    cJSON *stack[1024]; /* cJSON refuses deeper ones (CJSON_NESTING_LIMIT) */
+    while (at || depth) {
+        if (!at) {
+            at = stack[--depth]->next;
+            continue;
+        }
+        for (char *c = at->valuestring; c && *c; c++)
+            if (*c < ' ' || *c > '~') *c = '?';
+        if (at->child && depth < sizeof stack / sizeof *stack) {
+            stack[depth++] = at;
+            at = at->child;
+        } else {
+            at = at->next;
+        }
+    }
+}
+
+cJSON *sv_parse_reply(const char *text, size_t size)
+{
+    const char *end = NULL;
+    cJSON *o = cJSON_ParseWithLengthOpts(text ? text : "", size + 1, &end, 1);
+    if (!cJSON_IsObject(o)) {
+        cJSON_Delete(o);
+        return NULL;
+    }
+    make_plain(o);
+    return o;
+}
+
 static ro_status ask_json(sv_remote *r, const sv_ask *a, cJSON **out, ro_err *err)
 {
     sv_said said;
-    const char *end = NULL;
     *out = NULL;
     ro_status st = sv_remote_ask(r, a, &said, err);
     if (!st) st = sv_said_status(&said, a->path + (strncmp(a->path, "/v1/", 4) ? 0 : 4), err);
     if (!st) {
-        *out = cJSON_ParseWithLengthOpts(said.body ? said.body : "", said.size + 1, &end, 1);
-        if (!cJSON_IsObject(*out)) {
-            cJSON_Delete(*out);
-            *out = NULL;
+        *out = sv_parse_reply(said.body, said.size);
+        if (!*out)
             st = RO_FAIL(err, RO_EFORMAT, "%.60s: the reply of %zu bytes is no JSON object",
                          a->path, said.size);
-        }
     }
     sv_said_free(&said);
     return st;

@@ -120,7 +120,6 @@ static ro_status post_job(sv_remote *r, const submission *s, const char *route, 
 {
     char path[SV_PATH_MAX + QUERY_MAX], hex[65], key[96];
     sv_said said;
-    const char *end = NULL;
     RO_TRY(sv_random_hex(hex, err));
     snprintf(path, sizeof path, "/v1/%s%s", route, query);
     snprintf(key, sizeof key, "Idempotency-Key: %s", hex);
@@ -129,12 +128,8 @@ static ro_status post_job(sv_remote *r, const submission *s, const char *route, 
                 .patience_s = SV_PATIENCE_S};
     ro_status st = sv_remote_ask(r, &a, &said, err);
     if (!st) st = sv_said_status(&said, route, err);
-    *out =
-        st ? NULL : cJSON_ParseWithLengthOpts(said.body ? said.body : "", said.size + 1, &end, 1);
-    if (!st && !cJSON_IsObject(*out)) {
-        cJSON_Delete(*out);
-        st = RO_FAIL(err, RO_EFORMAT, "the reply to %s is no JSON object", route);
-    }
+    *out = st ? NULL : sv_parse_reply(said.body, said.size);
+    if (!st && !*out) st = RO_FAIL(err, RO_EFORMAT, "the reply to %s is no JSON object", route);
     sv_said_free(&said);
     return st;
 }
