@@ -135,10 +135,23 @@ static void metric(sv_text *t, const char *name, const char *type, const char *h
            name, v);
 }
 
+static ro_status count_row(void *ctx, const vd_digest *d, uint64_t number, ro_err *err)
+{
+    (void)d;
+    (void)number;
+    (void)err;
+    ++*(uint64_t *)ctx;
+    return RO_OK;
+}
+
 static void money_metrics(sv_api *a, sv_text *t)
 {
+    uint64_t auditors = 0;
     sv_totals m;
     ro_err err = {RO_OK, {0}};
+    if (sv_catalog_auditors(a->reader, count_row, &auditors, &err) == RO_OK)
+        metric(t, "auditors", "gauge", "Keys that may be drawn to audit; without any, a task that "
+               "is to be audited is refunded.", (double)auditors);
     if (sv_catalog_totals(a->reader, &m, &err)) return;
     sv_put(t, "# HELP verde_money Micro-units in all accounts of a kind.\n"
            "# TYPE verde_money gauge\n");

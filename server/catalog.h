@@ -22,6 +22,8 @@ ro_status sv_catalog_open(sv_ledger *l, sv_catalog **out, ro_err *err) RO_CHECKE
 /* To read what is durable, by a connection of its own: one thread at a time, no transaction. */
 ro_status sv_catalog_read(const char *dir, sv_catalog **out, ro_err *err) RO_CHECKED;
 void sv_catalog_close(sv_catalog *c);
+/* Write something of no meaning. */
+ro_status sv_catalog_touch(sv_catalog *c, uint64_t now_ms, ro_err *err) RO_CHECKED;
 /* What a reader gives from here to there is of one instant. */
 ro_status sv_catalog_freeze(sv_catalog *c, ro_err *err) RO_CHECKED;
 void sv_catalog_thaw(sv_catalog *c);

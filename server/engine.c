@@ -1,72 +1,23 @@
-/* engine.c - the writer's thread, its batches, and the views that follow from them.
+/* engine.c - the writer's thread and its batches.
  *
- * What this file decides: what is remembered of an open task beside its state, and when a view is
- * made anew.
+ * What this file decides: what shares a transaction, what is done by itself, what happens when a
+ * transaction is lost, what a task's parameters are.
  *
  * Invariants
  *   1. Views, changes and host work of a batch are handed out after its commit, in order.
  *   2. What is kept here of a task follows from the disk, and is made again with it. */
-#include "engine.h"
-
 #include <fcntl.h>
-#include <pthread.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../verde/files.h"
+#include "engine_state.h"
 
-#define BUCKETS 4096u
 #define HEARTBEAT_MS 1000u
 #define HEARTBEAT_SLACK_MS 3000u /* a pause that is no downtime */
-#define BLOB_HEADER 128u         /* docs/FORMATS.md, "The store" */
 
-/* What is kept of an open task. */
-typedef struct sv_open {
-    struct sv_open *next; /* in its bucket */
-    int references;       /* of views, and of the engine; under the lock */
-    vd_digest task, client;
-    sv_fixed fixed;
-    sv_blob *blobs;
-    uint32_t blob_count, disputes, place;
-    uint64_t changed_ms, position;
-    struct sv_open *next_dirty;
-    int data_ready, looking, over, dirty, audits;
-    rf_task_state state;
-    sv_view *view;
-} sv_open;
-
-typedef struct { uint64_t position; vd_digest task; int ledger; char what[96]; } change;
 typedef struct { sv_action action; vd_digest task; sv_engine *engine; } looking;
-
-struct sv_engine {
-    sv_engine_options o;
-    char *dir;
-    const vd_key *key;
-    vd_digest referee;
-    sv_ledger *ledger;
-    sv_catalog *catalog;
-    sv_tasks *tasks;
-    vd_store *store;
-    int heart; /* the file that is written while the service is up */
-    uint64_t beaten;
-    const sv_fixed *submitting;
-    change *changes;
-    uint32_t change_count, change_room;
-    sv_engine_counts counts; /* of the engine's thread; copied out under the lock */
-
-    pthread_t thread;
-    int started;
-    pthread_mutex_t lock; /* the queue, the tables of open tasks, references, counts */
-    pthread_cond_t wake;
-    sv_action *first, **last;
-    uint64_t waiting;
-    int stop;
-    sv_open *bucket[BUCKETS];
-    sv_open **list, *dirty;
-    uint32_t count, room;
-    sv_engine_counts shown;
-};
 
 uint64_t sv_now_ms(void)
 {
@@ -88,515 +39,6 @@ sv_tasks *sv_engine_tasks(sv_engine *e) { return e->tasks; }
 const vd_key *sv_engine_key(const sv_engine *e) { return e->key; }
 const vd_digest *sv_engine_referee(const sv_engine *e) { return &e->referee; }
 
-/* ---- the table of open tasks ------------------------------------------------------------- */
-
-static sv_open **bucket_of(sv_engine *e, const vd_digest *task)
-{
-    uint32_t h;
-    memcpy(&h, task->b, sizeof h);
-    return &e->bucket[h % BUCKETS];
-}
-
-static sv_open *find_open(sv_engine *e, const vd_digest *task)
-{
-    sv_open *o = *bucket_of(e, task);
-    while (o && !vd_digest_equal(&o->task, task)) o = o->next;
-    return o;
-}
-
-static void drop_open(sv_open *o) /* under the lock */
-{
-    if (--o->references) return;
-    ro_free(o->blobs);
-    ro_free(o);
-}
-
-static void drop_view(sv_view *v) /* under the lock */
-{
-    if (!v || --v->references) return;
-    for (uint32_t k = 0; k < v->asked_count; k++) sv_text_free(&v->asked[k].text);
-    ro_free(v->asked);
-    ro_free(v->seats);
-    sv_text_free(&v->full);
-    sv_text_free(&v->brief);
-    drop_open((sv_open *)(uintptr_t)v->open);
-    ro_free(v);
-}
-
-static ro_status add_open(sv_engine *e, sv_open *o, ro_err *err)
-{
-    if (e->count == e->room) {
-        uint32_t room = e->room ? 2 * e->room : 64;
-        sv_open **list = ro_alloc(room * sizeof *list);
-        if (!list) return RO_FAIL(err, RO_ENOMEM, "no memory for %u tasks", room);
-        if (e->count) memcpy(list, e->list, e->count * sizeof *list);
-        pthread_mutex_lock(&e->lock);
-        ro_free(e->list);
-        e->list = list;
-        e->room = room;
-        pthread_mutex_unlock(&e->lock);
-    }
-    pthread_mutex_lock(&e->lock);
-    sv_open **b = bucket_of(e, &o->task);
-    o->next = *b;
-    *b = o;
-    o->place = e->count;
-    e->list[e->count++] = o;
-    o->references = 1;
-    pthread_mutex_unlock(&e->lock);
-    return RO_OK;
-}
-
-static void set_dirty(sv_engine *e, sv_open *o)
-{
-    if (o->dirty) return;
-    o->dirty = 1;
-    o->next_dirty = e->dirty;
-    e->dirty = o;
-}
-
-static void remove_open(sv_engine *e, sv_open *o)
-{
-    sv_open **d = &e->dirty;
-    while (*d && *d != o) d = &(*d)->next_dirty;
-    if (*d) *d = o->next_dirty;
-    pthread_mutex_lock(&e->lock);
-    sv_open **b = bucket_of(e, &o->task);
-    while (*b != o) b = &(*b)->next;
-    *b = o->next;
-    e->list[o->place] = e->list[--e->count];
-    e->list[o->place]->place = o->place;
-    drop_view(o->view);
-    o->view = NULL;
-    drop_open(o);
-    pthread_mutex_unlock(&e->lock);
-}
-
-/* ---- what is fixed of a task ------------------------------------------------------------- */
-
-static ro_status list_blobs(const vd_job *j, sv_open *o, ro_err *err)
-{
-    o->blobs = ro_alloc((j->constant_count + j->slot_count + 1u) * sizeof *o->blobs);
-    if (!o->blobs) return RO_FAIL(err, RO_ENOMEM, "no memory for a task's data");
-    for (uint32_t k = 0; k < j->constant_count + j->slot_count; k++) {
-        const vd_slot *s = k < j->constant_count ? &j->constants[k]
-                                                 : &j->slots[k - j->constant_count];
-        vd_digest zero;
-        uint32_t at = 0;
-        vd_tensor_digest_zero(&s->type, zero.b);
-        if (k >= j->constant_count && vd_digest_equal(&zero, &s->digest)) continue;
-        while (at < o->blob_count && !vd_digest_equal(&o->blobs[at].digest, &s->digest)) at++;
-        if (at < o->blob_count) continue;
-        o->blobs[o->blob_count].digest = s->digest;
-        o->blobs[o->blob_count].type = s->type;
-        o->blobs[o->blob_count++].bytes = BLOB_HEADER + ro_type_bytes(&s->type);
-    }
-    return RO_OK;
-}
-
-static ro_status new_open(sv_engine *e, const sv_task_look *l, const sv_fixed *f, sv_open **out,
-                          ro_err *err)
-{
-    sv_open *o = ro_alloc_zero(sizeof *o);
-    if (!o) return RO_FAIL(err, RO_ENOMEM, "no memory for a task");
-    o->task = l->task;
-    o->client = l->client;
-    o->fixed = *f;
-    o->state = rf_task_get_state(l->state);
-    o->data_ready = o->state > RF_T_OPEN;
-    ro_status st = list_blobs(l->job, o, err);
-    if (st == RO_OK) st = add_open(e, o, err);
-    if (st) {
-        ro_free(o->blobs);
-        ro_free(o);
-        return st;
-    }
-    set_dirty(e, o);
-    *out = o;
-    return RO_OK;
-}
-
-static void fixed_of_job(const vd_job *j, sv_fixed *f)
-{
-    f->nodes = 0;
-    for (uint32_t p = 0; p < j->phase_count; p++) f->nodes += j->phases[p].graph->node_count;
-}
-
-typedef struct { sv_fixed *f; } reading;
-
-static ro_status read_made(void *ctx, const sv_listed *t, ro_err *err)
-{
-    (void)err;
-    ((reading *)ctx)->f->made_ms = t->made_ms;
-    return RO_OK;
-}
-
-static ro_status read_secret(void *ctx, const sv_task_record *r, ro_err *err)
-{
-    sv_order o;
-    RO_TRY(sv_order_read(r->order, r->order_size, &o, err));
-    ((reading *)ctx)->f->secret = o.secret;
-    return RO_OK;
-}
-
-static ro_status count_disputes(void *ctx, const sv_dispute *d, ro_err *err)
-{
-    (void)err;
-    *(uint32_t *)ctx = d->number;
-    return RO_OK;
-}
-
-/* Of a task that is on the disk. */
-static ro_status load_open(sv_engine *e, const sv_task_look *l, ro_err *err)
-{
-    sv_fixed f;
-    sv_open *o;
-    reading r = {&f};
-    memset(&f, 0, sizeof f);
-    fixed_of_job(l->job, &f);
-    RO_TRY(rf_cost_of_job(l->job, &f.cost, err));
-    RO_TRY(sv_catalog_task(e->catalog, &l->task, read_made, &r, err));
-    RO_TRY(sv_catalog_order(e->catalog, &l->task, read_secret, &r, err));
-    RO_TRY(new_open(e, l, &f, &o, err));
-    o->changed_ms = sv_ledger_stamp(e->ledger);
-    return sv_catalog_disputes(e->catalog, &l->task, 0, count_disputes, &o->disputes, err);
-}
-
-/* ---- what an event brings ---------------------------------------------------------------- */
-
-static void note_change(sv_engine *e, const change *c)
-{
-    if (e->change_count == e->change_room) {
-        uint32_t room = e->change_room ? 2 * e->change_room : 256;
-        change *list = ro_resize(e->changes, e->change_room * sizeof *list, room * sizeof *list);
-        if (!list) return; /* a stream misses one; the next says that something changed */
-        e->changes = list;
-        e->change_room = room;
-    }
-    e->changes[e->change_count++] = *c;
-}
-
-void sv_engine_changed(sv_engine *e, const vd_digest *task, int ledger, const char *what)
-{
-    change c;
-    vd_digest head;
-    memset(&c, 0, sizeof c);
-    sv_ledger_head(e->ledger, &c.position, &head);
-    if (c.position) c.position--;
-    if (task) c.task = *task;
-    c.ledger = ledger;
-    (void)snprintf(c.what, sizeof c.what, "%s", what);
-    note_change(e, &c);
-}
-
-/* "task 51be88d7 is in COMMIT, 2 of 3" */
-static void tell_change(sv_engine *e, const sv_task_look *l, int ledger)
-{
-    static const char *const names[] = {"OPEN", "COMMIT", "REVEAL", "AGREED", "DISPUTED",
-                                        "RESOLVED", "FINAL", "SETTLED", "REFUNDED"};
-    char text[96], id[65];
-    const rf_task_state s = rf_task_get_state(l->state);
-    uint32_t did = 0, of = 0;
-    rf_task_member m;
-    for (uint32_t k = 0; k < rf_task_members(l->state); k++) {
-        rf_task_get_member(l->state, k, &m);
-        if (m.role != RF_PROVIDER) continue;
-        of += s == RF_T_OPEN ? 0 : (uint32_t)m.assigned;
-        did += s == RF_T_OPEN || (s == RF_T_COMMIT && m.stage == RF_STAGE_COMMITTED) ||
-               m.stage == RF_STAGE_REVEALED;
-    }
-    if (s == RF_T_OPEN) of = l->params->slots;
-    vd_digest_hex(&l->task, id);
-    int n = snprintf(text, sizeof text, "task %.8s is in %s", id, names[s]);
-    if (s <= RF_T_REVEAL && n > 0)
-        (void)snprintf(text + n, sizeof text - (size_t)n, ", %u of %u", did, of);
-    sv_engine_changed(e, &l->task, ledger, text);
-}
-
-typedef struct { const vd_digest *root; int claim; rf_signer *to; } signing;
-
-static ro_status find_signer(void *ctx, const sv_event *row, ro_err *err)
-{
-    signing *s = ctx;
-    rf_message m;
-    const void *payload;
-    size_t size;
-    int is;
-    RO_TRY(sv_event_message(row, &m, &payload, &size, &is, err));
-    if (!is || s->to->is_signed || row->number == SV_NO_NUMBER) return RO_OK;
-    const int reveal = m.type == RF_M_REVEAL && !s->claim;
-    if (!reveal && !(m.type == RF_M_SEGMENT && s->claim)) return RO_OK;
-    const vd_digest root = reveal ? m.claim.reveal.root : vd_claim_root(&m.claim.segment.body);
-    if (!vd_digest_equal(&root, s->root)) return RO_OK;
-    s->to->is_signed = 1;
-    memcpy(s->to->key, m.key, sizeof m.key);
-    memcpy(s->to->signature, reveal ? m.claim.reveal.signature : m.claim.segment.signature, 64);
-    memcpy(s->to->backend, reveal ? m.claim.reveal.backend : m.claim.segment.backend,
-           VD_BACKEND_BYTES);
-    return RO_OK;
-}
-
-static ro_status signer_of(sv_engine *e, const vd_digest *task, const vd_digest *root, int claim,
-                           rf_signer *out, ro_err *err)
-{
-    signing s = {root, claim, out};
-    return sv_ledger_events(e->ledger, task, 0, find_signer, &s, err);
-}
-
-/* The evidence of a pair that has just ended, when it has any. */
-static ro_status take_evidence(sv_engine *e, const sv_task_look *l, const rf_effect *x, rf_game *g,
-                               uint8_t **bytes, size_t *size, ro_err *err)
-{
-    rf_signer traces[2], claims[2];
-    uint32_t sides[2], claim[2];
-    ro_err why = {RO_OK, {0}};
-    memset(traces, 0, sizeof traces);
-    memset(claims, 0, sizeof claims);
-    if (!rf_evidence_sides(g, sides, claim)) return RO_OK;
-    for (int k = 0; k < 2; k++) {
-        RO_TRY(signer_of(e, &l->task, &x->roots[sides[k] & 1], 0, &traces[k], err));
-        if (claim[k] == RF_NONE) continue;
-        RO_TRY(signer_of(e, &l->task, &rf_game_get_claim(g, claim[k])->root, 1, &claims[k], err));
-    }
-    ro_status st = rf_evidence_write(g, traces, claims, bytes, size, &why);
-    if (st == RO_ENOMEM) return RO_FAIL(err, st, "%s", why.msg);
-    return RO_OK; /* a verdict without evidence has none to keep */
-}
-
-static ro_status take_verdict(sv_engine *e, sv_open *o, const sv_task_look *l, const rf_effect *x,
-                              ro_err *err)
-{
-    uint8_t *openings = NULL, *evidence = NULL;
-    size_t openings_size = 0, evidence_size = 0;
-    uint32_t count;
-    sv_text told = {NULL, 0, 0, 0};
-    rf_game *g = rf_task_game(l->state, x->level, x->pair);
-    ro_status st = RO_OK;
-    e->counts.verdicts++;
-    if (g) st = rf_game_openings(g, 0, &openings, &openings_size, &count, err);
-    if (g && st == RO_OK && x->verdict)
-        st = take_evidence(e, l, x, g, &evidence, &evidence_size, err);
-    if (x->verdict) sv_tell_verdict(&told, x->verdict);
-    else sv_put(&told, "null"); /* a side's last member fell by itself */
-    if (st == RO_OK && told.failed) st = RO_FAIL(err, RO_ENOMEM, "no memory for a verdict");
-    if (st == RO_OK) {
-        sv_dispute d = {.level = x->level, .pair = x->pair, .roots = {x->roots[0], x->roots[1]},
-                        .begun_ms = sv_ledger_stamp(e->ledger),
-                        .ended_ms = sv_ledger_stamp(e->ledger), .verdict = told.text,
-                        .openings = openings, .openings_size = openings_size,
-                        .evidence = evidence, .evidence_size = evidence_size};
-        d.recomputed = x->verdict ? x->verdict->elements_recomputed : 0;
-        d.decided = x->verdict && x->verdict->guilty_count > 0;
-        st = sv_catalog_begin_dispute(e->catalog, &l->task, &d, &o->disputes, err);
-        if (st == RO_OK) st = sv_catalog_end_dispute(e->catalog, &l->task, &d, err);
-    }
-    sv_text_free(&told);
-    ro_free(openings);
-    ro_free(evidence);
-    return st;
-}
-
-/* A pair has its number from its first question on. */
-static ro_status begin_dispute(sv_engine *e, sv_open *o, const rf_effect *x, ro_err *err)
-{
-    sv_dispute d;
-    memset(&d, 0, sizeof d);
-    d.level = x->level;
-    d.pair = x->pair;
-    d.roots[0] = x->roots[0];
-    d.roots[1] = x->roots[1];
-    d.begun_ms = sv_ledger_stamp(e->ledger);
-    return sv_catalog_begin_dispute(e->catalog, &o->task, &d, &o->disputes, err);
-}
-
-static vd_digest key_of(const uint8_t key[32])
-{
-    vd_digest d;
-    memcpy(d.b, key, VD_DIGEST);
-    return d;
-}
-
-static ro_status count_slash(sv_engine *e, const sv_task_look *l, uint32_t member, int by,
-                             ro_err *err)
-{
-    rf_task_member m;
-    rf_task_get_member(l->state, member, &m);
-    const vd_digest key = key_of(m.key);
-    return m.role == RF_PROVIDER ? sv_catalog_struck(e->catalog, &key, by, err) : RO_OK;
-}
-
-static ro_status take_effect(sv_engine *e, sv_open *o, const sv_task_look *l, const rf_event *ev,
-                             const rf_effect *x, int *ledger, ro_err *err)
-{
-    vd_digest key;
-    switch (x->kind) {
-    case RF_DO_STATE:
-        e->counts.states[x->state]++;
-        return sv_catalog_enter(e->catalog, &l->task, (uint32_t)x->state,
-                                sv_ledger_stamp(e->ledger), err);
-    case RF_DO_ACCEPT:
-        if (x->duplicate) return RO_OK;
-        if (ev->kind == RF_EV_AUDITOR) key = key_of(ev->key);
-        else if (ev->kind == RF_EV_MESSAGE && ev->message->type == RF_M_WORK)
-            key = key_of(ev->message->key);
-        else return RO_OK;
-        *ledger |= ev->kind == RF_EV_MESSAGE;
-        if (ev->kind == RF_EV_MESSAGE)
-            RO_TRY(sv_catalog_claimed(e->catalog, &key, sv_ledger_stamp(e->ledger), err));
-        return sv_catalog_add_seat(e->catalog, &l->task, &key, err);
-    case RF_DO_RELEASE:
-    case RF_DO_SETTLE: *ledger = 1; return RO_OK;
-    case RF_DO_ASK: return begin_dispute(e, o, x, err);
-    case RF_DO_VERDICT: return take_verdict(e, o, l, x, err);
-    case RF_DO_STRIKE: e->counts.strikes++; return count_slash(e, l, x->member, 1, err);
-    case RF_DO_RETURN: return count_slash(e, l, x->member, -1, err);
-    case RF_DO_ALARM: e->counts.alarms++; return RO_OK;
-    case RF_DO_AUDIT: o->audits = 1; return RO_OK;
-    default: return RO_OK;
-    }
-}
-
-/* As it was told when it ended. */
-static ro_status end_open(sv_engine *e, sv_open *o, const sv_task_look *l, ro_err *err)
-{
-    sv_text full = {NULL, 0, 0, 0}, brief = {NULL, 0, 0, 0};
-    o->over = 1;
-    sv_tell_task(&full, l, &o->fixed, o->changed_ms, o->position, o->data_ready, o->disputes, 0);
-    sv_tell_task(&brief, l, &o->fixed, o->changed_ms, o->position, o->data_ready, o->disputes, 1);
-    ro_status st = full.failed || brief.failed
-                       ? RO_FAIL(err, RO_ENOMEM, "no memory to tell of a task")
-                       : sv_catalog_end_task(e->catalog, &l->task, full.text, brief.text, err);
-    sv_text_free(&full);
-    sv_text_free(&brief);
-    return st;
-}
-
-static ro_status watch(void *ctx, const sv_task_look *l, const rf_event *ev, ro_err *err)
-{
-    sv_engine *e = ctx;
-    sv_open *o = find_open(e, &l->task);
-    uint32_t n = 0;
-    int ledger = ev == NULL;
-    const uint64_t now = sv_ledger_stamp(e->ledger);
-    if (!ev) {
-        sv_fixed f = *e->submitting;
-        f.made_ms = now;
-        RO_TRY(new_open(e, l, &f, &o, err));
-        RO_TRY(sv_catalog_add_task(e->catalog, &l->task, now, err));
-        RO_TRY(sv_catalog_enter(e->catalog, &l->task, RF_T_OPEN, now, err));
-    }
-    RO_ASSERT(o);
-    vd_digest head;
-    sv_ledger_head(e->ledger, &o->position, &head);
-    o->position--;
-    o->changed_ms = now;
-    set_dirty(e, o);
-    o->state = rf_task_get_state(l->state);
-    if (ev && ev->kind == RF_EV_READY) o->data_ready = 1;
-    const rf_effect *x = ev ? rf_task_effects(l->state, &n) : NULL;
-    for (uint32_t k = 0; k < n; k++) RO_TRY(take_effect(e, o, l, ev, &x[k], &ledger, err));
-    tell_change(e, l, ledger);
-    if (o->state == RF_T_SETTLED || o->state == RF_T_REFUNDED) return end_open(e, o, l, err);
-    return RO_OK;
-}
-
-/* ---- views ------------------------------------------------------------------------------ */
-
-static int take_asked(sv_view *v, const sv_task_look *l)
-{
-    uint32_t n;
-    ro_err err = {RO_OK, {0}};
-    if (v->state < RF_T_AGREED || v->state > RF_T_FINAL) return 1;
-    if (rf_task_pending(l->state, &err)) return 0;
-    const rf_effect *x = rf_task_effects(l->state, &n);
-    v->asked = ro_alloc_zero((n + 1u) * sizeof *v->asked);
-    if (!v->asked) return 0;
-    for (uint32_t k = 0; k < n; k++) {
-        if (x[k].kind != RF_DO_ASK && x[k].kind != RF_DO_CHALLENGE && x[k].kind != RF_DO_DELIVER &&
-            x[k].kind != RF_DO_AUDIT)
-            continue;
-        sv_tell_asked(&v->asked[v->asked_count++], &l->task, &x[k]);
-    }
-    return 1;
-}
-
-static int take_seats(sv_view *v, const sv_task_look *l)
-{
-    rf_task_member m;
-    v->seat_count = rf_task_members(l->state);
-    v->seats = ro_alloc_zero((v->seat_count + 1u) * sizeof *v->seats);
-    if (!v->seats) return 0;
-    for (uint32_t k = 0; k < v->seat_count; k++) {
-        rf_task_get_member(l->state, k, &m);
-        memcpy(v->seats[k].key, m.key, sizeof m.key);
-        v->seats[k].role = m.role;
-        v->seats[k].root = m.root;
-        v->seats[k].has_root = m.has_root;
-        v->seats[k].lost = m.lost != RF_LOST_NOTHING;
-        v->seats[k].assigned = m.assigned;
-    }
-    return 1;
-}
-
-static void make_view(sv_engine *e, sv_open *o, const sv_task_look *l)
-{
-    sv_view *v = ro_alloc_zero(sizeof *v), *old;
-    if (!v) return; /* readers keep the one before */
-    v->references = 1;
-    v->task = o->task;
-    v->client = o->client;
-    v->state = o->state;
-    v->position = o->position;
-    v->disputes = o->disputes;
-    v->has_root = rf_task_root(l->state, &v->root);
-    v->result_bytes = o->fixed.cost.output_bytes;
-    sv_tell_task(&v->full, l, &o->fixed, o->changed_ms, o->position, o->data_ready, o->disputes, 0);
-    sv_tell_task(&v->brief, l, &o->fixed, o->changed_ms, o->position, o->data_ready, o->disputes,
-                 1);
-    const int whole = take_asked(v, l) && take_seats(v, l) && !v->full.failed && !v->brief.failed;
-    pthread_mutex_lock(&e->lock);
-    v->open = o;
-    o->references++;
-    old = o->view;
-    if (whole) o->view = v;
-    drop_view(whole ? old : v);
-    pthread_mutex_unlock(&e->lock);
-}
-
-sv_view *sv_engine_view(sv_engine *e, const vd_digest *task)
-{
-    pthread_mutex_lock(&e->lock);
-    sv_open *o = find_open(e, task);
-    sv_view *v = o ? o->view : NULL;
-    if (v) v->references++;
-    pthread_mutex_unlock(&e->lock);
-    return v;
-}
-
-sv_view *sv_engine_next_view(sv_engine *e, uint32_t *cursor)
-{
-    sv_view *v = NULL;
-    pthread_mutex_lock(&e->lock);
-    while (!v && *cursor < e->count) v = e->list[(*cursor)++]->view;
-    if (v) v->references++;
-    pthread_mutex_unlock(&e->lock);
-    return v;
-}
-
-void sv_engine_release(sv_engine *e, sv_view *v)
-{
-    if (!v) return;
-    pthread_mutex_lock(&e->lock);
-    drop_view(v);
-    pthread_mutex_unlock(&e->lock);
-}
-
-const sv_blob *sv_view_blobs(const sv_view *v, uint32_t *count)
-{
-    *count = v->open->blob_count;
-    return v->open->blobs;
-}
-
 /* ---- what is done by itself -------------------------------------------------------------- */
 
 static int has_all(sv_engine *e, const sv_open *o)
@@ -611,7 +53,7 @@ static void run_looking(sv_engine *e, sv_action *a)
     looking *l = (looking *)(void *)a;
     ro_err err = {RO_OK, {0}};
     rf_event ev;
-    sv_open *o = find_open(e, &l->task);
+    sv_open *o = sv_open_find(e, &l->task);
     if (!o || o->data_ready || o->state != RF_T_OPEN || !has_all(e, o)) return;
     memset(&ev, 0, sizeof ev);
     ev.kind = RF_EV_READY;
@@ -707,13 +149,13 @@ static void show(sv_engine *e, sv_open *o)
 {
     sv_task_look l;
     if (!sv_tasks_look(e->tasks, &o->task, &l)) { /* it has ended */
-        remove_open(e, o);
+        sv_open_remove(e, o);
         return;
     }
     o->over = 0; /* what ended it may have been undone */
     if (!l.state) return;
     o->state = rf_task_get_state(l.state);
-    make_view(e, o, &l);
+    sv_open_show(e, o, &l);
     if (!o->looking) sv_engine_look_again(e, &o->task);
     o->looking = 1;
     if (o->audits) find_auditor(e, o);
@@ -740,7 +182,7 @@ static void publish(sv_engine *e)
 
 static void close_tables(sv_engine *e)
 {
-    while (e->count) remove_open(e, e->list[e->count - 1]);
+    while (e->count) sv_open_remove(e, e->list[e->count - 1]);
     sv_tasks_close(e->tasks);
     sv_catalog_close(e->catalog);
     sv_ledger_close(e->ledger);
@@ -755,11 +197,11 @@ static ro_status open_tables(sv_engine *e, ro_err *err)
     RO_TRY(sv_ledger_open(e->dir, e->key, e->o.older, &e->ledger, err));
     RO_TRY(sv_catalog_open(e->ledger, &e->catalog, err));
     RO_TRY(sv_tasks_open(e->ledger, e->key, &e->tasks, err));
-    sv_tasks_set_watch(e->tasks, watch, e);
+    sv_tasks_set_watch(e->tasks, sv_engine_watch, e);
     for (uint32_t k = 0; k < sv_tasks_count(e->tasks); k++) {
         sv_task_look l;
         sv_tasks_at(e->tasks, k, &l);
-        RO_TRY(load_open(e, &l, err));
+        RO_TRY(sv_open_load(e, &l, err));
     }
     return RO_OK;
 }
@@ -868,6 +310,20 @@ static sv_action *take_batch(sv_engine *e, int *stop)
     return a;
 }
 
+/* Whether a write becomes durable again, after one has not. */
+static ro_status try_writing(sv_engine *e, ro_err *err)
+{
+    RO_TRY(sv_ledger_batch(e->ledger, err));
+    ro_status st = sv_ledger_begin(e->ledger, err), end;
+    if (st == RO_OK) {
+        st = sv_catalog_touch(e->catalog, sv_now_ms(), err);
+        if (st) sv_ledger_rollback(e->ledger);
+        else st = sv_ledger_commit(e->ledger, err);
+    }
+    end = sv_ledger_batch_end(e->ledger, err);
+    return st ? st : end;
+}
+
 static ro_status run_batch(sv_engine *e, sv_action *batch, ro_err *err)
 {
     const uint64_t now = sv_now_ms();
@@ -876,6 +332,7 @@ static ro_status run_batch(sv_engine *e, sv_action *batch, ro_err *err)
         RO_TRY(open_again(e, err));
         publish(e);
     }
+    if (e->counts.broken) RO_TRY(try_writing(e, err));
     if (!batch && sv_tasks_deadline(e->tasks) > now) return RO_OK;
     RO_TRY(sv_ledger_batch(e->ledger, err));
     for (sv_action *a = batch; a && !sv_ledger_broken(e->ledger); a = a->next) a->run(e, a);
@@ -962,7 +419,7 @@ ro_status sv_engine_quote(const sv_engine *e, const vd_job *j, const sv_wishes *
     rf_params server;
     uint64_t slots = r->slots, replay = r->replay_steps;
     memset(f, 0, sizeof *f);
-    fixed_of_job(j, f);
+    sv_fixed_of_job(j, f);
     RO_TRY(vd_job_cost(j, &dear, err));
     RO_TRY(vd_job_admit(j, &dear, VD_DISPUTE_BYTES_MAX, VD_DISPUTE_FLOPS_MAX, err));
     RO_TRY(rf_cost_of_job(j, &f->cost, err));
@@ -999,8 +456,8 @@ ro_status sv_engine_submit(sv_engine *e, const sv_order *o, const sv_fixed *f, r
     e->submitting = &fixed;
     ro_status st = sv_tasks_submit(e->tasks, o, sv_now_ms(), err);
     e->submitting = NULL;
-    sv_open *open = st ? find_open(e, &o->task) : NULL;
-    if (open) remove_open(e, open);
+    sv_open *open = st ? sv_open_find(e, &o->task) : NULL;
+    if (open) sv_open_remove(e, open);
     return st;
 }
 

@@ -668,6 +668,11 @@ static enum MHD_Result send_stream(sv_exchange *x)
         if (!x->after && h->change_count) /* from now on */
             s->next = h->changes[(h->change_count - 1) % SV_CHANGES_MAX].position + 1;
         sv_put(&s->out, "retry: 2000\n\n");
+        if (x->after && x->after < h->o.position) { /* what was between is not known here */
+            sv_change since = {.position = h->o.position - 1, .task = {{0}}, .what = ""};
+            put_change(&s->out, &since, "the service was started again");
+            s->next = h->o.position;
+        }
     }
     pthread_mutex_unlock(&h->lock);
     if (full) {
@@ -869,6 +874,7 @@ ro_status sv_http_open(const sv_http_options *o, const sv_http_calls *c, sv_http
     h->spill = ro_alloc(strlen(o->spill) + 1);
     pthread_mutex_init(&h->lock, NULL);
     pthread_cond_init(&h->wake, NULL);
+    *out = h; /* before anybody can call */
     ro_status st = RO_OK;
     if (!h->changes || !h->spill) st = RO_FAIL(err, RO_ENOMEM, "no memory to listen");
     if (st == RO_OK) memcpy(h->spill, o->spill, strlen(o->spill) + 1);
@@ -878,10 +884,9 @@ ro_status sv_http_open(const sv_http_options *o, const sv_http_calls *c, sv_http
     h->watching = st == RO_OK;
     if (st) {
         sv_http_close(h, 0);
-        return st;
+        *out = NULL;
     }
-    *out = h;
-    return RO_OK;
+    return st;
 }
 
 uint16_t sv_http_port(const sv_http *h) { return h->port; }

@@ -98,11 +98,13 @@ typedef struct {
     uint32_t connections, per_address;
     uint64_t head_ms, body_ms, idle_ms; /* body_ms: beside what the least rate gives              */
     uint64_t rate;                 /* bytes a second that anybody must take or give              */
+    uint64_t position;             /* changes before it were told by an earlier process          */
 } sv_http_options;
 
 typedef struct sv_http sv_http;
 /* Begin to listen.
  *   o, c      o borrowed, c copied
+ *   *out      set before the first call comes
  *   returns   RO_OK; RO_EUSAGE `listen` is no address; RO_EIO it is taken; RO_EFORMAT the key or
  *             certificate is none; RO_ENOMEM                                                    */
 ro_status sv_http_open(const sv_http_options *o, const sv_http_calls *c, sv_http **out,

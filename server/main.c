@@ -251,6 +251,8 @@ typedef struct {
     sv_api api;
     vd_key *key;
     sv_work *work;
+    pthread_mutex_t lock; /* of the next */
+    sv_http *told;        /* who hears of changes, while it listens */
 } service;
 
 static void changed(void *ctx, uint64_t position, const vd_digest *task, int ledger,
@@ -263,7 +265,16 @@ static void changed(void *ctx, uint64_t position, const vd_digest *task, int led
     c.task = *task;
     c.ledger = ledger;
     (void)snprintf(c.what, sizeof c.what, "%s", what);
-    if (v->api.http) sv_http_publish(v->api.http, &c, 1);
+    pthread_mutex_lock(&v->lock);
+    if (v->told) sv_http_publish(v->told, &c, 1);
+    pthread_mutex_unlock(&v->lock);
+}
+
+static void tell_changes_to(service *v, sv_http *h)
+{
+    pthread_mutex_lock(&v->lock);
+    v->told = h;
+    pthread_mutex_unlock(&v->lock);
 }
 
 static void work(void *ctx, const sv_task_look *t, const rf_effect *e)
@@ -298,11 +309,15 @@ static ro_status listen_on(service *v, ro_err *err)
                          .per_address = (uint32_t)v->s.per_address, .head_ms = 15000,
                          .body_ms = 30000, .idle_ms = 60000, .rate = 16384};
     const sv_http_calls c = sv_api_calls(&v->api);
+    vd_digest head;
+    RO_TRY(sv_catalog_head(v->api.reader, &o.position, &head, err));
     RO_TRY(path_of(v->s.data, "spill", &spill, err));
     o.spill = spill.text;
     RO_TRY(read_pem(&v->s, v->s.certificate, &o.certificate, err));
     RO_TRY(read_pem(&v->s, v->s.key, &o.key, err));
-    return sv_http_open(&o, &c, &v->api.http, err);
+    RO_TRY(sv_http_open(&o, &c, &v->api.http, err));
+    tell_changes_to(v, v->api.http);
+    return RO_OK;
 }
 
 static ro_status open_service(service *v, ro_err *err)
@@ -335,6 +350,7 @@ static ro_status open_service(service *v, ro_err *err)
 
 static void close_service(service *v)
 {
+    tell_changes_to(v, NULL);
     sv_http_close(v->api.http, 3000);
     v->api.http = NULL;
     sv_clerk_close(v->api.clerk);
@@ -368,7 +384,7 @@ static void say_hello(const service *v)
 
 static ro_status serve(int argc, char **argv, ro_err *err)
 {
-    static service v;
+    static service v = {.lock = PTHREAD_MUTEX_INITIALIZER};
     sigset_t stop;
     int which;
     v.s = (settings){.listen = "127.0.0.1:8321", .treasury = TREASURY_DEFAULT, .connections = 1024,
