@@ -842,6 +842,9 @@ static void on_head(void *ctx, sv_exchange *x)
     find_who(a, x);
     if (x->reply.status >= 400 || !may(r, x)) return;
     x->body_max = r->body_max;
+    /* strangers cannot keep the clerk busy with the largest jobs */
+    if (r->flags & SV_HEAVY && !x->is_account && !x->is_operator && x->body_max > JSON_MAX)
+        x->body_max = JSON_MAX;
     if (r->type && !type_is(x->request.content_type, r->type))
         sv_problem(&x->reply, 415, "media-type", "the body is \"%s\"; %s is expected",
                    x->request.content_type, r->type);

@@ -26,8 +26,8 @@ ro_status sv_get_json(sv_remote *r, const char *path, cJSON **out, ro_err *err) 
 ro_status sv_post_json(sv_remote *r, const char *path, cJSON *body, cJSON **out, ro_err *err)
     RO_CHECKED;
 
-/* A reply as JSON, in which text is visible ASCII: what else strings hold becomes '?', so nothing of
- * a server acts on a terminal. NULL: it is no object. */
+/* A reply as JSON, in which text is visible ASCII: what else strings hold becomes '?', so nothing
+ * of a server acts on a terminal. NULL: it is no object. */
 cJSON *sv_parse_reply(const char *text, size_t size);
 /* Fields of an object. RO_EFORMAT, naming it, when it is missing or of another kind. */
 ro_status sv_field_text(const cJSON *o, const char *name, const char **out, ro_err *err)
