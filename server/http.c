@@ -852,8 +852,7 @@ static ro_status start(sv_http *h, const address *a, ro_err *err)
         MHD_OPTION_CONNECTION_LIMIT, h->o.connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         h->o.per_address, MHD_OPTION_CONNECTION_TIMEOUT, 60u,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_POOL_BYTES,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_LISTENING_ADDRESS_REUSE, 0u,
-        MHD_OPTION_ARRAY, h->o.key ? tls : none, MHD_OPTION_END);
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, h->o.key ? tls : none, MHD_OPTION_END);
     if (!h->daemon)
         return RO_FAIL(err, RO_EIO, "%.80s cannot be listened on: the address is taken or not this "
                        "machine's, or the TLS key does not fit its certificate", h->o.listen);
