@@ -498,20 +498,6 @@ typedef struct {
     int explained; /* by parts */
 } operating;
 
-/* What the parts of an element fold to. */
-static ro_status folded(const rf_node *n, const ro_reader *r, const rf_question *q, uint64_t *bits,
-                        ro_err *err)
-{
-    uint32_t levels;
-    uint64_t count[RO_LEVELS_MAX], total = 0, *parts;
-    RO_TRY(ro_explain_all(n->node->op, r, n->node->attrs, q->output, q->element, &levels, count,
-                          &parts, err));
-    for (uint32_t k = 0; k < levels; k++) total += count[k];
-    *bits = parts[total - 1];
-    ro_free(parts);
-    return RO_OK;
-}
-
 /* Every level runs the whole operator on its whole inputs, so an element, or a part of one, is
  * computed in its real tile with its real neighbours. Then come the scalar body's bits and, of an
  * element that is explained, what its parts fold to. */
@@ -528,7 +514,7 @@ static ro_status compute_kernel(void *ctx, ro_pool *pool, uint8_t *result, ro_er
     }
     rf_reader_of(n, o->data, &r);
     bits[0] = ro_at(n->node->op, &r, n->node->attrs, o->q->output, o->q->element);
-    if (o->explained) RO_TRY(folded(n, &r, o->q, &bits[1], err));
+    if (o->explained) RO_TRY(rf_fold_parts(n, &r, o->q->output, o->q->element, &bits[1], err));
     vd_put_le(result + 8 * o->count, bits[0], 8);
     if (o->explained) vd_put_le(result + 8 * (o->count + 1), bits[1], 8);
     return RO_OK;

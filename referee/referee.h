@@ -254,6 +254,11 @@ int rf_is_partial(const rf_node *n, uint32_t output);
 ro_status rf_run_operator(const rf_node *n, const ro_backend *b, ro_pool *pool,
                           const void *const *data, vd_digest *digests, uint32_t output,
                           uint64_t element, uint64_t *bits, ro_err *err) RO_CHECKED;
+/* What the parts of an element fold to, from whole inputs, where rf_is_partial.
+ *   r         rf_reader_of them
+ *   returns   what ro_explain_all returns                                                      */
+ro_status rf_fold_parts(const rf_node *n, const ro_reader *r, uint32_t output, uint64_t element,
+                        uint64_t *bits, ro_err *err) RO_CHECKED;
 /* The hash of node [lo, hi) of a tree of the trace (steps, segments, outputs), and the state root
  * at its end, from running its steps: e stands at the first of them and is moved to the end.   */
 ro_status rf_run_range(vd_exec *e, const vd_job *j, vd_tree_kind tree, uint64_t lo, uint64_t hi,

@@ -91,6 +91,19 @@ ro_status rf_run_operator(const rf_node *n, const ro_backend *b, ro_pool *pool,
     return st;
 }
 
+ro_status rf_fold_parts(const rf_node *n, const ro_reader *r, uint32_t output, uint64_t element,
+                        uint64_t *bits, ro_err *err)
+{
+    uint32_t levels;
+    uint64_t count[RO_LEVELS_MAX], total = 0, *parts;
+    RO_TRY(ro_explain_all(n->node->op, r, n->node->attrs, output, element, &levels, count, &parts,
+                          err));
+    for (uint32_t k = 0; k < levels; k++) total += count[k];
+    *bits = parts[total - 1];
+    ro_free(parts);
+    return RO_OK;
+}
+
 /* ---- steps and segments ----------------------------------------------------------------- */
 
 void rf_range_steps(const vd_job *j, vd_tree_kind tree, uint64_t lo, uint64_t hi, uint64_t *first,

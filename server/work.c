@@ -234,19 +234,6 @@ static ro_status read_inputs(running *r, rf_node *n, const void *data[RO_INPUTS_
     return RO_OK;
 }
 
-static ro_status folded(const rf_node *n, const ro_reader *r, const rf_question *q, uint64_t *bits,
-                        ro_err *err)
-{
-    uint32_t levels;
-    uint64_t count[RO_LEVELS_MAX], total = 0, *parts;
-    RO_TRY(ro_explain_all(n->node->op, r, n->node->attrs, q->output, q->element, &levels, count,
-                          &parts, err));
-    for (uint32_t k = 0; k < levels; k++) total += count[k];
-    *bits = parts[total - 1];
-    ro_free(parts);
-    return RO_OK;
-}
-
 /* Of each level, then of the scalar body, then what its parts fold to: 8 bytes each. */
 static ro_status compute_kernel(void *ctx, ro_pool *pool, uint8_t *result, ro_err *err)
 {
@@ -266,7 +253,8 @@ static ro_status compute_kernel(void *ctx, ro_pool *pool, uint8_t *result, ro_er
     rf_reader_of(&n, data, &reader);
     bits = ro_at(n.node->op, &reader, n.node->attrs, q->output, q->element);
     vd_put_le(result + 8 * i->level_count, bits, 8);
-    if (rf_is_partial(&n, q->output)) RO_TRY(folded(&n, &reader, q, &bits, err));
+    if (rf_is_partial(&n, q->output))
+        RO_TRY(rf_fold_parts(&n, &reader, q->output, q->element, &bits, err));
     vd_put_le(result + 8 * (i->level_count + 1), bits, 8);
     return RO_OK;
 }
