@@ -265,7 +265,6 @@ static int stands_on(const sv_view *v, const vd_digest *key)
 static void head_result(sv_api *a, sv_exchange *x)
 {
     upload u;
-    uint64_t size;
     memset(&u, 0, sizeof u);
     sv_view *v = sv_engine_view(a->engine, &x->request.id);
     if (!v) {
@@ -285,8 +284,9 @@ static void head_result(sv_api *a, sv_exchange *x)
         u.size = v->result_bytes;
         u.is_result = 1;
         result_names(&u.task, &u.key, u.partial, u.final);
-        if (file_size(a, u.final, &size)) told_have(x, size);
-        else begin_upload(a, x, &u);
+        /* A file that has its name already was not booked, or the task were in final: the service
+         * fell in between. It is sent again. */
+        begin_upload(a, x, &u);
     }
     sv_engine_release(a->engine, v);
 }
@@ -471,7 +471,8 @@ static void get_result(sv_api *a, sv_exchange *x)
         return;
     }
     result_names(&x->request.id, &key, partial, final);
-    const int have = file_size(a, final, &size);
+    /* while the task waits for it, a file that is there was not booked */
+    const int have = file_size(a, final, &size) && !(v && v->state == RF_T_RESOLVED);
     (void)file_size(a, partial, &received);
     sv_put(t, "{\"root\": ");
     if (v && v->has_root) sv_put_digest(t, &v->root);
