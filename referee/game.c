@@ -536,7 +536,7 @@ ro_status rf_game_openings(const rf_game *g, uint32_t from, uint8_t **bytes, siz
                            uint32_t *count, ro_err *err)
 {
     vd_out out = {NULL, 0};
-    for (int pass = 0; pass < 2; pass++) { /* counted, then written */
+    for (int pass = 0;; pass++) { /* counted, then written */
         *count = 0;
         for (const rf_opening *o = g->oldest; o; o = o->later) {
             if ((*count)++ < from) continue;

@@ -221,14 +221,11 @@ static inline void world_answer(world_host *h, rf_game *g, const rf_question *q)
     rf_game_cannot(g, q, RF_NONE);
 }
 
-/* Play to the verdict; the caller frees the game. */
-static inline rf_game *world_play(world_host *h, int online)
+static inline rf_game *world_begin(const world_host *h, int online)
 {
     rf_party parties[4];
     rf_setup s;
     rf_game *g;
-    rf_question open[RF_OPEN_MAX];
-    uint32_t count;
     ro_err err = {RO_OK, {0}};
     memset(&s, 0, sizeof s);
     for (uint32_t k = 0; k < h->count; k++) parties[k] = h->sides[k]->party;
@@ -238,6 +235,16 @@ static inline rf_game *world_play(world_host *h, int online)
     s.online = online;
     s.task = h->job->digest;
     must(rf_game_new(&s, &g, &err), &err);
+    return g;
+}
+
+/* Play to the verdict; the caller frees the game. */
+static inline rf_game *world_play(world_host *h, int online)
+{
+    rf_game *g = world_begin(h, online);
+    rf_question open[RF_OPEN_MAX];
+    uint32_t count;
+    ro_err err = {RO_OK, {0}};
     for (;;) {
         must(rf_game_next(g, open, &count, &err), &err);
         if (count == 0) return g;

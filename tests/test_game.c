@@ -370,6 +370,102 @@ Test(game, T26_silence_online_forfeits_and_offline_is_run_again)
     tear_down(f);
 }
 
+/* ---- openings in bytes ------------------------------------------------------------------- */
+
+static ro_status replayed(rf_game *g, const void *bytes, size_t n, uint32_t *left)
+{
+    rf_question open[RF_OPEN_MAX];
+    ro_err err = {RO_OK, {0}};
+    ro_status st = rf_game_replay(g, bytes, n, open, left, &err);
+    cr_assert_eq(err.code, st);
+    return st;
+}
+
+/* The openings of a game give the game again, cut anywhere between two of them. */
+Test(game, its_openings_give_a_game_again)
+{
+    fixture *f = set_up(8);
+    world_plan plan = {5, 2, LIE_OUTPUT, 1};
+    world_side *w = lying(f, &plan, 1);
+    for (uint32_t silent = 0; silent < 2; silent++) {
+        world_host h = host(f, w, &f->truth);
+        uint8_t *all, *rest;
+        size_t size, rest_size;
+        uint32_t count, left;
+        ro_err err = {RO_OK, {0}};
+        h.silent = silent;
+        rf_game *g = world_play(&h, 1);
+        cr_assert_eq(rf_game_openings(g, 0, &all, &size, &count, &err), RO_OK);
+        cr_assert_gt(count, silent ? 0 : 3);
+        for (uint32_t from = 0; from <= count; from++) {
+            uint32_t same;
+            cr_assert_eq(rf_game_openings(g, from, &rest, &rest_size, &same, &err), RO_OK);
+            cr_assert_eq(same, count);
+            rf_game *again = world_begin(&h, 1);
+            cr_assert_eq(replayed(again, all, size - rest_size, &left), RO_OK);
+            cr_assert_eq(left == 0, from == count);
+            cr_assert_eq(replayed(again, rest, rest_size, &left), RO_OK);
+            cr_assert_eq(left, 0);
+            cr_assert_eq(rf_game_verdict(again)->kind, rf_game_verdict(g)->kind);
+            cr_assert_eq(world_guilty(again), world_guilty(g));
+            rf_game_free(again);
+            ro_free(rest);
+        }
+        rf_game_free(g);
+        ro_free(all);
+    }
+    free(w);
+    tear_down(f);
+}
+
+/* Bytes that are none; and no memory at any place. */
+Test(game, openings_that_are_none_are_refused)
+{
+    fixture *f = set_up(8);
+    world_plan plan = {5, 2, LIE_OUTPUT, 1};
+    world_side *w = lying(f, &plan, 1);
+    world_host h = host(f, w, &f->truth);
+    uint8_t *all, absent[11] = {0, 1};
+    size_t size;
+    uint32_t count, left;
+    ro_err err = {RO_OK, {0}};
+    rf_game *g = world_play(&h, 1);
+    cr_assert_eq(rf_game_openings(g, 0, &all, &size, &count, &err), RO_OK);
+    for (uint32_t k = 0; k < 5; k++) {
+        rf_game *again = world_begin(&h, 1);
+        const uint8_t was[3] = {all[0], all[1], all[10]};
+        if (k == 0) all[0] = RF_OPEN_MAX;
+        if (k == 1) all[1] = 2;
+        if (k == 2) all[10] ^= 1; /* of the answer: it does not hash to what is claimed */
+        cr_assert_eq(replayed(again, k == 3 ? absent : all, k < 3 ? size : k == 3 ? 10 : size - 1,
+                              &left), k == 3 ? RO_OK : RO_EFORMAT, "case %u", k);
+        memcpy(all, was, 2);
+        all[10] = was[2];
+        rf_game_free(again);
+    }
+    absent[2] = 1; /* nobody's answer of a byte */
+    rf_game *again = world_begin(&h, 1);
+    cr_assert_eq(replayed(again, absent, sizeof absent, &left), RO_EFORMAT);
+    rf_game_free(again);
+    ro_status st = RO_ENOMEM;
+    for (uint64_t n = 1; st != RO_OK; n++) {
+        again = world_begin(&h, 1);
+        ro_alloc_fail_at(n, 0);
+        st = replayed(again, all, size, &left);
+        ro_alloc_fail_at(0, 0);
+        cr_assert(st == RO_OK || st == RO_ENOMEM);
+        rf_game_free(again);
+    }
+    uint8_t *none;
+    ro_alloc_fail_at(1, 0);
+    cr_assert_eq(rf_game_openings(g, 0, &none, &size, &count, &err), RO_ENOMEM);
+    ro_alloc_fail_at(0, 0);
+    rf_game_free(g);
+    ro_free(all);
+    free(w);
+    tear_down(f);
+}
+
 /* What both committed to and nobody opens: online both fall, offline the step is run again; where
  * that cannot be either, nobody is condemned. */
 Test(game, T26_T79_withheld_state)

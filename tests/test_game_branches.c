@@ -1750,6 +1750,19 @@ static uint32_t attack(rf_game *g, const rf_question *q, const uint8_t *right, s
 
 /* What answers a window is offered by the host, all at once: nothing that a party sends, no other
  * number of bytes, nothing altered, twice, or out of order. Nothing closes it but that. */
+/* That nobody opens it is no opening of a window. */
+static void attack_replay(rf_game *g, const rf_question *q)
+{
+    rf_question open[RF_OPEN_MAX];
+    uint8_t absent[10] = {0, 1};
+    uint32_t count;
+    ro_err err = {0};
+    cr_assert_eq(rf_game_next(g, open, &count, &err), RO_OK);
+    while (absent[0] < count && memcmp(&open[absent[0]].kind, &q->kind, sizeof q->kind))
+        absent[0]++;
+    cr_assert_eq(rf_game_replay(g, absent, sizeof absent, open, &count, &err), RO_EFORMAT);
+}
+
 static void attack_window(rf_game *g, const rf_question *q, const uint8_t *right, size_t n)
 {
     /* Of a claim's body: version, job, trace, segment, steps; of the tree, what admits it knows. */
@@ -1851,6 +1864,7 @@ static void attack_filing(real_host *h, rf_game *g, const rf_question *q, uint8_
     ro_err err = {RO_OK, {0}};
     must(real_collect(h, g, q, &w, out, &n, &err), &err);
     cr_assert_eq(w.count, 1);
+    attack_replay(g, q);
     attack_window(g, q, out, n);
     if (q->kind == RF_Q_SEGMENTS) attack_admission(h, g, q, out);
 }
