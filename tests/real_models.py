@@ -173,7 +173,7 @@ class SileroBranches(Silero):
 
     def __init__(self):
         super().__init__("silero-vad op15", "silero_vad_16k_op15.onnx")
-        self.operator = "Tanh"
+        self.operator = "LSTMCell"
 
 
 class Pitch(Spoken):
