@@ -684,43 +684,44 @@ ro_status vd_use_made(vd_use *u, ro_dtype d, uint32_t rank, const int64_t *dims,
     return d == RO_I64 ? RO_OK : vd_lower_cast(u->l, all, d, out);
 }
 
+/* Where a matrix's columns are compared with row + k: bools, by a node, of two lists of numbers. */
+static ro_value diagonal(vd_use *u, vd_maker *m, const char *compare, const int64_t *dims,
+                         int64_t k)
+{
+    k = k > dims[1] ? dims[1] : k < -dims[0] ? -dims[0] : k;
+    ro_value row = vd_make_numbers(m, u, dims[0], 0, 2), shift = vd_make_real(m, RO_I64, (double)k);
+    ro_value column = vd_make_numbers(m, u, dims[1], 1, 2);
+    return vd_make_2(m, compare, column, vd_make_2(m, "Add", row, shift));
+}
+
 static ro_status eye_like(vd_use *u)
 {
-    int64_t *v, k = vd_use_int(u, "k", 0);
+    vd_maker m = {u->l, RO_OK};
     RO_TRY(vd_use_wants(u, 1, 1));
     ro_type t = *vd_use_type(u, 0);
     int64_t d = vd_use_int(u, "dtype", t.dtype);
     if (t.rank != 2) return vd_use_fail(u, RO_ESHAPE, "is like a tensor of %u axes", t.rank);
     if (d <= 0 || d >= RO_DTYPE_LIMIT)
         return vd_use_fail(u, RO_EOP, "has dtype %lld", (long long)d);
-    RO_TRY(vd_use_list(u, ro_type_elements(&t), &v));
-    k = k > t.dims[1] ? t.dims[1] : k < -t.dims[0] ? -t.dims[0] : k;
-    for (int64_t r = 0; r < t.dims[0]; r++)
-        if (r + k >= 0 && r + k < t.dims[1]) v[r * t.dims[1] + r + k] = 1;
-    return vd_use_made(u, (ro_dtype)d, 2, t.dims, v, &u->out[0]);
+    ro_value is = diagonal(u, &m, "Equal", t.dims, vd_use_int(u, "k", 0));
+    u->out[0] = vd_make_cast(&m, is, (ro_dtype)d);
+    return m.status;
 }
 
 static ro_status trilu(vd_use *u)
 {
-    vd_lower *l = u->l;
-    int64_t *v, k = 0, upper = vd_use_int(u, "upper", 1);
+    vd_maker m = {u->l, RO_OK};
+    int64_t k = 0, upper = vd_use_int(u, "upper", 1);
     double real;
-    ro_value mask, zero;
     RO_TRY(vd_use_wants(u, 1, 2));
     ro_type t = *vd_use_type(u, 0);
     if (t.rank < 2) return vd_use_fail(u, RO_ESHAPE, "takes matrices");
     if (u->count > 1) RO_TRY(vd_use_scalar(u, 1, &real, &k));
-    const int64_t *dims = t.dims + t.rank - 2, rows = dims[0], columns = dims[1];
-    uint64_t all;
-    if (!ro_mul_size((uint64_t)rows, (uint64_t)columns, &all)) all = UINT64_MAX;
-    RO_TRY(vd_use_list(u, all, &v));
-    k = k > columns ? columns : k < -rows ? -rows : k;
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < columns; c++)
-            v[r * columns + c] = upper ? c - r >= k : c - r <= k;
-    RO_TRY(vd_use_made(u, RO_BOOL, 2, dims, v, &mask));
-    RO_TRY(vd_lower_scalar(l, t.dtype, 0, &zero));
-    return vd_lower_where(l, mask, u->in[0], zero, &u->out[0]);
+    ro_value kept = diagonal(u, &m, upper ? "GreaterOrEqual" : "LessOrEqual",
+                             t.dims + t.rank - 2, k);
+    ro_value zero = vd_make_real(&m, t.dtype, 0);
+    u->out[0] = vd_make_where(&m, kept, u->in[0], zero);
+    return m.status;
 }
 
 static ro_status range(vd_use *u)
