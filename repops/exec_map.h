@@ -3,13 +3,14 @@
  * What this file decides: what runs in an inner loop. Broadcasting leaves one in which each
  * input stands still or goes on by one element; functions run over arrays by vmath.h. */
 
-#define INLINE static inline __attribute__((always_inline))
-
-/* The number that stands at a place of the total order; at the last one a NaN. */
-INLINE float of_order(int32_t k)
+/* The canonical number with this key, ro_order_f32's. */
+static float number_of(int32_t key)
 {
-    return ro_bits_f32(k < 0 ? ~(uint32_t)k | 0x80000000u : (uint32_t)k);
+    uint32_t u = key < 0 ? ~(uint32_t)key | 0x80000000u : (uint32_t)key;
+    return ro_bits_f32(key == INT32_MAX ? RO_NAN_F32 : u);
 }
+
+static int32_t greater(int32_t a, int32_t b) { return a > b ? a : b; }
 
 /* ---- maps ---------------------------------------------------------------------------------- */
 
@@ -233,10 +234,10 @@ static void clip_range(void *ctx, uint64_t begin, uint64_t end, uint32_t worker)
     (void)worker;
     for (uint64_t i = begin; i < end; i++) {
         int32_t k = ro_order_f32(x[i]);
-        k = k < low ? low : k;
+        k = greater(k, low);
         k = k > high && k != INT32_MAX ? high : k;
         k = high == INT32_MAX ? high : k;
-        y[i] = ro_bits_f32(ro_canon_f32(of_order(k)));
+        y[i] = number_of(k);
     }
 }
 

@@ -77,15 +77,6 @@ static void half_keys_of(const ro_window *w, const float *x, int64_t oh, int64_t
     }
 }
 
-/* The canonical number with this key. */
-static float number_of(int32_t key)
-{
-    uint32_t u = key < 0 ? ~(uint32_t)key | 0x80000000u : (uint32_t)key;
-    return ro_bits_f32(key == INT32_MAX ? RO_NAN_F32 : u);
-}
-
-static int32_t greater(int32_t a, int32_t b) { return a > b ? a : b; }
-
 static void maxpool_halves(const ro_window *w, const float *x, float *y)
 {
     int64_t rows = WINDOWS / w->y[1];

@@ -11,6 +11,8 @@
 
 typedef ro_lanes_f32 row_lanes; /* for rows of chunk results: short */
 
+#define INLINE static inline __attribute__((always_inline))
+
 INLINE float fold_one(int is_max, float a, float b) { return ro_lane_fold_f32(is_max, a, b); }
 
 /* ---- one row, fed in runs ------------------------------------------------------------------ */
@@ -59,11 +61,9 @@ INLINE void row_run(row_sum *s, int is_max, const float *x, uint64_t n)
         int32_t most[RO_LANES];
         for (uint32_t l = 0; l < RO_LANES; l++) most[l] = ro_order_f32(s->acc[l]);
         for (; n - i >= RO_LANES; i += RO_LANES)
-            for (uint32_t l = 0; l < RO_LANES; l++) {
-                int32_t k = ro_order_f32(x[i + l]);
-                most[l] = k > most[l] ? k : most[l];
-            }
-        for (uint32_t l = 0; l < RO_LANES; l++) s->acc[l] = of_order(most[l]);
+            for (uint32_t l = 0; l < RO_LANES; l++)
+                most[l] = greater(ro_order_f32(x[i + l]), most[l]);
+        for (uint32_t l = 0; l < RO_LANES; l++) s->acc[l] = number_of(most[l]);
     } else if (n - i >= RO_LANES) {
         float acc[RO_LANES];
         memcpy(acc, s->acc, sizeof acc);
@@ -227,12 +227,9 @@ static void beside_max(const reduce_job *j, const float *x, uint32_t wide, uint6
     for (uint32_t c = 0; c < BESIDE; c++) most[c] = ro_order_f32(ro_least_f32(RO_F32));
     for (uint64_t at = from; at < to; at++) {
         const float *q = x + place(p->reduced, p->n, p->step, at);
-        for (uint32_t c = 0; c < wide; c++) {
-            int32_t k = ro_order_f32(q[c]);
-            most[c] = k > most[c] ? k : most[c];
-        }
+        for (uint32_t c = 0; c < wide; c++) most[c] = greater(ro_order_f32(q[c]), most[c]);
     }
-    for (uint32_t c = 0; c < BESIDE; c++) result[c] = of_order(most[c]);
+    for (uint32_t c = 0; c < BESIDE; c++) result[c] = number_of(most[c]);
 }
 
 static void beside_rows(const reduce_job *j, const float *x, uint32_t wide, uint64_t row)

@@ -157,11 +157,14 @@ RO_FN uint64_t RO_N(ro_GRUCell_finish)(RO_AT_ARGS, const RO_T *sum)
 }
 RO_SUMS_BODY(GRUCell)
 
-RO_FN uint64_t RO_N(ro_RNNCell_terms)(const ro_reader *r, const void *attrs, uint64_t i)
-{
-    (void)attrs, (void)i;
-    return ro_cell_size(r);
-}
+/* A cell of one sum has as many products as the state has elements. */
+#define RO_CELL_TERMS(op)                                                                      \
+    RO_FN uint64_t RO_N(ro_##op##_terms)(const ro_reader *r, const void *attrs, uint64_t i)    \
+    {                                                                                          \
+        (void)attrs, (void)i;                                                                  \
+        return ro_cell_size(r);                                                                \
+    }
+RO_CELL_TERMS(RNNCell)
 RO_FN int RO_N(ro_RNNCell_term)(const ro_reader *r, const void *attrs, uint64_t i, uint64_t k,
                                 RO_T *a, RO_T *b)
 {
@@ -184,11 +187,7 @@ RO_FN uint64_t RO_N(ro_GRUGates_place)(const ro_reader *r, uint64_t i, uint32_t 
     *gate = i / H % 2 != 0;
     return i / H / 2 * H + i % H;
 }
-RO_FN uint64_t RO_N(ro_GRUGates_terms)(const ro_reader *r, const void *attrs, uint64_t i)
-{
-    (void)attrs, (void)i;
-    return ro_cell_size(r);
-}
+RO_CELL_TERMS(GRUGates)
 RO_FN int RO_N(ro_GRUGates_term)(const ro_reader *r, const void *attrs, uint64_t i, uint64_t k,
                                  RO_T *a, RO_T *b)
 {
@@ -209,11 +208,7 @@ RO_FN RO_T RO_N(ro_GRUGates_finish)(const ro_reader *r, const void *attrs, uint6
 }
 RO_CONTRACT_BODY(GRUGates)
 
-RO_FN uint64_t RO_N(ro_GRUState_terms)(const ro_reader *r, const void *attrs, uint64_t i)
-{
-    (void)attrs, (void)i;
-    return ro_cell_size(r);
-}
+RO_CELL_TERMS(GRUState)
 RO_FN int RO_N(ro_GRUState_term)(const ro_reader *r, const void *attrs, uint64_t i, uint64_t k,
                                  RO_T *a, RO_T *b)
 {
@@ -232,6 +227,7 @@ RO_FN RO_T RO_N(ro_GRUState_finish)(const ro_reader *r, const void *attrs, uint6
     return RO_N(ro_gru_state)(READ(r, 2, i / H * 2 * H + i % H), n, h);
 }
 RO_CONTRACT_BODY(GRUState)
+#undef RO_CELL_TERMS
 #endif
 #elif defined(RO_PASS_HOST)
 static ro_status ro_cell_check(const ro_type *t, const char *name, uint32_t rank, int64_t a,
