@@ -786,17 +786,25 @@ static void action_done(sv_engine *e, sv_action *action, const ro_err *failed)
     sv_http_done(x);
 }
 
-void sv_api_write(sv_api *a, sv_exchange *x, sv_handler *run)
+/* NULL: no memory, and the request has its answer. */
+static errand *new_errand(sv_api *a, sv_exchange *x, sv_handler *run)
 {
     errand *w = ro_alloc_zero(sizeof *w);
     if (!w) {
         sv_problem(&x->reply, 503, "busy", "there is no memory for the request");
         sv_http_done(x);
-        return;
+        return NULL;
     }
     w->api = a;
     w->x = x;
     w->run = run;
+    return w;
+}
+
+void sv_api_write(sv_api *a, sv_exchange *x, sv_handler *run)
+{
+    errand *w = new_errand(a, x, run);
+    if (!w) return;
     w->action.run = run_action;
     w->action.done = action_done;
     sv_engine_post(a->engine, &w->action);
@@ -814,16 +822,13 @@ static void run_errand(sv_errand *e)
 
 void sv_api_heavy(sv_api *a, sv_exchange *x, sv_handler *run)
 {
-    errand *w = ro_alloc_zero(sizeof *w);
-    if (!w || sv_clerk_waiting(a->clerk) > 256) {
-        ro_free(w);
+    if (sv_clerk_waiting(a->clerk) > 256) {
         sv_problem(&x->reply, 503, "busy", "too many heavy requests wait");
         sv_http_done(x);
         return;
     }
-    w->api = a;
-    w->x = x;
-    w->run = run;
+    errand *w = new_errand(a, x, run);
+    if (!w) return;
     w->errand.run = run_errand;
     sv_clerk_post(a->clerk, &w->errand);
 }

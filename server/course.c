@@ -528,22 +528,6 @@ static void draw_values(drawing *d)
 
 /* ---- all of it --------------------------------------------------------------------------- */
 
-void sv_course_where(const rf_verdict *v, char text[SV_WHERE_MAX])
-{
-    char index[INDEX_MAX];
-    int n = snprintf(text, SV_WHERE_MAX, "%s", rf_kind_name(v->kind));
-    const size_t room = SV_WHERE_MAX;
-    if (v->has_step) n += snprintf(text + n, room - (size_t)n, ": step %" PRIu64, v->step);
-    else if (v->hi > v->lo)
-        n += snprintf(text + n, room - (size_t)n, ": steps %" PRIu64 " to %" PRIu64, v->lo,
-                      v->hi - 1);
-    if (v->has_node)
-        n += snprintf(text + n, room - (size_t)n, ", node %u %s", v->node, ro_ops[v->op].name);
-    if (!v->has_element) return;
-    index_text(&v->type, v->element, index);
-    snprintf(text + n, room - (size_t)n, ", element %s", index);
-}
-
 static void draw_state(drawing *d)
 {
     sv_page_dispute *p = d->p;

@@ -39,8 +39,5 @@ ro_status sv_course_replay(const rf_setup *s, const void *bytes, size_t n, ro_ar
  *   returns   RO_OK; RO_ENOMEM                                                                */
 ro_status sv_course_draw(const sv_course *c, const vd_job *j, ro_arena *a, sv_page_dispute *p,
                          ro_err *err) RO_CHECKED;
-#define SV_WHERE_MAX 384u
-/* "output: step 412, node 37 Conv, element [14, 3, 1, 2]": a verdict in a line. */
-void sv_course_where(const rf_verdict *v, char text[SV_WHERE_MAX]);
 
 #endif

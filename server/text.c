@@ -54,20 +54,6 @@ void sv_put(sv_text *t, const char *format, ...)
     }
 }
 
-void sv_put_escaped(sv_text *t, const char *s)
-{
-    for (; *s; s++) {
-        switch (*s) {
-        case '&': sv_put_bytes(t, "&amp;", 5); break;
-        case '<': sv_put_bytes(t, "&lt;", 4); break;
-        case '>': sv_put_bytes(t, "&gt;", 4); break;
-        case '"': sv_put_bytes(t, "&quot;", 6); break;
-        case '\'': sv_put_bytes(t, "&#39;", 5); break;
-        default: sv_put_bytes(t, s, 1);
-        }
-    }
-}
-
 void sv_put_json(sv_text *t, const char *s)
 {
     sv_put_bytes(t, "\"", 1);

@@ -1,6 +1,6 @@
-/* text.h - text that grows: bodies of replies, JSON, HTML.
+/* text.h - text that grows: bodies of replies, JSON. Pages have page/html.h, which escapes.
  *
- * What this file decides: how outside text is written into JSON and HTML so that it stays text.
+ * What this file decides: how outside text is written into JSON so that it stays text.
  *
  * Invariants
  *   1. Whoever appends checks nothing: without memory `failed` is set, and stays.
@@ -13,8 +13,6 @@ typedef struct { char *text; size_t size, room; int failed; } sv_text;
 
 void sv_put(sv_text *t, const char *format, ...) RO_PRINTF(2, 3);
 void sv_put_bytes(sv_text *t, const void *bytes, size_t n);
-/* Escaped for HTML, in text and in attributes with quotes. */
-void sv_put_escaped(sv_text *t, const char *s);
 /* A string of JSON, its quotes too. */
 void sv_put_json(sv_text *t, const char *s);
 void sv_put_hex(sv_text *t, const void *bytes, size_t n);

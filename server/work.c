@@ -552,15 +552,6 @@ ro_status sv_work_begin(sv_work *w, sv_engine *e, ro_err *err)
     return RO_OK;
 }
 
-uint64_t sv_work_waiting(sv_work *w)
-{
-    uint64_t n = 0;
-    pthread_mutex_lock(&w->lock);
-    for (const item *i = w->items; i; i = i->next) n += i->at != TAKEN;
-    pthread_mutex_unlock(&w->lock);
-    return n;
-}
-
 void sv_work_stop(sv_work *w)
 {
     if (!w || !w->started) return;

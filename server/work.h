@@ -19,7 +19,6 @@ ro_status sv_work_open(const char *dir, sv_work **out, ro_err *err) RO_CHECKED;
 ro_status sv_work_begin(sv_work *w, sv_engine *e, ro_err *err) RO_CHECKED;
 /* What an engine hands out, for sv_engine_options: any thread, returns at once. */
 void sv_work_take(sv_work *w, const sv_task_look *l, const rf_effect *x);
-uint64_t sv_work_waiting(sv_work *w);
 /* What is under way is finished, nothing else begun. Before the engine is closed. */
 void sv_work_stop(sv_work *w);
 void sv_work_close(sv_work *w); /* after it */
